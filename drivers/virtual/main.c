@@ -1,0 +1,5 @@
+/* main.c - the bench program. */
+int main(void)
+{
+	return 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * blueprint.h - an ordered list of steps, read from YAML, typed.
+ *
+ * Errors are STG_E_INPUT, "file:line: what was wrong, what was expected". Where a name is looked up: the state's
+ * blueprints/, /etc/stager/blueprints, built in. A job keeps the pinned JSON form, so an edit changes nothing that runs.
+ *
+ * JSON form: {"v":1,"name","about","sha256","erases":bool,"params":{},"requires":{...},"steps":[{"key":"03-install_profile-wifi","step",
+ * "params":{},"when":[...],"retry":{"times","wait_ms"},"on_failure":"stop|continue|hold","timeout_ms","destroys_data"}]}
+ */
+#ifndef STAGER_BLUEPRINT_H
+#define STAGER_BLUEPRINT_H
+
+#include <stager/json.h>
+
+struct stg_yaml;
+
+/* Parses and checks against the step tables; new reference. `params` (object of strings, may be NULL) gives site values. */
+json_t *stg_blueprint_parse(const char *file_name, struct stg_bytes text, const json_t *params, struct stg_error *err);
+/* By name (search order above) or by path when it holds a '/' or ends in .yaml. */
+json_t *stg_blueprint_load(const char *state_dir, const char *name_or_path, const json_t *params, struct stg_error *err);
+/* [{"name","about","where":"state|site|built-in","path"}] */
+json_t *stg_blueprint_list(const char *state_dir);
+
+/* The profile files a blueprint names, with their bytes pinned: {"NAME": {"sha256","base64","template":bool}}; for `batch start`. */
+json_t *stg_blueprint_profiles(const char *state_dir, const json_t *blueprint, struct stg_error *err);
+
+/* True when a step's `when:` conditions hold for these facts and attributes. */
+bool stg_blueprint_when(const json_t *when, const json_t *facts, const json_t *attributes);
+
+/* Fills {{name}} and {{name|default}} ("{{{{" is a literal) in every string of a JSON tree, from a flat object of
+ * strings (nested names as "batch.NAME", "secret.NAME"). STG_E_INPUT names the path and the variable that is unknown.
+ * New reference. */
+json_t *stg_variables_fill(const json_t *tree, const json_t *values, struct stg_error *err);
+bool stg_variables_fill_text(const char *text, const json_t *values, struct stg_buf *ret, struct stg_error *err);
+/* Names used in a tree, as a JSON list of strings. */
+json_t *stg_variables_used(const json_t *tree);
+
+#endif

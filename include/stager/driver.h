@@ -1,0 +1,126 @@
+/*
+ * driver.h - the table a device family fills.
+ *
+ * Everything here runs in a worker process that talks to one device, except claims(). Calls block up to the deadline
+ * they are given and are killed from outside beyond it. An absent optional operation becomes STG_E_UNSUPPORTED in
+ * drivers/device.c, the one door: steps call stg_device_*(), never a driver.
+ *
+ * Errors callers act on, everywhere: STG_E_GONE (unplugged), STG_E_TIMEOUT, STG_E_PROTOCOL (said something we cannot
+ * accept), STG_E_REFUSED (understood and said no: do not retry), STG_E_NEEDS_HUMAN (id says what to tap; call again
+ * after it), STG_E_WAITING (line), STG_E_HOLD (id says who must decide), STG_E_UNKNOWN (a lost connection during supervise or erase: re-read).
+ */
+#ifndef STAGER_DRIVER_H
+#define STAGER_DRIVER_H
+
+#include <stager/host.h>
+#include <stager/identity.h>
+#include <stager/stop.h>
+
+enum stg_trust { STG_TRUST_NONE, STG_TRUST_OURS, STG_TRUST_LOCKED };
+
+/* How a profile gets in. AUTO: silently when supervised by us, else in the Setup Assistant. */
+enum stg_install { STG_INSTALL_AUTO, STG_INSTALL_SILENT, STG_INSTALL_ASK_PERSON };
+
+/* What supervise asks for; the driver makes the family's own form of it. */
+struct stg_supervision {
+	const char *organisation;        /* shown on the device */
+	const char *organisation_id;     /* OrganizationMagic: the UUID of the organisation record */
+	struct stg_bytes certificate;    /* DER of the supervision identity */
+	bool supervised;
+	bool allow_pairing;
+	const json_t *skip;              /* list of pane names; NULL: all known ones */
+	const json_t *extra;             /* further CloudConfiguration strings (department, phone, ...); NULL: none */
+};
+
+struct stg_driver {
+	const char *name;                /* "apple": also the folder's name, and what the inventory stores */
+
+	/* Is this arrival ours? Required. Looks at the arrival only: no I/O, never blocks, any thread. */
+	bool (*claims)(const struct stg_arrival *);
+
+	/* Before anything else in a worker process: hooks, signal handling, environment. Optional. `mux` is the address
+	 * of the private door that shows this one device. */
+	bool (*prepare)(const char *mux, struct stg_error *);
+
+	/* Opens for talking, without a session and without a dialog. Required. The caller closes what it gets. */
+	struct stg_device *(*open)(const struct stg_arrival *, const struct stg_host *, struct stg_stop *, struct stg_error *);
+	/* Required. Takes NULL and a device that has gone; cannot fail. */
+	void (*close)(struct stg_device *);
+
+	/* Reads who it is; what is invisible before pairing stays empty. Required. */
+	bool (*identify)(struct stg_device *, struct stg_identity *, struct stg_error *);
+	/* Facts for conditions and the inventory, a flat object: supervised, supervised_by, ours, activated, activation_state,
+	 * setup_done, locked, battery_percent, charging, capacity_bytes, free_bytes, find_my, cloud_config (object), mdm_enrolled,
+	 * os_version, model... Absent = not readable. Required. */
+	json_t *(*facts)(struct stg_device *, struct stg_error *);
+
+	/* Is there a working trust (a session opens with the stored record)? */
+	bool (*trust)(struct stg_device *, enum stg_trust *, struct stg_error *);
+	/* One attempt with the record the host gives (committed before the first byte); supervised devices of ours without a tap. */
+	bool (*pair)(struct stg_device *, struct stg_error *);
+	bool (*unpair)(struct stg_device *, struct stg_error *);
+
+	bool (*activation)(struct stg_device *, char state[32], struct stg_error *);
+	/* Through the host's relay. STG_E_WAITING + STG_ID_NO_LINE without a line; STG_E_HOLD when activation locked. */
+	bool (*activate)(struct stg_device *, struct stg_error *);
+
+	/* Writes the organisation's configuration. Already ours: true. Somebody else's: STG_E_HOLD; assigned centrally:
+	 * STG_E_WAITING or STG_E_HOLD by id; not activated: STG_E_WAITING. ret_before/after are what was read (new references). */
+	bool (*supervise)(struct stg_device *, const struct stg_supervision *, json_t **ret_read, struct stg_error *);
+
+	bool (*install_profile)(struct stg_device *, struct stg_bytes profile, enum stg_install, struct stg_error *);
+	bool (*store_profile)(struct stg_device *, struct stg_bytes profile, struct stg_error *);
+	/* What was stored for after setup: ret empty when nothing is. */
+	bool (*stored_profile)(struct stg_device *, struct stg_buf *ret, struct stg_error *);
+	bool (*remove_profile)(struct stg_device *, const char *identifier, struct stg_error *);
+	/* [{"identifier","uuid","version","name","removal_disallowed"}] */
+	json_t *(*list_profiles)(struct stg_device *, struct stg_error *);
+	/* [{"bundle_id","version","name"}] of user apps */
+	json_t *(*list_apps)(struct stg_device *, struct stg_error *);
+
+	bool (*set_name)(struct stg_device *, const char *name, struct stg_error *);
+	/* NULL zone or language = leave. */
+	bool (*set_time)(struct stg_device *, int64_t wall_ms, const char *zone, struct stg_error *);
+	bool (*get_time)(struct stg_device *, int64_t *ret_wall_ms, struct stg_error *);
+	bool (*set_language)(struct stg_device *, const char *language, const char *locale, struct stg_error *);
+
+	bool (*restart)(struct stg_device *, struct stg_error *);
+	/* Sends the erase once. The gate's token was consumed by the caller before. STG_E_UNKNOWN when no answer came. */
+	bool (*erase)(struct stg_device *, bool keep_esim, struct stg_error *);
+};
+
+/* A driver's own device begins with this. */
+struct stg_device {
+	const struct stg_driver *driver;
+	const struct stg_host *host;
+	struct stg_stop *stop;
+};
+
+/* The one door (drivers/device.c): same names, absent operations become STG_E_UNSUPPORTED. */
+const struct stg_driver *stg_driver_find(const char *name);
+const struct stg_driver *stg_driver_for(const struct stg_arrival *a);
+struct stg_device *stg_device_open(const struct stg_arrival *, const struct stg_host *, struct stg_stop *, struct stg_error *);
+void stg_device_close(struct stg_device *);
+void stg_device_close_at(struct stg_device **);
+bool stg_device_identify(struct stg_device *, struct stg_identity *ret, struct stg_error *);
+json_t *stg_device_facts(struct stg_device *, struct stg_error *);
+bool stg_device_trust(struct stg_device *, enum stg_trust *ret, struct stg_error *);
+bool stg_device_pair(struct stg_device *, struct stg_error *);
+bool stg_device_unpair(struct stg_device *, struct stg_error *);
+bool stg_device_activation(struct stg_device *, char ret[32], struct stg_error *);
+bool stg_device_activate(struct stg_device *, struct stg_error *);
+bool stg_device_supervise(struct stg_device *, const struct stg_supervision *, json_t **ret_read, struct stg_error *);
+bool stg_device_install_profile(struct stg_device *, struct stg_bytes, enum stg_install, struct stg_error *);
+bool stg_device_store_profile(struct stg_device *, struct stg_bytes, struct stg_error *);
+bool stg_device_stored_profile(struct stg_device *, struct stg_buf *ret, struct stg_error *);
+bool stg_device_remove_profile(struct stg_device *, const char *identifier, struct stg_error *);
+json_t *stg_device_list_profiles(struct stg_device *, struct stg_error *);
+json_t *stg_device_list_apps(struct stg_device *, struct stg_error *);
+bool stg_device_set_name(struct stg_device *, const char *name, struct stg_error *);
+bool stg_device_set_time(struct stg_device *, int64_t wall_ms, const char *zone, struct stg_error *);
+bool stg_device_get_time(struct stg_device *, int64_t *ret_wall_ms, struct stg_error *);
+bool stg_device_set_language(struct stg_device *, const char *language, const char *locale, struct stg_error *);
+bool stg_device_restart(struct stg_device *, struct stg_error *);
+bool stg_device_erase(struct stg_device *, bool keep_esim, struct stg_error *);
+
+#endif

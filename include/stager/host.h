@@ -1,0 +1,73 @@
+/*
+ * host.h - what a worker may ask the station for, and nothing else.
+ *
+ * A worker has no database, no network and no private key of the station. Each call is one message to the station and
+ * blocks for the answer (deadline: the step's). The station checks every request against the job (unit, attach, step).
+ * Tests hand in a table of their own.
+ */
+#ifndef STAGER_HOST_H
+#define STAGER_HOST_H
+
+#include <stager/error.h>
+#include <stager/identity.h>
+#include <stager/json.h>
+#include <stager/secret.h>
+
+/* One pre-made host identity from the pool, already committed for this unit. PEM texts; keys are secret. */
+struct stg_host_identity {
+	char host_id[64], system_buid[64];
+	struct stg_buf root_certificate, host_certificate;
+	struct stg_secret root_key, host_key;
+};
+void stg_host_identity_clear(struct stg_host_identity *h);
+
+enum stg_ask { STG_ASK_TRUST, STG_ASK_UNLOCK, STG_ASK_SETTINGS_PROFILE, STG_ASK_REPLUG, STG_ASK_CHARGE };
+
+/* A payload made for this job: exact bytes to install, and what re-reading must show. */
+struct stg_payload {
+	struct stg_buf bytes;
+	char identifier[256], uuid[40], sha256[65];
+	int64_t version;
+	char certificate_sha256[65];    /* issue_certificate: the leaf; else "" */
+};
+void stg_payload_clear(struct stg_payload *p);
+
+struct stg_http {
+	const char *method, *url_path;  /* below the activation service; the station knows the host */
+	const char *content_type;
+	struct stg_bytes body;
+	const json_t *headers;          /* object of strings */
+};
+struct stg_http_answer {
+	int status;
+	char content_type[128];
+	json_t *headers;                /* object of strings, lower-case names */
+	struct stg_buf body;
+};
+void stg_http_answer_clear(struct stg_http_answer *a);
+
+struct stg_host {
+	void *ctx;
+
+	/* The host identity for this unit (the same one on every call for the same trust); committed before it returns. */
+	bool (*host_identity)(void *ctx, struct stg_host_identity *ret, struct stg_error *);
+	/* Keep (or, with an empty secret, forget) the finished pair record, an XML property list, for this unit. */
+	bool (*keep_trust)(void *ctx, const char *udid, const struct stg_secret *record, struct stg_error *);
+	/* DER of the organisation's supervision certificate; STG_E_NOT_FOUND when there is no organisation. */
+	bool (*supervisor)(void *ctx, struct stg_buf *ret_der, struct stg_error *);
+	/* CMS over at most 64 bytes, content attached, once per step. */
+	bool (*sign_challenge)(void *ctx, struct stg_bytes challenge, struct stg_buf *ret_cms, struct stg_error *);
+	/* One HTTP exchange with the activation service. STG_E_WAITING + STG_ID_NO_LINE when there is no line. */
+	bool (*relay)(void *ctx, const struct stg_http *, struct stg_http_answer *ret, struct stg_error *);
+	/* The payload of the running step, filled in for this device. */
+	bool (*payload)(void *ctx, struct stg_payload *ret, struct stg_error *);
+	/* Spends the erase token of this attach; STG_E_SAFETY when the gate says no. */
+	bool (*erase_token)(void *ctx, const struct stg_identity *read_now, struct stg_error *);
+	/* Shown on the board. ask_person returns at once; the driver then waits for the device to change. */
+	void (*ask_person)(void *ctx, enum stg_ask what);
+	void (*progress)(void *ctx, int percent);
+};
+
+const char *stg_ask_name(enum stg_ask a);   /* "trust", "unlock", ... */
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * keys.h - the door of stager/keys: the one room that touches a private key.
+ *
+ * `stg_keys` holds the station key (a 0600 file `station.key` in the state directory, or a passphrase) and opens what
+ * was sealed under it. Sealing is AES-256-GCM with the purpose as associated data, so a blob cannot be used for
+ * something else. No function hands out a private key except inside something meant for one device.
+ * Threads: a stg_keys is read-only after open and may be used from several threads.
+ */
+#ifndef STAGER_KEYS_H
+#define STAGER_KEYS_H
+
+#include <stager/host.h>
+#include <stager/json.h>
+#include <stager/secret.h>
+
+struct stg_keys;
+
+struct stg_keys *stg_keys_open(const char *state_dir, struct stg_error *err);   /* makes the station key when there is none */
+void stg_keys_close(struct stg_keys *k);
+void stg_keys_close_at(struct stg_keys **k);
+
+bool stg_keys_seal(const struct stg_keys *k, const char *purpose, struct stg_bytes plain, struct stg_buf *ret, struct stg_error *err);
+bool stg_keys_open_sealed(const struct stg_keys *k, const char *purpose, struct stg_bytes sealed, struct stg_secret *ret, struct stg_error *err);
+/* A key derived for one purpose: row MACs, checkpoints. 32 bytes. */
+bool stg_keys_derive(const struct stg_keys *k, const char *purpose, struct stg_secret *ret, struct stg_error *err);
+
+/* ---- host identities (pairing) ---- */
+/* Two RSA-2048 keys, SHA-256 certificates with empty names, not before yesterday; about 150 ms of CPU. Sealed JSON for the store. */
+bool stg_hostid_make(const struct stg_keys *k, const char *system_buid, char ret_host_id[64], struct stg_buf *ret_sealed, struct stg_error *err);
+bool stg_hostid_open(const struct stg_keys *k, struct stg_bytes sealed, struct stg_host_identity *ret, struct stg_error *err);
+
+/* ---- organisations ---- */
+/* Supervision identity (RSA-2048 self-signed), root and intermediate CA (pathlen 0, name constraints, O first). `ret_row` is
+ * what stg_store_org_put takes; `ret_sealed` its keys. details: {"name","country","domain","email"...}. */
+bool stg_org_make(const struct stg_keys *k, const json_t *details, json_t **ret_row, struct stg_buf *ret_sealed, struct stg_error *err);
+/* Existing supervision identity: PKCS#12 (also SHA-1 MAC, 3DES, RC2), PEM pair, DER pair. A wrong password says so (STG_ID_P12_PASSWORD). */
+bool stg_org_import(const struct stg_keys *k, const json_t *details, struct stg_bytes identity, struct stg_bytes key_or_none,
+		    const struct stg_secret *password, json_t **ret_row, struct stg_buf *ret_sealed, struct stg_error *err);
+/* One file encrypted to a passphrase (scrypt + AES-256-GCM, JSON armour); restore gives row + keys back. Verify re-reads and compares. */
+bool stg_org_backup(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, const struct stg_secret *passphrase, struct stg_buf *ret_file, struct stg_error *err);
+bool stg_org_restore(const struct stg_keys *k, struct stg_bytes file, const struct stg_secret *passphrase, json_t **ret_row, struct stg_buf *ret_sealed, struct stg_error *err);
+bool stg_org_supervisor(const json_t *row, struct stg_buf *ret_der, struct stg_error *err);
+/* CMS SignedData over a device's challenge of at most 64 bytes: binary, attached, SHA-256, signer first. */
+bool stg_org_sign_challenge(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes challenge, struct stg_buf *ret_cms, struct stg_error *err);
+/* A profile signed by the organisation's profile-signing certificate: DER, attached, chain included. */
+bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes profile, struct stg_buf *ret_cms, struct stg_error *err);
+
+/* ---- leaves ---- */
+struct stg_leaf_ask {
+	const char *common_name;        /* subject O=<organisation>, CN=this */
+	const json_t *san;              /* ["dns:..","uri:..","upn:..","email:.."] */
+	const char *key_type;           /* "rsa-2048" (default), "p-256" */
+	int64_t days;
+	const char *purpose;            /* "client" */
+	bool modern_p12;                /* PBES2 instead of 3DES + SHA-1 MAC */
+};
+/* Takes a pre-made RSA key from `key_pem` when given (second pool), else makes one. Random 16-octet serial. `ret_p12` with
+ * `ret_password` (24 random characters); `ret_row` as stg_store_certificate_add wants it. */
+bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_leaf_ask *ask,
+		    const struct stg_secret *key_pem, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row, struct stg_error *err);
+bool stg_leaf_key_make(struct stg_secret *ret_pem, struct stg_error *err);
+bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number, struct stg_buf *ret_der, struct stg_error *err);
+/* CN, issuer, dates, sha256 of a PEM or DER certificate, for shows and radars. */
+json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err);
+
+#endif

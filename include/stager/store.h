@@ -1,0 +1,175 @@
+/*
+ * store.h - the door of stager/store: the inventory, the journal, the outbox, the audit log, people.
+ *
+ * One SQLite file `stager.db` in the state directory, WAL, synchronous=FULL, STRICT tables. Exactly one connection
+ * writes: the recorder's in a running station, or a command's when none runs (the state lock is held by either).
+ * Times are UTC ms. Rows go in and out as JSON objects with the keys of the columns named here; lists are JSON arrays.
+ * Sealed columns are opaque bytes made by stager/keys; the store never sees a key.
+ *
+ * Transactions: every function below runs inside the transaction opened with stg_store_begin() if there is one, else
+ * in one of its own. The recorder groups many calls into one commit and answers only after it.
+ *
+ * Threads: a store belongs to one thread at a time. Errors: STG_E_IO (with STG_ID_DISK_FULL, STG_ID_DATABASE_DAMAGED...),
+ * STG_E_NOT_FOUND, STG_E_REFUSED (an illegal move, a rule), STG_E_STATION (held by another, newer than the program).
+ */
+#ifndef STAGER_STORE_H
+#define STAGER_STORE_H
+
+#include <stager/job.h>
+#include <stager/secret.h>
+
+struct stg_store;
+
+enum stg_store_kind { STG_STORE_ANY, STG_STORE_PRODUCTION, STG_STORE_REHEARSAL };
+
+/* ---- open ---- */
+/* Takes the kernel lock of the state directory (STG_E_STATION + STG_ID_STATE_HELD names the holder's pid), makes the
+ * directory and the file if there are none (of `kind`; ANY = production), migrates after copying to before-N.db.
+ * An existing state of the other kind: STG_E_SAFETY + STG_ID_STATE_KIND. */
+struct stg_store *stg_store_open(const char *state_dir, enum stg_store_kind kind, struct stg_error *err);
+/* A second, read-only connection for another thread; takes no lock, writes nothing, never checkpoints. */
+struct stg_store *stg_store_open_read(const char *state_dir, struct stg_error *err);
+void stg_store_close(struct stg_store *s);
+void stg_store_close_at(struct stg_store **s);
+enum stg_store_kind stg_store_kind_of(const struct stg_store *s);
+const char *stg_store_dir(const struct stg_store *s);
+/* Key of the row MACs (results, outbox), from stager/keys; set right after open, before anything else is read. */
+bool stg_store_set_mac_key(struct stg_store *s, const struct stg_secret *key, struct stg_error *err);
+
+bool stg_store_begin(struct stg_store *s, struct stg_error *err);
+bool stg_store_commit(struct stg_store *s, struct stg_error *err);   /* on failure everything is rolled back */
+void stg_store_rollback(struct stg_store *s);
+/* Nested: a failing operation inside a group undoes itself only. */
+bool stg_store_savepoint(struct stg_store *s, struct stg_error *err);
+bool stg_store_release(struct stg_store *s, struct stg_error *err);
+void stg_store_undo(struct stg_store *s);
+
+/* ---- small things ---- */
+/* Grows by one at each call, for ever: "attach", "record" ... */
+bool stg_store_next(struct stg_store *s, const char *sequence, int64_t *ret, struct stg_error *err);
+/* Settings: station_name, station_id, hand_size ... NULL value deletes. get: "" when absent; the caller frees. */
+bool stg_store_set(struct stg_store *s, const char *key, const char *value, struct stg_error *err);
+char *stg_store_get(struct stg_store *s, const char *key, struct stg_error *err);
+/* High-water mark of wall time: false with STG_E_STATION + STG_ID_CLOCK_BACK when now is over 5 minutes before it or before the build. */
+bool stg_store_clock_ok(struct stg_store *s, struct stg_error *err);
+
+/* ---- devices ---- */
+/* Inserts or completes (empty fields never overwrite); keeps history of what changed. */
+bool stg_store_device_put(struct stg_store *s, const struct stg_identity *who, int64_t *ret_id, struct stg_error *err);
+bool stg_store_device_find(struct stg_store *s, const char *family, const char *unit, struct stg_identity *ret, struct stg_error *err);
+bool stg_store_device_by_udid(struct stg_store *s, const char *udid, struct stg_identity *ret, struct stg_error *err);
+/* {"ownership","asset_tag","attributes",...} of one device as the inventory knows it. */
+json_t *stg_store_device_json(struct stg_store *s, const char *family, const char *unit, struct stg_error *err);
+/* query: free text over serial, udid, imei, tag, name, batch; "" = all. limit 0 = no limit. */
+json_t *stg_store_inventory(struct stg_store *s, const char *query, int64_t limit, struct stg_error *err);
+/* One device with its jobs, steps, evidence, certificates, deliveries, holds: everything `inventory show` prints. */
+json_t *stg_store_history(struct stg_store *s, const char *serial_or_unit, struct stg_error *err);
+bool stg_store_ownership(struct stg_store *s, const char *family, const char *unit, const char *ownership, struct stg_error *err);
+
+/* ---- trust: pair records and the pool of host identities (sealed blobs) ---- */
+bool stg_store_hostid_add(struct stg_store *s, const char *host_id, struct stg_bytes sealed, struct stg_error *err);
+bool stg_store_hostid_count(struct stg_store *s, int64_t *ret_free, struct stg_error *err);
+/* The identity already given to this unit, else takes a free one for it (oldest first). STG_E_NOT_FOUND: pool is empty. */
+bool stg_store_hostid_take(struct stg_store *s, const char *family, const char *unit, struct stg_buf *ret_sealed, struct stg_error *err);
+/* Empty sealed forgets the record and frees nothing: a used identity is never given to another unit. */
+bool stg_store_trust_put(struct stg_store *s, const char *family, const char *unit, const char *udid, struct stg_bytes sealed, struct stg_error *err);
+bool stg_store_trust_get(struct stg_store *s, const char *udid, struct stg_buf *ret_sealed, struct stg_error *err);
+bool stg_store_trust_forget(struct stg_store *s, const char *family, const char *unit, struct stg_error *err); /* and its host identity */
+
+/* ---- batches ---- */
+/* {"name","blueprint","created_ms","columns":{...},"rows":[{"line":2,"serial","udid","ecid","imei","name","asset_tag","ownership","attributes":{}}]} */
+bool stg_store_batch_add(struct stg_store *s, const json_t *batch, struct stg_error *err);
+/* With "state" (new|started|paused|closed), "balance":{"expected","staged","waiting","hold","failed","missing","unexpected","running"}, pinned hashes. */
+json_t *stg_store_batch(struct stg_store *s, const char *name, struct stg_error *err);
+json_t *stg_store_batches(struct stg_store *s, struct stg_error *err);
+/* Every expected row with its end state, reason, job; then the unexpected ones ("unexpected": true). */
+json_t *stg_store_batch_rows(struct stg_store *s, const char *name, struct stg_error *err);
+/* state: new>started>paused>started>closed>reopened(=paused). pins (may be NULL): {"blueprint":{...json form...},"profiles":{...},"ports":["1-1.4",...]}. */
+bool stg_store_batch_state(struct stg_store *s, const char *name, const char *state, const json_t *pins, struct stg_error *err);
+json_t *stg_store_batch_pins(struct stg_store *s, const char *name, struct stg_error *err);
+/* The expected row of a started batch that matches (ECID/UDID first, then serial, then IMEI); {"batch","row",...}. STG_E_NOT_FOUND;
+ * STG_E_HOLD + STG_ID_IN_TWO_BATCHES when more than one started batch wants it. */
+json_t *stg_store_batch_match(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
+/* A device seen on an allowed port of a started batch that is not in any order. */
+bool stg_store_unexpected(struct stg_store *s, const char *batch, const struct stg_identity *who, const char *port, struct stg_error *err);
+
+/* ---- jobs ---- */
+/* {"family","unit","batch","row","blueprint":{pinned},"profiles":{pinned},"port","label","attach","actor","attributes":{}}; one open job per unit. */
+bool stg_store_job_add(struct stg_store *s, const json_t *job, int64_t *ret_id, struct stg_error *err);
+json_t *stg_store_job(struct stg_store *s, int64_t id, struct stg_error *err);
+/* The open (not DONE/FAILED/CANCELLED) job of a unit, newest; STG_E_NOT_FOUND. */
+json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *unit, struct stg_error *err);
+/* filter: {"state","batch","serial","open":true}; all when NULL. Without the pinned bytes. */
+json_t *stg_store_jobs(struct stg_store *s, const json_t *filter, struct stg_error *err);
+/* One legal move (stg_job_may_move), else STG_E_REFUSED. `why` {"wait","id","code","msg","step","owner"} is kept; port/attach when given. */
+bool stg_store_job_move(struct stg_store *s, int64_t job, enum stg_job_state to, const json_t *why, struct stg_error *err);
+/* A step runs only after this was committed. `n` is the step's index in the blueprint, key its key. */
+bool stg_store_step_begin(struct stg_store *s, int64_t job, int n, const char *key, const char *step, const json_t *asked, struct stg_error *err);
+/* outcome: "done" "proven" (skipped: found by re-reading) "skipped" (condition) "failed" "interrupted" "unknown" "waiting". */
+bool stg_store_step_end(struct stg_store *s, int64_t job, int n, const char *key, const char *outcome, const json_t *evidence,
+			const struct stg_error *why, int64_t took_ms, struct stg_error *err);
+json_t *stg_store_steps(struct stg_store *s, int64_t job, struct stg_error *err);
+/* Ends (or parks) the job and, in the same transaction, writes the record (record_id UUIDv7, gap-free seq, prev hash),
+ * the audit entry and one outbox row per enabled target. `end` decides: STAGED/FAILED/HOLD/WAITING. A job that parks (WAITING)
+ * makes a record too, superseded by the later one of the same unit for the receiver (record carries "final": false). */
+bool stg_store_job_finish(struct stg_store *s, int64_t job, enum stg_job_state to, enum stg_end end, const json_t *why,
+			  const struct stg_identity *who, const json_t *facts, char ret_record[40], struct stg_error *err);
+/* After a restart: RUNNING jobs become INTERRUPTED, open steps "interrupted" (erase: "unknown"), sending deliveries "in_doubt". */
+bool stg_store_recover(struct stg_store *s, int64_t *ret_jobs, struct stg_error *err);
+json_t *stg_store_record(struct stg_store *s, const char *record_id, struct stg_error *err);
+json_t *stg_store_records(struct stg_store *s, const char *batch, struct stg_error *err);
+
+/* ---- erase gate: the journal half (rules live in station/gate.c) ---- */
+/* {"batch","serials":[...]|"unit","by","second","count"}: a person's order. One row per unit; spent once. */
+bool stg_store_erase_allow(struct stg_store *s, const json_t *order, struct stg_error *err);
+/* The unspent order for this unit or STG_E_NOT_FOUND. */
+json_t *stg_store_erase_order(struct stg_store *s, const char *family, const char *unit, struct stg_error *err);
+/* Spends it for this attach and writes the audit intent; second call: STG_E_SAFETY. */
+bool stg_store_erase_spend(struct stg_store *s, const char *family, const char *unit, int64_t job, uint64_t attach, struct stg_error *err);
+
+/* ---- holds, ports ---- */
+bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
+bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);
+json_t *stg_store_holds(struct stg_store *s, struct stg_error *err);
+json_t *stg_store_ports(struct stg_store *s, struct stg_error *err);   /* [{"port","label","allowed"}] */
+bool stg_store_port_put(struct stg_store *s, const char *port, const char *label /* NULL: keep */, int allowed /* -1 keep */, struct stg_error *err);
+
+/* ---- organisations, secrets, certificates: rows; meaning lives in keys and profiles ---- */
+bool stg_store_org_put(struct stg_store *s, const json_t *org, struct stg_bytes sealed_keys, struct stg_error *err);
+json_t *stg_store_org(struct stg_store *s, const char *name /* "" = the default one */, struct stg_buf *ret_sealed_keys, struct stg_error *err);
+json_t *stg_store_orgs(struct stg_store *s, struct stg_error *err);
+bool stg_store_secret_put(struct stg_store *s, const char *name, struct stg_bytes sealed, struct stg_error *err); /* empty = remove */
+bool stg_store_secret_get(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
+json_t *stg_store_secrets(struct stg_store *s, struct stg_error *err);  /* names and dates only */
+/* {"issuer","serial_hex","unit","device_serial","subject","san","sha256","spki_sha256","not_before_ms","not_after_ms","purpose","job","status","pem"} */
+bool stg_store_certificate_add(struct stg_store *s, const json_t *row, struct stg_error *err);
+bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, const char *status /* issued installed superseded revoked */, const char *reason, struct stg_error *err);
+json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct stg_error *err);
+
+/* ---- targets and outbox (states of mdm-push 10.1) ---- */
+bool stg_store_target_put(struct stg_store *s, const json_t *target /* name, connector, config{}, enabled */, struct stg_bytes sealed_credentials, struct stg_error *err);
+json_t *stg_store_target(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
+json_t *stg_store_targets(struct stg_store *s, struct stg_error *err);
+bool stg_store_target_note(struct stg_store *s, const char *name, const char *state /* "" ok, "auth", "trust", "offline", ... */, int64_t not_before_ms, const char *text, struct stg_error *err);
+/* Leases up to `most` due rows of a target, oldest record first, moving them to "sending" with attempts + 1, committed before a byte leaves. */
+json_t *stg_store_outbox_take(struct stg_store *s, const char *target, int64_t most, int64_t now_ms, struct stg_error *err);
+/* state delivered queued(not_before_ms) in_doubt rejected op_pending sent_unproven dropped. */
+bool stg_store_outbox_settle(struct stg_store *s, int64_t id, const char *state, int64_t not_before_ms, const json_t *answer, struct stg_error *err);
+json_t *stg_store_outbox(struct stg_store *s, const json_t *filter, struct stg_error *err);
+/* {"waiting","oldest_ms","by_target":[{"name","waiting","delivered","rejected","in_doubt","state","text","due_ms"}]} */
+json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err);
+
+/* ---- audit, people ---- */
+/* {"actor","verb","object","job","unit","outcome","detail":{}}: hash-chained; an intent row is one with outcome "intent". */
+bool stg_store_audit(struct stg_store *s, const json_t *entry, struct stg_error *err);
+json_t *stg_store_audit_list(struct stg_store *s, int64_t from, int64_t limit, struct stg_error *err);
+/* STG_E_PROTOCOL naming the first bad row. */
+bool stg_store_audit_verify(struct stg_store *s, int64_t *ret_rows, struct stg_error *err);
+bool stg_store_user_put(struct stg_store *s, const char *name, const char *role, const char *verifier, struct stg_error *err);
+json_t *stg_store_user(struct stg_store *s, const char *name, struct stg_error *err);
+json_t *stg_store_users(struct stg_store *s, struct stg_error *err);
+/* scrypt verifier text "scrypt$N$r$p$salt$hash" made and checked here; constant time; at most 5 wrong in 15 minutes. */
+bool stg_store_user_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err);
+bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err);
+
+#endif

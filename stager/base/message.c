@@ -1,0 +1,417 @@
+/*
+ * message.c - framed JSON over Unix sockets, with descriptors.
+ *
+ * For:    station, workers, nursery, mux door, commands.
+ * Uses:   json, bytes, clock.
+ * Called: both ends of every socket between our own processes.
+ * Thread: one per socket end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include <stager/clock.h>
+#include <stager/error.h>
+#include <stager/message.h>
+
+#define QUEUE_MAX (64u << 20)
+
+struct out {
+	struct out *next;
+	size_t len, sent;
+	size_t n_fds;
+	int fds[STG_MESSAGE_FDS];
+	uint8_t bytes[];
+};
+
+struct stg_channel {
+	int fd;
+	struct stg_buf in;
+	int in_fds[STG_MESSAGE_FDS * 4];
+	size_t n_in_fds;
+	struct out *first, **last;
+	size_t queued;
+	bool ended;
+};
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* One sendmsg; descriptors go with the first byte of a message. */
+static ssize_t send_some(int fd, const struct out *o)
+{
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)(o->bytes + o->sent), .iov_len = o->len - o->sent };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int) * STG_MESSAGE_FDS)];
+	} control;
+	if (o->sent == 0 && o->n_fds) {
+		memset(&control, 0, sizeof(control));
+		m.msg_control = control.room;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * o->n_fds);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * o->n_fds);
+		memcpy(CMSG_DATA(c), o->fds, sizeof(int) * o->n_fds);
+	}
+	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t recv_some(int fd, uint8_t *to, size_t len, int *fds, size_t room, size_t *n_fds)
+{
+	struct iovec iov = { .iov_base = to, .iov_len = len };
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int) * STG_MESSAGE_FDS)];
+	} control;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0)
+		return n;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < got; i++) {
+			int one;
+			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (*n_fds < room)
+				fds[(*n_fds)++] = one;
+			else
+				close(one);
+		}
+	}
+	return n;
+}
+
+static struct out *encode(const json_t *msg, const int *fds, size_t n_fds, struct stg_error *err)
+{
+	/* descriptors are counted in the frame, so that a reader knows which message they belong to */
+	char *text = json_dumps(msg, JSON_COMPACT);
+	if (!text || n_fds > STG_MESSAGE_FDS) {
+		free(text);
+		stg_fail(err, STG_E_BUG, 0, "a message that cannot be written");
+		return NULL;
+	}
+	size_t len = strlen(text);
+	struct out *o = NULL;
+	if (len > STG_MESSAGE_MAX) {
+		stg_fail(err, STG_E_PROTOCOL, 0, "a message of %zu bytes, at most %u are allowed", len, STG_MESSAGE_MAX);
+	} else {
+		o = stg_calloc(1, sizeof(*o) + len + 5);
+		o->len = len + 5;
+		put_u32(o->bytes, (uint32_t)len);
+		o->bytes[4] = (uint8_t)n_fds;
+		memcpy(o->bytes + 5, text, len);
+		o->n_fds = n_fds;
+		for (size_t i = 0; i < n_fds; i++)
+			o->fds[i] = fds[i];
+	}
+	OPENSSL_cleanse(text, len);
+	free(text);
+	return o;
+}
+
+static bool wait_for(int fd, short what, int64_t deadline_ms, struct stg_error *err)
+{
+	for (;;) {
+		int64_t left = deadline_ms < 0 ? -1 : deadline_ms - stg_boot_ms();
+		if (deadline_ms >= 0 && left <= 0)
+			return stg_fail(err, STG_E_TIMEOUT, 0, "no answer in time");
+		struct pollfd p = { .fd = fd, .events = what };
+		int n = poll(&p, 1, left < 0 ? -1 : left > 3600000 ? 3600000 : (int)left);
+		if (n > 0)
+			return true;
+		if (n < 0 && errno != EINTR)
+			return stg_fail(err, STG_E_IO, errno, "poll: %s", strerror(errno));
+	}
+}
+
+bool stg_message_send(int fd, const json_t *msg, const int *fds, size_t n_fds, int64_t timeout_ms, struct stg_error *err)
+{
+	struct out *o = encode(msg, fds, n_fds, err);
+	if (!o)
+		return false;
+	int64_t deadline = timeout_ms < 0 ? -1 : stg_boot_ms() + timeout_ms;
+	bool ok = true;
+	while (ok && o->sent < o->len) {
+		ssize_t n = send_some(fd, o);
+		if (n >= 0)
+			o->sent += (size_t)n;
+		else if (errno == EAGAIN)
+			ok = wait_for(fd, POLLOUT, deadline, err);
+		else if (errno != EINTR)
+			ok = stg_fail(err, errno == EPIPE || errno == ECONNRESET ? STG_E_GONE : STG_E_IO, errno, "send: %s",
+				      strerror(errno));
+	}
+	OPENSSL_cleanse(o->bytes, o->len);
+	free(o);
+	return ok;
+}
+
+static bool recv_exact(int fd, uint8_t *to, size_t len, int64_t deadline, int *fds, size_t *n_fds, struct stg_error *err)
+{
+	size_t got = 0;
+	while (got < len) {
+		ssize_t n = recv_some(fd, to + got, len - got, fds, STG_MESSAGE_FDS, n_fds);
+		if (n > 0) {
+			got += (size_t)n;
+		} else if (n == 0) {
+			return stg_fail(err, STG_E_GONE, 0, "the other side closed the connection");
+		} else if (errno == EAGAIN) {
+			if (!wait_for(fd, POLLIN, deadline, err))
+				return false;
+		} else if (errno == ECONNRESET) {
+			return stg_fail(err, STG_E_GONE, errno, "the other side closed the connection");
+		} else if (errno != EINTR) {
+			return stg_fail(err, STG_E_IO, errno, "receive: %s", strerror(errno));
+		}
+	}
+	return true;
+}
+
+static json_t *decode(struct stg_bytes text, struct stg_error *err)
+{
+	json_t *j = stg_json_parse(text, STG_MESSAGE_MAX, err);
+	if (j && !json_is_object(j)) {
+		json_decref(j);
+		stg_fail(err, STG_E_PROTOCOL, 0, "a message that is not an object");
+		return NULL;
+	}
+	return j;
+}
+
+json_t *stg_message_recv(int fd, int fds[STG_MESSAGE_FDS], int64_t timeout_ms, struct stg_error *err)
+{
+	int64_t deadline = timeout_ms < 0 ? -1 : stg_boot_ms() + timeout_ms;
+	int got_fds[STG_MESSAGE_FDS];
+	size_t n_fds = 0;
+	uint8_t head[5];
+	json_t *msg = NULL;
+	STG_AUTO(stg_buf_clear) struct stg_buf body = STG_BUF(STG_MESSAGE_MAX);
+	if (recv_exact(fd, head, sizeof(head), deadline, got_fds, &n_fds, err)) {
+		uint32_t len = get_u32(head);
+		if (len > STG_MESSAGE_MAX || head[4] > STG_MESSAGE_FDS)
+			stg_fail(err, STG_E_PROTOCOL, 0, "a message of %u bytes and %u descriptors", len, head[4]);
+		else if (stg_buf_reserve(&body, len, err) && recv_exact(fd, body.data, len, deadline, got_fds, &n_fds, err))
+			msg = decode(stg_bytes(body.data, len), err);
+		body.len = body.data ? len : 0;
+	}
+	for (size_t i = 0; i < STG_MESSAGE_FDS; i++) {
+		if (fds)
+			fds[i] = msg && i < n_fds ? got_fds[i] : -1;
+		if (i < n_fds && (!msg || !fds))
+			close(got_fds[i]);
+	}
+	return msg;
+}
+
+struct stg_channel *stg_channel_new(int fd)
+{
+	struct stg_channel *c = stg_calloc(1, sizeof(*c));
+	c->fd = fd;
+	c->in = STG_BUF(STG_MESSAGE_MAX + 5 + 65536);
+	c->last = &c->first;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	return c;
+}
+
+void stg_channel_free(struct stg_channel *c)
+{
+	if (!c)
+		return;
+	close(c->fd);
+	stg_buf_clear(&c->in);
+	for (size_t i = 0; i < c->n_in_fds; i++)
+		close(c->in_fds[i]);
+	while (c->first) {
+		struct out *o = c->first;
+		c->first = o->next;
+		for (size_t i = 0; i < o->n_fds && o->sent == 0; i++)
+			close(o->fds[i]);
+		OPENSSL_cleanse(o->bytes, o->len);
+		free(o);
+	}
+	free(c);
+}
+
+int stg_channel_fd(const struct stg_channel *c)
+{
+	return c->fd;
+}
+
+bool stg_channel_wants_write(const struct stg_channel *c)
+{
+	return c->first != NULL;
+}
+
+static bool flush(struct stg_channel *c, struct stg_error *err)
+{
+	while (c->first) {
+		struct out *o = c->first;
+		ssize_t n = send_some(c->fd, o);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n < 0)
+			return stg_fail(err, STG_E_GONE, errno, "send: %s", strerror(errno));
+		if (o->sent == 0)
+			for (size_t i = 0; i < o->n_fds; i++)
+				close(o->fds[i]);
+		o->sent += (size_t)n;
+		if (o->sent < o->len)
+			continue;
+		c->first = o->next;
+		if (!c->first)
+			c->last = &c->first;
+		c->queued -= o->len;
+		OPENSSL_cleanse(o->bytes, o->len);
+		free(o);
+	}
+	return true;
+}
+
+bool stg_channel_send(struct stg_channel *c, const json_t *msg, const int *fds, size_t n_fds, struct stg_error *err)
+{
+	if (c->queued > QUEUE_MAX)
+		return stg_fail(err, STG_E_TIMEOUT, 0, "the other side does not read its messages");
+	struct out *o = encode(msg, fds, n_fds, err);
+	if (!o)
+		return false;
+	for (size_t i = 0; i < n_fds; i++)
+		o->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+	*c->last = o;
+	c->last = &o->next;
+	c->queued += o->len;
+	/* a dead peer is noticed by the next pump, which is where its owner can free it */
+	(void)flush(c, NULL);
+	return true;
+}
+
+bool stg_channel_pump(struct stg_channel *c, struct stg_error *err)
+{
+	if (!flush(c, err) && c->in.len == 0)
+		return false;
+	for (int round = 0; round < 16; round++) {
+		if (!stg_buf_reserve(&c->in, 65536, err))
+			return false;
+		ssize_t n = recv_some(c->fd, c->in.data + c->in.len, 65536, c->in_fds, STG_ARRAY_LEN(c->in_fds), &c->n_in_fds);
+		if (n > 0) {
+			c->in.len += (size_t)n;
+			if (n < 65536)
+				return true;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		/* what has arrived whole is still handed out by stg_channel_next() */
+		return stg_fail(err, STG_E_GONE, n < 0 ? errno : 0, "the other side closed the connection");
+	}
+	return true;
+}
+
+json_t *stg_channel_next(struct stg_channel *c, int fds[STG_MESSAGE_FDS])
+{
+	for (size_t i = 0; fds && i < STG_MESSAGE_FDS; i++)
+		fds[i] = -1;
+	if (c->in.len < 5)
+		return NULL;
+	uint32_t len = get_u32(c->in.data);
+	size_t n_fds = c->in.data[4];
+	if (len > STG_MESSAGE_MAX || n_fds > STG_MESSAGE_FDS || c->in.len < len + 5u)
+		return NULL;
+	json_t *msg = decode(stg_bytes(c->in.data + 5, len), NULL);
+	size_t whole = len + 5u, rest = c->in.len - whole;
+	memmove(c->in.data, c->in.data + whole, rest);
+	OPENSSL_cleanse(c->in.data + rest, whole);
+	c->in.len = rest;
+	for (size_t i = 0; i < n_fds && c->n_in_fds; i++) {
+		if (fds && msg)
+			fds[i] = c->in_fds[0];
+		else
+			close(c->in_fds[0]);
+		memmove(c->in_fds, c->in_fds + 1, --c->n_in_fds * sizeof(int));
+	}
+	/* something unreadable is handed on as an empty message: its receiver knows no such kind and hangs up */
+	return msg ? msg : json_object();
+}
+
+bool stg_peer(int fd, int *ret_pid, unsigned int *ret_uid, struct stg_error *err)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0)
+		return stg_fail(err, STG_E_IO, errno, "peer credentials: %s", strerror(errno));
+	*ret_pid = who.pid;
+	*ret_uid = who.uid;
+	return true;
+}
+
+static bool unix_address(const char *path, struct sockaddr_un *ret, struct stg_error *err)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!stg_copy(ret->sun_path, sizeof(ret->sun_path), path))
+		return stg_fail_id(err, STG_E_STATION, STG_ID_SOCKET_PATH, 0, "socket path of %zu bytes, at most 107: %s",
+				   strlen(path), path);
+	return true;
+}
+
+int stg_unix_listen(const char *path, unsigned int mode, struct stg_error *err)
+{
+	struct sockaddr_un a;
+	if (!unix_address(path, &a, err))
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		stg_fail(err, STG_E_STATION, errno, "socket: %s", strerror(errno));
+		return -1;
+	}
+	(void)unlink(path);
+	mode_t before = umask(0777 & ~mode);
+	int bound = bind(fd, (struct sockaddr *)&a, sizeof(a));
+	umask(before);
+	if (bound != 0 || chmod(path, mode) != 0 || listen(fd, 512) != 0) {
+		stg_fail(err, STG_E_STATION, errno, "listen on %s: %s", path, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int stg_unix_connect(const char *path, struct stg_error *err)
+{
+	struct sockaddr_un a;
+	if (!unix_address(path, &a, err))
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+		stg_fail(err, errno == ENOENT || errno == ECONNREFUSED ? STG_E_NOT_FOUND : STG_E_IO, errno, "connect to %s: %s",
+			 path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
