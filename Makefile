@@ -32,7 +32,8 @@ SRC       := $(filter-out stager/main.c,$(shell find stager drivers profiles -na
 BENCH_SRC := $(filter-out drivers/virtual/main.c,$(shell find drivers/virtual -name '*.c' | sort))
 BASE_SRC  := $(filter stager/base/%,$(SRC))
 OBJ       := $(SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/registry.o $(B)/obj/gen/data.o
-BENCH_OBJ := $(BENCH_SRC:%.c=$(B)/obj/%.o) $(BASE_SRC:%.c=$(B)/obj/%.o)
+VIRT_OBJ  := $(BENCH_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/virt_services.o
+BENCH_OBJ := $(VIRT_OBJ) $(BASE_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC  := $(shell find tests -name 'test_*.c' -not -path 'tests/fuzz/*' | sort)
 TEST_LIB  := $(shell find tests/lib -name '*.c' 2>/dev/null | sort)
 TEST_BIN  := $(TEST_SRC:%.c=$(B)/%)
@@ -80,7 +81,7 @@ $(B)/tests/%: tests/%.c $(TEST_LIB) $(OBJ) | $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  test  $@"
 	$(Q)$(CC) $(CFLAGS) -Itests/lib -MMD -MP -MF $@.d $(LDHARD) -o $@ $< $(TEST_LIB) $(OBJ) \
-		$(if $(findstring tests/virtual/,$@),$(BENCH_SRC:%.c=$(B)/obj/%.o),) $(LIBS) -lcmocka
+		$(if $(findstring tests/virtual/,$@),$(VIRT_OBJ),) $(LIBS) -lcmocka
 $(filter $(B)/tests/virtual/%,$(TEST_BIN)): $(BENCH_OBJ)
 
 $(B)/obj/%.o: %.c | $(GENERATED)
@@ -94,6 +95,8 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GENERATED)
 $(B)/gen/errors.inc: $(ERRDEF)
 	@mkdir -p $(@D) && cat $^ > $@.new && { cmp -s $@.new $@ && rm $@.new && touch $@ || mv $@.new $@; }
 $(B)/gen/registry.c: stager/registry.sh FORCE
+	@mkdir -p $(@D) && sh $< > $@.new && { cmp -s $@.new $@ && rm $@.new || mv $@.new $@; }
+$(B)/gen/virt_services.c: drivers/virtual/services.sh FORCE
 	@mkdir -p $(@D) && sh $< > $@.new && { cmp -s $@.new $@ && rm $@.new || mv $@.new $@; }
 $(B)/gen/data.c: stager/data.sh $(DATA) FORCE
 	@mkdir -p $(@D) && sh $< $(DATA) > $@.new && { cmp -s $@.new $@ && rm $@.new || mv $@.new $@; }
