@@ -3,7 +3,14 @@
  *
  * Every request: https only (http to loopback when `allow_loopback_http`), no redirects followed, no proxy from the
  * environment, ceilings on time and answer, host name and chain checked. `class` tells a caller what a failure means
- * (mdm-push 3.4) so that nobody parses libcurl codes twice.
+ * (mdm-push 3.4) so that nobody parses libcurl codes twice:
+ *   OFFLINE    nothing reached the server: wait for the line, count no attempt
+ *   CLOCK      its certificate is not yet or no longer valid: its fault or our clock's
+ *   TRUST      not the server it should be: wrong certificate, redirect, a page instead of an answer
+ *   IN_DOUBT   it may have been carried out: read back or repeat only what is harmless to repeat
+ *   THROTTLED  wait, the whole target        AUTH  our credentials are refused, the whole target
+ *   ROW        this request is refused       SERVER  it cannot now and did nothing
+ * Threads: any; each keeps its own connections. SIGPIPE is ignored from stg_net_start() on.
  */
 #ifndef STAGER_NET_H
 #define STAGER_NET_H
@@ -25,8 +32,12 @@ struct stg_net_ask {
 	bool allow_loopback_http;
 	int64_t timeout_ms;
 	size_t answer_max;
-	const char *expect_type;                 /* a 2xx of another Content-Type is STG_NET_TRUST (captive portal); NULL: any */
+	const char *expect_type;                 /* a 2xx of another Content-Type is STG_NET_TRUST (captive portal); NULL: any; a 2xx
+						    without body and type is always taken */
 	struct stg_stop *stop;
+	bool repeat_harmless;                    /* the request may reach the server twice without effect: an idle connection may be
+						    used again (libcurl repeats by itself when the server had just closed it) */
+	const char *pinned_keys;                 /* "sha256//...;sha256//..." for own servers; NULL: none */
 };
 struct stg_net_answer {
 	enum stg_net_class class;
@@ -42,6 +53,10 @@ bool stg_net_start(struct stg_error *err);       /* once, before threads; refuse
 /* False only when nothing could be tried at all (bad URL, no memory); else look at class. */
 bool stg_net(const struct stg_net_ask *ask, struct stg_net_answer *ret, struct stg_error *err);
 void stg_net_answer_clear(struct stg_net_answer *a);
-const char *stg_net_class_name(enum stg_net_class c);
+const char *stg_net_class_name(enum stg_net_class c);   /* "ok", "offline", "clock", "trust", "in_doubt", "throttled", ... */
+/* Checks what stg_net() would refuse before a byte leaves: scheme, host, no user name or password inside. STG_E_INPUT. */
+bool stg_net_url_ok(const char *url, bool allow_loopback_http, struct stg_error *err);
+/* True for hosts that cannot leave this machine: 127.0.0.0/8, ::1, localhost. */
+bool stg_net_is_loopback(const char *url);
 
 #endif
