@@ -10,6 +10,7 @@
 #ifndef STAGER_BLUEPRINT_H
 #define STAGER_BLUEPRINT_H
 
+#include <stager/identity.h>
 #include <stager/json.h>
 
 struct stg_yaml;
@@ -34,5 +35,11 @@ json_t *stg_variables_fill(const json_t *tree, const json_t *values, struct stg_
 bool stg_variables_fill_text(const char *text, const json_t *values, struct stg_buf *ret, struct stg_error *err);
 /* Names used in a tree, as a JSON list of strings. */
 json_t *stg_variables_used(const json_t *tree);
+/* The flat object a job's variables come from: serial, udid, ecid, imei, imei2, model, os_version..., the attributes both as
+ * "batch.NAME" and, where nothing else has that name, as "NAME", asset_tag, and the blueprint's params. `blueprint` may be
+ * NULL. Secrets are added by whoever may read them, as "secret.NAME". New reference. */
+json_t *stg_variables_of(const struct stg_identity *who, const char *batch, const json_t *attributes, const json_t *blueprint);
+/* The step of a pinned blueprint with this key (borrowed) or NULL. */
+const json_t *stg_blueprint_step(const json_t *blueprint, const char *key);
 
 #endif

@@ -36,6 +36,8 @@ struct stg_job {
 	json_t *blueprint;              /* the pinned blueprint as stg_blueprint_json() writes it */
 	json_t *attributes;             /* batch attributes of this device: {"asset_tag": "A-1042", ...} */
 	json_t *proven;                 /* steps recorded as proven earlier: {"step key": evidence}, a hint only */
+	json_t *begun;                  /* steps begun whose end is not known (interrupted, unknown): {"step key": {"asked": {...}}} */
+	json_t *values;                 /* variables of this job but secrets, as stg_variables_of() makes them */
 };
 
 #endif

@@ -31,7 +31,12 @@ struct stg_step_ctx {
 	json_t *evidence;               /* to be filled: {"asked","acknowledged","reread"} */
 	struct stg_stop *stop;
 	const struct stg_arrival *arrival;
-	bool reopen;                    /* set by a step after which the device re-enumerates: the worker opens it again */
+	bool reopen;                    /* set by a step after which the device re-enumerates: the worker ends, the next one goes on */
+	const char *key;                /* of the running step: "03-install_profile-wifi" */
+	const json_t *proven_before;    /* what the journal keeps of this step from an earlier attach, or NULL */
+	const json_t *begun_before;     /* the same for one that was begun and whose end is not known: {"asked": ...} or NULL */
+	bool changed;                   /* set by a step that changed facts: they are read again before they are used */
+	struct stg_worker_memory *memory; /* what the worker keeps between steps (profiles just listed); private to steps */
 };
 
 struct stg_step {
@@ -47,6 +52,13 @@ struct stg_step {
 	/* Has it been done already, judged by re-reading the device? Optional: NULL = always run. */
 	bool (*proven)(struct stg_step_ctx *, bool *ret, struct stg_error *);
 	bool (*run)(struct stg_step_ctx *, struct stg_error *);
+
+	/* Nothing after this step runs unless it is done: identify, require, pair, restart, erase, wait_back. */
+	bool gate;
+	/* What is about to be asked, as evidence, before the journal holds the beginning: no secrets. Optional: the params. */
+	json_t *(*asked)(struct stg_step_ctx *);
+	/* Checks the params beyond their types, when a blueprint is read: false with msg = what was wrong, what was expected. Optional. */
+	bool (*check)(const json_t *params, struct stg_error *);
 };
 
 const struct stg_step *stg_step_find(const char *name);
