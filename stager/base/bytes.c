@@ -115,13 +115,7 @@ void stg_hex(struct stg_bytes in, char *ret)
 
 static int hex_digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
 }
 
 bool stg_unhex(const char *hex, struct stg_buf *ret, struct stg_error *err)
@@ -129,14 +123,14 @@ bool stg_unhex(const char *hex, struct stg_buf *ret, struct stg_error *err)
 	size_t n = strlen(hex);
 	if (n % 2)
 		return stg_fail(err, STG_E_PROTOCOL, 0, "an odd number of hexadecimal digits");
-	for (size_t i = 0; i < n; i += 2) {
-		int hi = hex_digit(hex[i]), lo = hex_digit(hex[i + 1]);
-		if (hi < 0 || lo < 0)
-			return stg_fail(err, STG_E_PROTOCOL, 0, "'%c%c' is not hexadecimal", hex[i], hex[i + 1]);
-		uint8_t byte = (uint8_t)(hi * 16 + lo);
-		if (!stg_buf_add(ret, &byte, 1, err))
-			return false;
-	}
+	/* the digits are not repeated in the error: they may be of a key */
+	if (strspn(hex, "0123456789abcdefABCDEF") != n)
+		return stg_fail(err, STG_E_PROTOCOL, 0, "not hexadecimal");
+	if (!stg_buf_reserve(ret, n / 2, err))
+		return false;
+	for (size_t i = 0; i < n; i += 2)
+		ret->data[ret->len++] = (uint8_t)(hex_digit(hex[i]) << 4 | hex_digit(hex[i + 1]));
+	ret->data[ret->len] = 0;
 	return true;
 }
 
@@ -163,6 +157,10 @@ bool stg_unbase64(const char *text, struct stg_buf *ret, struct stg_error *err)
 		return stg_buf_reserve(ret, 0, err);
 	if (!stg_buf_reserve(ret, n / 4 * 3, err))
 		return false;
+	/* OpenSSL skips white space around the text and takes '=' in its middle for a letter */
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	if (strspn(text, letters) != n - pad)
+		return stg_fail(err, STG_E_PROTOCOL, 0, "not base64 text");
 	int got = EVP_DecodeBlock(ret->data + ret->len, (const unsigned char *)text, (int)n);
 	if (got < 0)
 		return stg_fail(err, STG_E_PROTOCOL, 0, "not base64 text");

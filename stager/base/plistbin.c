@@ -186,6 +186,8 @@ static bool check_object(struct scan *s, const struct object *o, size_t *ret_byt
 		*ret_bytes = o->count;
 		return true;
 	case K_UTF16:
+		if (o->count == 0) /* libplist reads none; writers use the other kind for it */
+			return wrong(s, o->at, "an empty string of 16-bit characters");
 		if (o->count > s->limits->string_bytes / 2)
 			return wrong(s, o->at, "a string longer than allowed");
 		*ret_bytes = o->count * 4; /* what libplist sets aside for it */

@@ -1,0 +1,121 @@
+#!/bin/sh
+# run.sh BUILD_DIR - runs every test: the programs built from tests/**/test_*.c, the replays of tests/fuzz/corpus and
+# tests/**/*.bats, two at a time, one line each. What failed shows what it said. The last line is the sum.
+#
+#   STG_ONLY=NAME      only those with NAME in their path; STG_ONLY=tsan: those named in tests/tsan.list
+#   STG_VALGRIND=1     C programs only, under valgrind
+#   STG_JOBS=N         how many at a time (2)
+#   STG_TIMEOUT=N      seconds for one program (300; ten times as long under valgrind)
+#
+# Each gets B, STAGER and STAGER_BENCH (absolute paths), an empty TMPDIR and HOME of its own, UTC and UTF-8.
+set -u
+
+# One program: `run.sh --one KIND PATH NAME`, with the settings of the whole run in the environment.
+one() {
+	kind=$1 path=$2 name=$3
+	log=$R/$(echo "$name" | tr / -).log
+	TMPDIR=$(mktemp -d /tmp/stg.XXXXXX) || exit 1
+	HOME=$TMPDIR/home
+	mkdir "$HOME"
+	export TMPDIR HOME
+	begin=$(date +%s)
+	case $kind in
+	missing) echo "not built: $path" >"$log"; status=1 ;;
+	bats) timeout -k 10 "$STG_TIMEOUT" bats --tap "$path" >"$log" 2>&1 </dev/null; status=$? ;;
+	*)
+		wrap=
+		[ -z "${STG_VALGRIND:-}" ] ||
+			wrap="valgrind --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite -q --trace-children=no"
+		# shellcheck disable=SC2086 # $wrap is a list of words
+		timeout -k 10 "$STG_TIMEOUT" $wrap "$path" >"$log" 2>&1 </dev/null; status=$? ;;
+	esac
+	seconds=$(($(date +%s) - begin))
+	chmod -R u+w "$TMPDIR" 2>/dev/null
+	rm -rf "$TMPDIR"
+
+	# cmocka and bats both speak TAP here
+	failed=$(grep -c '^not ok ' "$log")
+	skipped=$(grep -ciE '^ok .*# skip' "$log")
+	passed=$(($(grep -c '^ok ' "$log") - skipped))
+	why=
+	[ "$status" -ne 124 ] && [ "$status" -ne 137 ] || why=" (stopped after $STG_TIMEOUT s)"
+	[ "$status" -lt 128 ] || [ -n "$why" ] || why=" (signal $((status - 128)))"
+	if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+		failed=1
+		[ -n "$why" ] || why=" (exit $status)"
+	elif [ "$status" -eq 0 ] && [ $((passed + failed + skipped)) -eq 0 ]; then
+		failed=1
+		why=" (ran no test)"
+	fi
+	echo "$passed $failed $skipped" >"${log%.log}.sum"
+	text="$passed passed"
+	[ "$failed" -eq 0 ] || text="$text, $failed failed$why"
+	[ "$skipped" -eq 0 ] || text="$text, $skipped skipped"
+	verdict=ok
+	[ "$failed" -eq 0 ] || verdict=FAIL
+	{
+		flock 9
+		printf '%-4s  %-44s %s, %s s\n' "$verdict" "$name" "$text" "$seconds"
+		[ "$failed" -eq 0 ] || sed 's/^/      | /' "$log"
+	} 9>"$R/lock"
+}
+
+if [ "${1:-}" = --one ]; then
+	one "$2" "$3" "$4"
+	exit 0
+fi
+
+[ $# -eq 1 ] || { echo "usage: sh tests/run.sh BUILD_DIR" >&2; exit 2; }
+top=$(cd "$(dirname "$0")/.." && pwd) || exit 2
+B=$(cd "$1" && pwd) || exit 2
+cd "$top" || exit 2
+R=$B/test-results
+rm -rf "$R"
+mkdir -p "$R"
+# TAP is asked of cmocka in the environment; the rest is what must not leak in from the person's own
+unset USBMUXD_SOCKET_ADDRESS STAGER_STATE STAGER_SYSFS XDG_STATE_HOME LANGUAGE CMOCKA_XML_FILE
+CMOCKA_MESSAGE_OUTPUT=TAP LC_ALL=C.UTF-8 TZ=UTC
+STAGER=$B/stager STAGER_BENCH=$B/stager-bench
+if [ -z "${STG_TIMEOUT:-}" ]; then
+	STG_TIMEOUT=300
+	[ -z "${STG_VALGRIND:-}${STG_SANITIZED:-}" ] || STG_TIMEOUT=3000
+fi
+: "${ASAN_OPTIONS:=abort_on_error=0:detect_stack_use_after_return=1}" "${UBSAN_OPTIONS:=halt_on_error=1:print_stacktrace=1}"
+: "${TSAN_OPTIONS:=halt_on_error=1:second_deadlock_stack=1}"
+export B R STAGER STAGER_BENCH STG_TIMEOUT CMOCKA_MESSAGE_OUTPUT LC_ALL TZ ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+
+list() {
+	find tests -name 'test_*.c' -not -path 'tests/fuzz/*' | sort | while read -r source; do
+		echo "$B/${source%.c} ${source%.c}"
+	done
+	for source in tests/fuzz/fuzz_*.c; do
+		[ -f "$source" ] && echo "$B/tests/replay/$(basename "$source" .c) tests/replay/$(basename "$source" .c)"
+	done
+}
+wanted() {
+	case ${STG_ONLY:-} in
+	'') ;;
+	tsan) grep -qxF "$1" tests/tsan.list 2>/dev/null ;;
+	*) case $1 in *"$STG_ONLY"*) ;; *) return 1 ;; esac ;;
+	esac
+}
+{
+	list | while read -r path name; do
+		wanted "$name" || continue
+		kind=program
+		[ -x "$path" ] || kind=missing
+		printf '%s\n%s\n%s\n' "$kind" "$path" "$name"
+	done
+	[ -n "${STG_VALGRIND:-}" ] || find tests -name '*.bats' | sort | while read -r path; do
+		! wanted "$path" || printf '%s\n%s\n%s\n' bats "$path" "$path"
+	done
+} | xargs -r -d '\n' -n 3 -P "${STG_JOBS:-2}" sh tests/run.sh --one
+
+cat "$R"/*.sum 2>/dev/null | awk '
+	{ passed += $1; failed += $2; skipped += $3 }
+	END {
+		if (NR == 0)
+			print "no test was run" > "/dev/stderr"
+		printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+		exit NR == 0 || failed > 0
+	}'
