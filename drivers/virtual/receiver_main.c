@@ -1,0 +1,112 @@
+/*
+ * receiver_main.c - the receiving server's two homes: inside a bench, or as a program of its own.
+ *
+ * For:    `stager-bench ... --receiver 127.0.0.1:0` and `stager-bench receiver --receiver 127.0.0.1:0`.
+ * Uses:   receiver.h, loop.h.
+ * Called: by main.c.
+ * Thread: the bench's one.
+ */
+#include "receiver.h"
+
+#include "loop.h"
+
+#include <signal.h>
+#include <stager/error.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* The program's ends: a signal, or the end of standard input when a parent holds it. */
+struct ends {
+	struct virt_loop *loop;
+	struct virt_watch signals, input;
+};
+
+static void on_signal(struct virt_watch *w, uint32_t events)
+{
+	(void)events;
+	virt_loop_stop(VIRT_OWNER(w, struct ends, signals)->loop);
+}
+
+static void on_input(struct virt_watch *w, uint32_t events)
+{
+	struct ends *e = VIRT_OWNER(w, struct ends, input);
+	char bytes[256];
+
+	(void)events;
+	if (read(STDIN_FILENO, bytes, sizeof(bytes)) <= 0)
+		virt_loop_stop(e->loop);
+}
+
+static int run(struct virt_loop *loop, bool with_parent, struct stg_error *err)
+{
+	struct ends e = { .loop = loop, .signals.ready = on_signal, .input.ready = on_input };
+	sigset_t set;
+	bool ok;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0 || !virt_watch_set(loop, &e.signals, fd, EPOLLIN)) {
+		stg_fail(err, STG_E_IO, 0, "cannot wait for signals");
+		return 1;
+	}
+	if (with_parent)
+		virt_watch_set(loop, &e.input, STDIN_FILENO, EPOLLIN);
+	ok = virt_loop_run(loop, err);
+	virt_watch_clear(loop, &e.signals);
+	virt_watch_clear(loop, &e.input);
+	close(fd);
+	return ok ? 0 : 1;
+}
+
+int virt_receiver_main(int argc, char **argv)
+{
+	struct virt_receiver_options options = { .listen = "127.0.0.1:0" };
+	struct stg_error err = { 0 };
+	struct virt_receiver *r = NULL;
+	struct virt_loop *loop;
+	bool with_parent = false;
+	int status = 1;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--with-parent") == 0) {
+			with_parent = true;
+		} else if (!virt_receiver_option(&options, argc, argv, &i, &err)) {
+			fprintf(stderr, "stager-bench receiver: %s\n",
+				err.code == STG_OK ? "usage: receiver --receiver ADDRESS [--receiver-dir DIR] [--receiver-tls | "
+						     "--receiver-mtls] [--receiver-cert F --receiver-key F --receiver-client-ca F] "
+						     "[--receiver-bearer-file F] [--receiver-secret-file F] [--with-parent]"
+						   : err.msg);
+			return 2;
+		}
+	}
+	loop = virt_loop_new(&err);
+	if (loop)
+		r = virt_receiver_open(loop, &options, &err);
+	if (r) {
+		json_t *ready = json_object();
+		char *text;
+
+		stg_json_put_new(ready, "receiver", virt_receiver_ready(r));
+		stg_json_put_int(ready, "pid", getpid());
+		text = stg_json_text(ready);
+		puts(text);
+		fflush(stdout);
+		stg_free_at(&text);
+		json_decref(ready);
+		status = run(loop, with_parent, &err);
+	}
+	if (status != 0)
+		fprintf(stderr, "stager-bench receiver: %s\n", err.msg);
+	virt_receiver_close(r);
+	virt_loop_free(loop);
+	return status;
+}
