@@ -40,6 +40,11 @@ bool stg_org_import(const struct stg_keys *k, const json_t *details, struct stg_
 bool stg_org_backup(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, const struct stg_secret *passphrase, struct stg_buf *ret_file, struct stg_error *err);
 bool stg_org_restore(const struct stg_keys *k, struct stg_bytes file, const struct stg_secret *passphrase, json_t **ret_row, struct stg_buf *ret_sealed, struct stg_error *err);
 bool stg_org_supervisor(const json_t *row, struct stg_buf *ret_der, struct stg_error *err);
+/* PEM texts of the issuing and the root certificate, as stg_profile_identity takes them. New reference. */
+json_t *stg_org_issuers(const json_t *row);
+/* Adds what profile templates may use: "org.name", "org.country", "org.domain", "org.email", "org.phone", "org.address",
+ * and the certificates "org.root_der", "org.issuing_der" as {"data": BASE64} (filled in as data, never as text). */
+bool stg_org_values(const json_t *row, json_t *values, struct stg_error *err);
 /* CMS SignedData over a device's challenge of at most 64 bytes: binary, attached, SHA-256, signer first. */
 bool stg_org_sign_challenge(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes challenge, struct stg_buf *ret_cms, struct stg_error *err);
 /* A profile signed by the organisation's profile-signing certificate: DER, attached, chain included. */

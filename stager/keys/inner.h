@@ -1,0 +1,104 @@
+/*
+ * inner.h - what the files of this room share. Nobody else includes it.
+ *
+ * OpenSSL objects are freed at the end of their scope with STG_AUTO(X509_free_at) and so on. Every OpenSSL call is
+ * tested as == 1: zero and negative are refusals.
+ */
+#ifndef STAGER_KEYS_INNER_H
+#define STAGER_KEYS_INNER_H
+
+#include <openssl/cms.h>
+#include <openssl/evp.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <stager/error.h>
+#include <stager/keys.h>
+
+#define KEYS_AT(type, fn) \
+	static inline void fn##_at(type **p) \
+	{ \
+		fn(*p); \
+		*p = NULL; \
+	}
+KEYS_AT(X509, X509_free)
+KEYS_AT(X509_NAME, X509_NAME_free)
+KEYS_AT(X509_CRL, X509_CRL_free)
+KEYS_AT(EVP_PKEY, EVP_PKEY_free)
+KEYS_AT(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
+KEYS_AT(EVP_CIPHER_CTX, EVP_CIPHER_CTX_free)
+KEYS_AT(BIO, BIO_free_all)
+KEYS_AT(BIGNUM, BN_clear_free)
+KEYS_AT(PKCS12, PKCS12_free)
+KEYS_AT(CMS_ContentInfo, CMS_ContentInfo_free)
+KEYS_AT(GENERAL_NAMES, GENERAL_NAMES_free)
+KEYS_AT(NAME_CONSTRAINTS, NAME_CONSTRAINTS_free)
+static inline void x509s_free_at(STACK_OF(X509) **p)
+{
+	sk_X509_pop_free(*p, X509_free);
+	*p = NULL;
+}
+
+#define KEYS_PEM_MAX 16384u
+#define KEYS_SEALED_MAX (256u << 10)
+#define KEYS_NAME_MAX 64              /* X.520 upper bound of O and CN, in characters */
+#define KEYS_DAY_MS (24LL * 3600 * 1000)
+#define KEYS_SERIAL_OCTETS 16
+
+/* Says what OpenSSL thought, without ever quoting data; empties its error queue. Returns false. */
+bool keys_ssl_fail(struct stg_error *err, enum stg_code code, const char *doing);
+
+/* ---- bag.c: named pieces in one blob. A bag lives in buffers that are wiped, so it may hold secrets. ---- */
+bool keys_bag_put(struct stg_buf *bag, const char *name, struct stg_bytes value, struct stg_error *err);
+/* The piece is borrowed from the bag. STG_E_PROTOCOL when it is absent or the bag is damaged. */
+bool keys_bag_get(struct stg_bytes bag, const char *name, struct stg_bytes *ret, struct stg_error *err);
+bool keys_bag_has(struct stg_bytes bag, const char *name);
+
+/* AES-256-GCM: nonce, ciphertext, tag appended to `ret`. */
+bool keys_gcm_seal(struct stg_bytes key32, struct stg_bytes aad, struct stg_bytes plain, struct stg_buf *ret, struct stg_error *err);
+/* STG_E_REFUSED when the tag does not fit. */
+bool keys_gcm_open(struct stg_bytes key32, struct stg_bytes aad, struct stg_bytes sealed, struct stg_secret *ret, struct stg_error *err);
+
+/* ---- x509.c ---- */
+EVP_PKEY *keys_make_rsa(unsigned int bits, struct stg_error *err);
+EVP_PKEY *keys_make_ec(const char *curve, struct stg_error *err);
+bool keys_to_pem(EVP_PKEY *key, struct stg_secret *ret, struct stg_error *err);
+EVP_PKEY *keys_from_pem(struct stg_bytes pem, struct stg_error *err);
+X509 *keys_cert_from_pem(struct stg_bytes pem, struct stg_error *err);
+X509 *keys_cert_from_any(struct stg_bytes pem_or_der, struct stg_error *err);
+bool keys_cert_to_pem(X509 *cert, struct stg_buf *ret, struct stg_error *err);
+bool keys_cert_to_der(X509 *cert, struct stg_buf *ret, struct stg_error *err);
+/* A certificate of an organisation's row: "supervisor_pem", "root_pem", "issuing_pem", "signer_pem". */
+X509 *keys_row_cert(const json_t *row, const char *field, struct stg_error *err);
+
+/* O first, then C when there is one, then CN: name constraints are prefix matches over the RDNs. */
+X509_NAME *keys_name(const char *organisation, const char *country, const char *common_name, struct stg_error *err);
+/* Version 3, random serial, names and times; `issuer` NULL = self-signed. Extensions follow, then keys_cert_sign(). */
+X509 *keys_cert_begin(const X509_NAME *subject, EVP_PKEY *subject_key, X509 *issuer, int64_t not_before_ms, int64_t not_after_ms,
+		      struct stg_error *err);
+/* `value` in OpenSSL's extension language: constants only, never anything a person typed. */
+bool keys_cert_ext(X509 *cert, X509 *issuer, int nid, const char *value, struct stg_error *err);
+bool keys_cert_ext_object(X509 *cert, int nid, bool critical, void *object, struct stg_error *err);
+bool keys_cert_sign(X509 *cert, EVP_PKEY *issuer_key, struct stg_error *err);
+bool keys_time_ms(const ASN1_TIME *t, int64_t *ret_ms);
+bool keys_serial_hex(const ASN1_INTEGER *serial, char *ret, size_t size);
+bool keys_cert_sha256(X509 *cert, char ret[65]);
+bool keys_spki_sha256(X509 *cert, char ret[65]);
+/* Hex of the subject key identifier: the id of an issuer in the register. */
+bool keys_key_id(X509 *cert, char *ret, size_t size);
+bool keys_key_fits(X509 *cert, EVP_PKEY *key);
+/* "rsa-2048", "p-256": for people. */
+void keys_kind(EVP_PKEY *key, char *ret, size_t size);
+
+/* ---- org.c ---- */
+/* Supervision key and certificate NULL: made here. */
+bool keys_org_build(const struct stg_keys *k, const json_t *details, X509 *supervisor, EVP_PKEY *supervisor_key, json_t **ret_row,
+		    struct stg_buf *ret_sealed, struct stg_error *err);
+/* Opens an organisation's keys; bound to its name, so that one organisation's blob cannot be put into another's row. */
+bool keys_org_open(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_secret *ret_bag, struct stg_error *err);
+bool keys_org_seal(const struct stg_keys *k, const json_t *row, struct stg_bytes bag, struct stg_buf *ret_sealed, struct stg_error *err);
+/* One key of the opened bag: "supervisor", "root", "issuing", "signer". */
+EVP_PKEY *keys_org_key(const struct stg_secret *bag, const char *which, struct stg_error *err);
+
+#endif
