@@ -25,7 +25,7 @@ void stg_json_put_bool(json_t *obj, const char *key, bool value);
 void stg_json_put_new(json_t *obj, const char *key, json_t *value);
 /* One line, sorted keys: the canonical text for hashing and storing. The caller frees. */
 char *stg_json_text(const json_t *j);
-/* At most `max` bytes and depth 64, else STG_E_PROTOCOL. */
+/* At most `max` bytes, depth 64 and 500,000 values, no key twice, else STG_E_PROTOCOL. */
 json_t *stg_json_parse(struct stg_bytes text, size_t max, struct stg_error *err);
 /* Carries an error over a socket and back: {"code","id","origin","msg"}. */
 json_t *stg_json_from_error(const struct stg_error *err);

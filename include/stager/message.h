@@ -1,5 +1,6 @@
 /*
- * message.h - values between our processes: u32 length (little endian), then JSON; descriptors ride along.
+ * message.h - values between our processes: u32 length (little endian), u8 number of descriptors, then JSON; the
+ * descriptors ride along with the first byte.
  *
  * At most STG_MESSAGE_MAX bytes and STG_MESSAGE_FDS descriptors a message. Every message is an object with "t" (its
  * kind); the first on a connection also carries "v" (STG_MESSAGE_VERSION), a different one is refused in a sentence.
@@ -17,7 +18,9 @@
 
 /* Blocking forms, for workers and commands. Deadline on CLOCK_BOOTTIME; timeout_ms < 0 waits for ever.
  * STG_E_TIMEOUT, STG_E_GONE (the other end closed), STG_E_PROTOCOL (not one of ours). Descriptors are duplicated by
- * the kernel: the sender still closes its own; the receiver owns what arrives in fds (-1 fills the rest). */
+ * the kernel: the sender still closes its own; the receiver owns what arrives in fds (-1 fills the rest).
+ * STG_E_TIMEOUT of recv means that nothing came: it may be called again. Half a message that stops is STG_E_PROTOCOL,
+ * and after any failure of send the connection is of no more use. */
 bool stg_message_send(int fd, const json_t *msg, const int *fds, size_t n_fds, int64_t timeout_ms, struct stg_error *err);
 json_t *stg_message_recv(int fd, int fds[STG_MESSAGE_FDS], int64_t timeout_ms, struct stg_error *err);
 
@@ -31,7 +34,8 @@ int stg_channel_fd(const struct stg_channel *c);
 bool stg_channel_send(struct stg_channel *c, const json_t *msg, const int *fds, size_t n_fds, struct stg_error *err);
 /* True while something waits to be written: watch for EPOLLOUT then. */
 bool stg_channel_wants_write(const struct stg_channel *c);
-/* Call when readable or writable. False: STG_E_GONE or STG_E_PROTOCOL, free it. */
+/* Call when readable or writable (level-triggered: it may leave something for the next call), then take all there is
+ * with stg_channel_next(), also after false: STG_E_GONE or STG_E_PROTOCOL, free it then. */
 bool stg_channel_pump(struct stg_channel *c, struct stg_error *err);
 /* The next whole message or NULL; descriptors as in stg_message_recv. The caller owns both. */
 json_t *stg_channel_next(struct stg_channel *c, int fds[STG_MESSAGE_FDS]);

@@ -250,8 +250,8 @@ static bool shows(uint32_t c)
 	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 		return false;
 	/* direction marks, joiners, line separators, byte-order mark, tags: they change what a reader believes to see */
-	if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-	    (c >= 0xfff0 && c <= 0xffff) || c >= 0xe0000 || c == 0x061c)
+	if (c == 0xad || c == 0x180e || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	    (c >= 0xfff0 && c <= 0xffff && c != 0xfffd) || c >= 0xe0000 || c == 0x061c)
 		return false;
 	return true;
 }

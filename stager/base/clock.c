@@ -7,6 +7,7 @@
  * Thread: any.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,64 +62,98 @@ void stg_time_text(int64_t wall_ms, char ret[STG_TIME_TEXT])
 	snprintf(ret + n, STG_TIME_TEXT - n, ".%03dZ", ms);
 }
 
+/* Exactly n digits at *p, within [least, most]; moves behind them. */
+static bool digits(const char **p, int n, int least, int most, int *ret)
+{
+	int value = 0;
+	for (int i = 0; i < n; i++, (*p)++) {
+		if (**p < '0' || **p > '9')
+			return false;
+		value = value * 10 + (**p - '0');
+	}
+	*ret = value;
+	return value >= least && value <= most;
+}
+
+static bool literal(const char **p, char c)
+{
+	return *(*p)++ == c;
+}
+
 bool stg_time_parse(const char *text, int64_t *ret_ms)
 {
+	static const int month_days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	struct tm tm = { 0 };
-	int used = 0, ms = 0, off_h = 0, off_m = 0;
-	char sign = 0;
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-		   &tm.tm_sec, &used) != 6)
+	int ms = 0, off_h = 0, off_m = 0;
+	const char *p = text;
+	/* `&&` stops at the first that does not match, so nothing reads behind the end */
+	if (!(digits(&p, 4, 0, 9999, &tm.tm_year) && literal(&p, '-') && digits(&p, 2, 1, 12, &tm.tm_mon) &&
+	      literal(&p, '-') && digits(&p, 2, 1, 31, &tm.tm_mday) && literal(&p, 'T') &&
+	      digits(&p, 2, 0, 23, &tm.tm_hour) && literal(&p, ':') && digits(&p, 2, 0, 59, &tm.tm_min) &&
+	      literal(&p, ':') && digits(&p, 2, 0, 60, &tm.tm_sec)))
 		return false;
-	const char *rest = text + used;
-	if (*rest == '.') {
+	bool is_leap = (tm.tm_year % 4 == 0 && tm.tm_year % 100 != 0) || tm.tm_year % 400 == 0;
+	if (tm.tm_mday > month_days[tm.tm_mon - 1] + (tm.tm_mon == 2 && is_leap))
+		return false;
+	if (*p == '.') {
 		int scale = 100;
-		for (rest++; *rest >= '0' && *rest <= '9'; rest++, scale /= 10)
-			ms += (*rest - '0') * scale;
-	}
-	if (*rest != 'Z' || rest[1]) {
-		if (sscanf(rest, "%c%2d:%2d%n", &sign, &off_h, &off_m, &used) != 3 || (sign != '+' && sign != '-') ||
-		    rest[used])
+		if (*++p < '0' || *p > '9')
 			return false;
+		for (; *p >= '0' && *p <= '9'; p++, scale /= 10)
+			ms += (*p - '0') * scale;
 	}
+	char zone = *p++;
+	if (zone == '+' || zone == '-') {
+		if (!(digits(&p, 2, 0, 23, &off_h) && literal(&p, ':') && digits(&p, 2, 0, 59, &off_m)))
+			return false;
+	} else if (zone != 'Z') {
+		return false;
+	}
+	if (*p)
+		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	time_t s = timegm(&tm);
-	s -= (sign == '-' ? -1 : 1) * (off_h * 3600 + off_m * 60);
-	*ret_ms = (int64_t)s * 1000 + ms;
+	int64_t s = timegm(&tm);
+	s -= (zone == '-' ? -1 : 1) * (off_h * 3600 + off_m * 60);
+	*ret_ms = s * 1000 + ms;
 	return true;
+}
+
+static char boot_id[40];
+
+static void read_boot_id(void)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	char line[40] = "";
+	ssize_t n = read(fd, line, 36);
+	close(fd);
+	if (n == 36)
+		memcpy(boot_id, line, 37);
 }
 
 const char *stg_boot_id(void)
 {
-	static char id[40];
-	if (!id[0]) {
-		int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-		if (fd >= 0) {
-			char line[40] = "";
-			ssize_t n = read(fd, line, 36);
-			close(fd);
-			if (n == 36)
-				memcpy(id, line, 37);
-		}
-	}
-	return id;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, read_boot_id);
+	return boot_id;
 }
 
 int64_t stg_build_ms(void)
 {
-	static int64_t made;
-	if (!made) {
-		struct tm tm = { 0 };
-		/* the compiler writes its date in the C locale, strptime must not depend on ours */
-		static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-		char mon[4] = "";
-		if (sscanf(__DATE__, "%3s %d %d", mon, &tm.tm_mday, &tm.tm_year) == 3) {
-			tm.tm_mon = (int)((strstr(months, mon) - months) / 3);
-			tm.tm_year -= 1900;
-			made = ((int64_t)timegm(&tm) - 86400) * 1000;
-		}
-	}
-	return made;
+	/* the compiler writes its date in the C locale, strptime must not depend on ours */
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	struct tm tm = { 0 };
+	char mon[4] = "";
+	if (sscanf(__DATE__, "%3s %d %d", mon, &tm.tm_mday, &tm.tm_year) != 3)
+		return 0;
+	const char *at = strstr(months, mon);
+	if (!at)
+		return 0;
+	tm.tm_mon = (int)((at - months) / 3);
+	tm.tm_year -= 1900;
+	return ((int64_t)timegm(&tm) - 86400) * 1000;
 }
 
 enum stg_time_quality stg_time_quality(void)

@@ -99,8 +99,8 @@ bool stg_file_write(const char *path, struct stg_bytes what, unsigned int mode, 
 bool stg_folder_make(const char *path, unsigned int mode, struct stg_error *err)
 {
 	char part[4096];
-	if (!stg_copy(part, sizeof(part), path))
-		return stg_fail(err, STG_E_PROTOCOL, 0, "folder name too long");
+	if (!path[0] || !stg_copy(part, sizeof(part), path))
+		return stg_fail(err, STG_E_PROTOCOL, 0, path[0] ? "folder name too long" : "no folder name");
 	for (char *p = part + 1;; p++) {
 		if (*p && *p != '/')
 			continue;

@@ -8,6 +8,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -53,11 +54,19 @@ void stg_uuid4(char ret[STG_UUID_TEXT])
 
 void stg_uuid7(char ret[STG_UUID_TEXT])
 {
+	/* Milliseconds and the 12 bits behind them count as one number that only rises: within a millisecond, and while
+	 * the wall clock is set back, this process still makes them in order. */
+	static _Atomic uint64_t last;
 	uint8_t b[16];
-	uint64_t ms = (uint64_t)stg_wall_ms();
 	stg_random(b, sizeof(b));
+	uint64_t now = (uint64_t)stg_wall_ms() << 12, before = last, next;
+	do {
+		next = now > before ? now : before + 1;
+	} while (!atomic_compare_exchange_weak(&last, &before, next));
 	for (int i = 0; i < 6; i++)
-		b[i] = (uint8_t)(ms >> (40 - 8 * i));
+		b[i] = (uint8_t)(next >> (52 - 8 * i));
+	b[6] = (uint8_t)(next >> 8 & 0x0f);
+	b[7] = (uint8_t)next;
 	stamp(b, 7);
 	write_uuid(b, ret);
 }

@@ -11,6 +11,9 @@
 #include <stager/error.h>
 #include <stager/json.h>
 
+#define DEPTH_MAX 64
+#define VALUES_MAX 500000
+
 void stg_json_free_at(json_t **j)
 {
 	json_decref(*j);
@@ -78,10 +81,11 @@ char *stg_json_text(const json_t *j)
 	return text;
 }
 
-/* jansson recurses; look at the depth before it does. */
-static bool shallow(struct stg_bytes text, unsigned int most)
+/* jansson recurses and takes 100 to 250 bytes for "[]," or "{},": look at depth and number before it does. */
+static bool modest(struct stg_bytes text, unsigned int most_deep, size_t most_values)
 {
 	unsigned int depth = 0;
+	size_t values = 1;
 	bool in_string = false;
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = text.data[i];
@@ -93,7 +97,10 @@ static bool shallow(struct stg_bytes text, unsigned int most)
 		} else if (c == '"') {
 			in_string = true;
 		} else if (c == '{' || c == '[') {
-			if (++depth > most)
+			if (++depth > most_deep || ++values > most_values)
+				return false;
+		} else if (c == ',') {
+			if (++values > most_values)
 				return false;
 		} else if ((c == '}' || c == ']') && depth) {
 			depth--;
@@ -108,8 +115,8 @@ json_t *stg_json_parse(struct stg_bytes text, size_t max, struct stg_error *err)
 		stg_fail(err, STG_E_PROTOCOL, 0, "JSON of %zu bytes, at most %zu are accepted", text.len, max);
 		return NULL;
 	}
-	if (!shallow(text, 64)) {
-		stg_fail(err, STG_E_PROTOCOL, 0, "JSON nested deeper than 64");
+	if (!modest(text, DEPTH_MAX, VALUES_MAX)) {
+		stg_fail(err, STG_E_PROTOCOL, 0, "JSON nested deeper than %d or of more than %d values", DEPTH_MAX, VALUES_MAX);
 		return NULL;
 	}
 	json_error_t why;

@@ -24,13 +24,13 @@
 #define FILES 5
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static enum stg_log_level most = STG_LOG_NOTICE;
+static _Atomic int most = STG_LOG_NOTICE;
 static char folder[256];
 static int file = -1;
 
 void stg_log_set_level(enum stg_log_level most_detailed)
 {
-	most = most_detailed;
+	most = (int)most_detailed;
 }
 
 static bool open_file(struct stg_error *err)
@@ -74,8 +74,9 @@ bool stg_log_to_files(const char *dir, struct stg_error *err)
 
 void stg_log(enum stg_log_level level, const struct stg_tag *tag, const char *fmt, ...)
 {
-	if (level > most)
+	if ((int)level > most)
 		return;
+	int kept_errno = errno;
 	char raw[1024], text[1024], unit[64] = "", line[1400], when[STG_TIME_TEXT];
 	va_list ap;
 	va_start(ap, fmt);
@@ -112,6 +113,7 @@ void stg_log(enum stg_log_level level, const struct stg_tag *tag, const char *fm
 	if (file >= 0)
 		rotate();
 	pthread_mutex_unlock(&lock);
+	errno = kept_errno;
 }
 
 void stg_log_error(enum stg_log_level level, const struct stg_tag *tag, const struct stg_error *err)

@@ -22,6 +22,8 @@
 #include <stager/message.h>
 
 #define QUEUE_MAX (64u << 20)
+#define HEAD 5          /* u32 length, u8 descriptors: a reader must know which message they belong to */
+#define READ_STEP 65536
 
 struct out {
 	struct out *next;
@@ -34,11 +36,13 @@ struct out {
 struct stg_channel {
 	int fd;
 	struct stg_buf in;
+	size_t at;              /* first byte of `in` not handed out yet */
+	size_t checked;         /* where the first head begins that was not looked at yet, maybe behind what has come */
+	size_t announced;       /* descriptors of the heads between the two */
 	int in_fds[STG_MESSAGE_FDS * 4];
 	size_t n_in_fds;
 	struct out *first, **last;
 	size_t queued;
-	bool ended;
 };
 
 static void put_u32(uint8_t *p, uint32_t v)
@@ -103,7 +107,6 @@ static ssize_t recv_some(int fd, uint8_t *to, size_t len, int *fds, size_t room,
 
 static struct out *encode(const json_t *msg, const int *fds, size_t n_fds, struct stg_error *err)
 {
-	/* descriptors are counted in the frame, so that a reader knows which message they belong to */
 	char *text = json_dumps(msg, JSON_COMPACT);
 	if (!text || n_fds > STG_MESSAGE_FDS) {
 		free(text);
@@ -115,11 +118,11 @@ static struct out *encode(const json_t *msg, const int *fds, size_t n_fds, struc
 	if (len > STG_MESSAGE_MAX) {
 		stg_fail(err, STG_E_PROTOCOL, 0, "a message of %zu bytes, at most %u are allowed", len, STG_MESSAGE_MAX);
 	} else {
-		o = stg_calloc(1, sizeof(*o) + len + 5);
-		o->len = len + 5;
+		o = stg_calloc(1, sizeof(*o) + HEAD + len);
+		o->len = HEAD + len;
 		put_u32(o->bytes, (uint32_t)len);
 		o->bytes[4] = (uint8_t)n_fds;
-		memcpy(o->bytes + 5, text, len);
+		memcpy(o->bytes + HEAD, text, len);
 		o->n_fds = n_fds;
 		for (size_t i = 0; i < n_fds; i++)
 			o->fds[i] = fds[i];
@@ -203,16 +206,26 @@ json_t *stg_message_recv(int fd, int fds[STG_MESSAGE_FDS], int64_t timeout_ms, s
 	int64_t deadline = timeout_ms < 0 ? -1 : stg_boot_ms() + timeout_ms;
 	int got_fds[STG_MESSAGE_FDS];
 	size_t n_fds = 0;
-	uint8_t head[5];
+	uint8_t head[HEAD];
 	json_t *msg = NULL;
 	STG_AUTO(stg_buf_clear) struct stg_buf body = STG_BUF(STG_MESSAGE_MAX);
-	if (recv_exact(fd, head, sizeof(head), deadline, got_fds, &n_fds, err)) {
-		uint32_t len = get_u32(head);
-		if (len > STG_MESSAGE_MAX || head[4] > STG_MESSAGE_FDS)
-			stg_fail(err, STG_E_PROTOCOL, 0, "a message of %u bytes and %u descriptors", len, head[4]);
-		else if (stg_buf_reserve(&body, len, err) && recv_exact(fd, body.data, len, deadline, got_fds, &n_fds, err))
-			msg = decode(stg_bytes(body.data, len), err);
+	if (recv_exact(fd, head, 1, deadline, got_fds, &n_fds, err)) {
+		struct stg_error why = { 0 };
+		bool ok = recv_exact(fd, head + 1, sizeof(head) - 1, deadline, got_fds, &n_fds, &why);
+		uint32_t len = ok ? get_u32(head) : 0;
+		if (ok && (len > STG_MESSAGE_MAX || head[4] > STG_MESSAGE_FDS))
+			ok = stg_fail(&why, STG_E_PROTOCOL, 0, "a message of %u bytes and %u descriptors", len, head[4]);
+		ok = ok && stg_buf_reserve(&body, len, &why) && recv_exact(fd, body.data, len, deadline, got_fds, &n_fds, &why);
 		body.len = body.data ? len : 0;
+		if (ok && n_fds != head[4])
+			ok = stg_fail(&why, STG_E_PROTOCOL, 0, "a message with %zu of its %u descriptors", n_fds, head[4]);
+		if (ok)
+			msg = decode(stg_buf_view(&body), &why);
+		/* asking again after half a message would read its rest as a head */
+		if (!ok && why.code == STG_E_TIMEOUT)
+			stg_fail(&why, STG_E_PROTOCOL, 0, "half a message, and no more in time");
+		if (!msg && err)
+			*err = why;
 	}
 	for (size_t i = 0; i < STG_MESSAGE_FDS; i++) {
 		if (fds)
@@ -227,12 +240,21 @@ struct stg_channel *stg_channel_new(int fd)
 {
 	struct stg_channel *c = stg_calloc(1, sizeof(*c));
 	c->fd = fd;
-	c->in = STG_BUF(STG_MESSAGE_MAX + 5 + 65536);
+	c->in = STG_BUF(HEAD + STG_MESSAGE_MAX + READ_STEP);
 	c->last = &c->first;
 	int flags = fcntl(fd, F_GETFL);
 	if (flags >= 0)
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	return c;
+}
+
+/* One of a channel's queue: its descriptors are duplicates, closed already if its first byte has gone. */
+static void free_out(struct out *o)
+{
+	for (size_t i = 0; i < o->n_fds && o->sent == 0; i++)
+		close(o->fds[i]);
+	OPENSSL_cleanse(o->bytes, o->len);
+	free(o);
 }
 
 void stg_channel_free(struct stg_channel *c)
@@ -246,10 +268,7 @@ void stg_channel_free(struct stg_channel *c)
 	while (c->first) {
 		struct out *o = c->first;
 		c->first = o->next;
-		for (size_t i = 0; i < o->n_fds && o->sent == 0; i++)
-			close(o->fds[i]);
-		OPENSSL_cleanse(o->bytes, o->len);
-		free(o);
+		free_out(o);
 	}
 	free(c);
 }
@@ -285,8 +304,7 @@ static bool flush(struct stg_channel *c, struct stg_error *err)
 		if (!c->first)
 			c->last = &c->first;
 		c->queued -= o->len;
-		OPENSSL_cleanse(o->bytes, o->len);
-		free(o);
+		free_out(o);
 	}
 	return true;
 }
@@ -298,8 +316,15 @@ bool stg_channel_send(struct stg_channel *c, const json_t *msg, const int *fds, 
 	struct out *o = encode(msg, fds, n_fds, err);
 	if (!o)
 		return false;
-	for (size_t i = 0; i < n_fds; i++)
+	for (size_t i = 0; i < n_fds; i++) {
 		o->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (o->fds[i] < 0) {
+			stg_fail(err, STG_E_IO, errno, "pass on descriptor %d: %s", fds[i], strerror(errno));
+			o->n_fds = i;
+			free_out(o);
+			return false;
+		}
+	}
 	*c->last = o;
 	c->last = &o->next;
 	c->queued += o->len;
@@ -308,52 +333,88 @@ bool stg_channel_send(struct stg_channel *c, const json_t *msg, const int *fds, 
 	return true;
 }
 
+/* Drops what was handed out, so that there is always room for the rest of one message and a step more. */
+static void compact(struct stg_channel *c)
+{
+	if (c->at == 0)
+		return;
+	size_t rest = c->in.len - c->at;
+	memmove(c->in.data, c->in.data + c->at, rest);
+	OPENSSL_cleanse(c->in.data + rest, c->at);
+	c->in.len = rest;
+	c->checked -= c->at;
+	c->at = 0;
+	if (rest == 0 && c->in.cap > 8 * READ_STEP)
+		stg_buf_clear(&c->in);
+}
+
+/* Looks at each head once: what it claims, and whether the descriptors that came belong to a message. */
+static bool check_heads(struct stg_channel *c, struct stg_error *err)
+{
+	while (c->checked + HEAD <= c->in.len) {
+		const uint8_t *head = c->in.data + c->checked;
+		uint32_t len = get_u32(head);
+		if (len > STG_MESSAGE_MAX || head[4] > STG_MESSAGE_FDS)
+			return stg_fail(err, STG_E_PROTOCOL, 0, "a message of %u bytes and %u descriptors", len, head[4]);
+		c->announced += head[4];
+		c->checked += HEAD + len;
+	}
+	/* descriptors come with the first byte, maybe before the rest of the head */
+	size_t most = c->announced + (c->checked < c->in.len ? STG_MESSAGE_FDS : 0);
+	return c->n_in_fds <= most || stg_fail(err, STG_E_PROTOCOL, 0, "descriptors that no message announced");
+}
+
+static bool has_whole(const struct stg_channel *c)
+{
+	return c->in.len >= c->at + HEAD && c->in.len >= c->at + HEAD + get_u32(c->in.data + c->at);
+}
+
 bool stg_channel_pump(struct stg_channel *c, struct stg_error *err)
 {
-	if (!flush(c, err) && c->in.len == 0)
-		return false;
+	/* a peer that has gone may have said something before: what it said comes first */
+	bool sent = flush(c, err);
+	compact(c);
 	for (int round = 0; round < 16; round++) {
-		if (!stg_buf_reserve(&c->in, 65536, err))
+		if (has_whole(c) && (c->in.len + READ_STEP > c->in.max || c->n_in_fds + STG_MESSAGE_FDS > STG_ARRAY_LEN(c->in_fds)))
+			break; /* these first; what is left keeps the socket readable */
+		if (!stg_buf_reserve(&c->in, READ_STEP, err))
 			return false;
-		ssize_t n = recv_some(c->fd, c->in.data + c->in.len, 65536, c->in_fds, STG_ARRAY_LEN(c->in_fds), &c->n_in_fds);
-		if (n > 0) {
-			c->in.len += (size_t)n;
-			if (n < 65536)
-				return true;
-			continue;
-		}
+		ssize_t n = recv_some(c->fd, c->in.data + c->in.len, READ_STEP, c->in_fds, STG_ARRAY_LEN(c->in_fds), &c->n_in_fds);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
-			return true;
+			break;
 		/* what has arrived whole is still handed out by stg_channel_next() */
-		return stg_fail(err, STG_E_GONE, n < 0 ? errno : 0, "the other side closed the connection");
+		if (n <= 0)
+			return stg_fail(err, STG_E_GONE, n < 0 ? errno : 0, "the other side closed the connection");
+		c->in.len += (size_t)n;
+		if (!check_heads(c, err))
+			return false;
 	}
-	return true;
+	return sent;
 }
 
 json_t *stg_channel_next(struct stg_channel *c, int fds[STG_MESSAGE_FDS])
 {
 	for (size_t i = 0; fds && i < STG_MESSAGE_FDS; i++)
 		fds[i] = -1;
-	if (c->in.len < 5)
+	/* behind a head that was refused nothing is handed out */
+	if (!has_whole(c) || c->checked <= c->at)
 		return NULL;
-	uint32_t len = get_u32(c->in.data);
-	size_t n_fds = c->in.data[4];
-	if (len > STG_MESSAGE_MAX || n_fds > STG_MESSAGE_FDS || c->in.len < len + 5u)
-		return NULL;
-	json_t *msg = decode(stg_bytes(c->in.data + 5, len), NULL);
-	size_t whole = len + 5u, rest = c->in.len - whole;
-	memmove(c->in.data, c->in.data + whole, rest);
-	OPENSSL_cleanse(c->in.data + rest, whole);
-	c->in.len = rest;
-	for (size_t i = 0; i < n_fds && c->n_in_fds; i++) {
+	uint32_t len = get_u32(c->in.data + c->at);
+	size_t n_fds = c->in.data[c->at + 4];
+	json_t *msg = n_fds <= c->n_in_fds ? decode(stg_bytes(c->in.data + c->at + HEAD, len), NULL) : NULL;
+	c->at += HEAD + len;
+	c->announced -= n_fds;
+	size_t taken = n_fds < c->n_in_fds ? n_fds : c->n_in_fds;
+	for (size_t i = 0; i < taken; i++) {
 		if (fds && msg)
-			fds[i] = c->in_fds[0];
+			fds[i] = c->in_fds[i];
 		else
-			close(c->in_fds[0]);
-		memmove(c->in_fds, c->in_fds + 1, --c->n_in_fds * sizeof(int));
+			close(c->in_fds[i]);
 	}
+	c->n_in_fds -= taken;
+	memmove(c->in_fds, c->in_fds + taken, c->n_in_fds * sizeof(int));
 	/* something unreadable is handed on as an empty message: its receiver knows no such kind and hangs up */
 	return msg ? msg : json_object();
 }
