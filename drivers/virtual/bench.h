@@ -48,6 +48,9 @@ struct virt_bench {
 	struct virt_device **devices;
 	size_t n_devices, cap_devices;
 	uint32_t next_device_id;
+	unsigned int n_ports;
+	unsigned int hub_addresses;         /* USB addresses below this belong to hubs */
+	unsigned int last_address[64];      /* by bus */
 	json_t *ready;                      /* the line on standard output: parts add what others must know */
 	json_t *stats;                      /* counters of the whole bench */
 	unsigned int open_conns, most_conns;

@@ -103,6 +103,7 @@ struct virt_device {
 	bool battery_charging;
 	unsigned int battery_percent;
 	bool disk_full;
+	bool auto_trust;                    /* somebody taps Trust at once, always */
 	bool string_remove_ignored;         /* MCInstall RemoveProfile with a string: acknowledged, nothing removed */
 	bool serial_raw24;                  /* the mux announces the 24 characters of the descriptor */
 	int64_t clock_offset_ms;
@@ -118,6 +119,8 @@ struct virt_device {
 	struct stg_buf stored_profile;      /* StoreProfile PostSetupInstallation */
 	struct stg_buf unlock_token;
 	plist_t values;                     /* what SetValue changed: "domain/key" -> value */
+
+	bool stays_out;                     /* a scenario keeps it unplugged at the start */
 
 	struct virt_conn *conns;
 	struct virt_listener *listeners;    /* ports opened by StartService */
@@ -147,6 +150,8 @@ json_t *virt_device_show(const struct virt_device *);   /* everything, a new ref
 /* The cable and the switch. Pipes are cut, sysfs follows, then the mux tells. */
 bool virt_device_plug(struct virt_device *, const char *port /* NULL: where it was, or the first free */, struct stg_error *err);
 void virt_device_unplug(struct virt_device *);
+/* The cable comes back after after_ms, whatever the pace; port as in virt_device_plug(). */
+void virt_device_replug(struct virt_device *, int64_t after_ms, const char *port);
 /* Goes away now and comes back after real_ms (paced), in the mode given. */
 void virt_device_restart(struct virt_device *, int64_t real_ms, enum virt_usb_mode back_as);
 void virt_device_shutdown(struct virt_device *);
@@ -157,6 +162,9 @@ bool virt_device_is_attached(const struct virt_device *);
 bool virt_device_is_supervised(const struct virt_device *);
 void virt_device_set_activation(struct virt_device *, const char *state);  /* posts the notification too */
 void virt_device_forget_records(struct virt_device *);
+void virt_profile_free(struct virt_profile *);
+/* Whether the whole certificate is one of the configuration's SupervisorHostCertificates. */
+bool virt_device_is_supervisor(const struct virt_device *, struct stg_bytes cert_der);
 void virt_record_unref(struct virt_record *);
 
 /* Lockdown values. A new node or NULL; domain NULL or "" is the default domain, key NULL gives the whole domain.

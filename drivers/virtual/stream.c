@@ -141,7 +141,6 @@ static bool flush(struct virt_stream *s)
 	if (s->tls_after_flush) {
 		s->tls_after_flush = false;
 		s->state = VIRT_STREAM_HANDSHAKE;
-		stg_buf_reset(&s->in);
 	} else if (s->plain_after_flush) {
 		s->plain_after_flush = false;
 		SSL_shutdown(s->ssl);

@@ -1,0 +1,259 @@
+/*
+ * sysfs.c - the ports of the bench, and the tree in which the product reads them.
+ *
+ * For:    port paths, moves and hubs that look as under /sys.
+ * Uses:   bench.h, files.
+ * Called: by device.c before the mux tells, bench.c, control.c.
+ * Thread: the bench's only one.
+ * Facts:  attribute names and spellings of Linux 6.1 (speed in Mbit/s, ids in four hex digits, bMaxPower with unit).
+ */
+#include "sysfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stager/error.h>
+#include <stager/file.h>
+
+#define HUBS_A_BUS 6u
+#define CHIPS_A_HUB 3u
+#define FIRST_BUS 2u
+
+struct virt_sysfs {
+	struct virt_bench *bench;
+	char dir[256];      /* .../bus/usb/devices */
+	char staging[256];  /* beside it, on the same file system */
+	char top[256];
+	unsigned int n_hubs, n_buses;
+};
+
+/* The chip's path within a hub: "", ".7", ".7.7". */
+static const char *const chips[CHIPS_A_HUB] = { "", ".7", ".7.7" };
+
+void virt_port_name(unsigned int i, char ret[32])
+{
+	unsigned int hub = i / VIRT_HUB_PORTS, port = i % VIRT_HUB_PORTS;
+	unsigned int bus = FIRST_BUS + hub / HUBS_A_BUS, root_port = 1 + hub % HUBS_A_BUS;
+
+	snprintf(ret, 32, "%u-%u%s.%u", bus, root_port, chips[port / 6], port % 6 + 1);
+}
+
+bool virt_port_number(const struct virt_bench *b, const char *name, unsigned int *ret)
+{
+	char text[32];
+
+	for (unsigned int i = 0; i < b->n_ports; i++) {
+		virt_port_name(i, text);
+		if (strcmp(text, name) == 0) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+unsigned int virt_port_bus(const char *name)
+{
+	return (unsigned int)strtoul(name, NULL, 10);
+}
+
+/* ---- folders ---- */
+
+static void write_attr(const char *dir, const char *name, const char *value)
+{
+	char path[600];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "we");
+	if (!f)
+		return;
+	fprintf(f, "%s\n", value);
+	fclose(f);
+}
+
+static void remove_folder(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[600];
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%.300s/%.255s", dir, e->d_name);
+		if (unlink(path) < 0 && errno == EISDIR)
+			remove_folder(path);
+	}
+	if (d)
+		closedir(d);
+	rmdir(dir);
+}
+
+struct usb_facts {
+	const char *name;           /* folder: "2-1.4", "usb2" */
+	const char *devpath;        /* "1.4", "0" */
+	unsigned int bus, address, vendor, product, class, ports;
+	unsigned int power_ma, interfaces, bcd;
+	const char *speed, *product_name, *manufacturer, *serial;
+};
+
+static void write_folder(struct virt_sysfs *s, const struct usb_facts *u)
+{
+	char temp[600], path[600], text[64];
+
+	snprintf(temp, sizeof(temp), "%s/%s", s->staging, u->name);
+	snprintf(path, sizeof(path), "%s/%s", s->dir, u->name);
+	mkdir(temp, 0755);
+#define NUMBER(attr, format, value) (snprintf(text, sizeof(text), format, value), write_attr(temp, attr, text))
+	NUMBER("busnum", "%u", u->bus);
+	NUMBER("devnum", "%u", u->address);
+	write_attr(temp, "devpath", u->devpath);
+	NUMBER("idVendor", "%04x", u->vendor);
+	NUMBER("idProduct", "%04x", u->product);
+	NUMBER("bcdDevice", "%04x", u->bcd);
+	NUMBER("bDeviceClass", "%02x", u->class);
+	write_attr(temp, "bDeviceSubClass", "00");
+	write_attr(temp, "bDeviceProtocol", "00");
+	NUMBER("bMaxPower", "%umA", u->power_ma);
+	NUMBER("bNumInterfaces", "%2u", u->interfaces);
+	write_attr(temp, "bConfigurationValue", "1");
+	write_attr(temp, "speed", u->speed);
+	NUMBER("maxchild", "%u", u->ports);
+	write_attr(temp, "version", " 2.00");
+	if (u->product_name)
+		write_attr(temp, "product", u->product_name);
+	if (u->manufacturer)
+		write_attr(temp, "manufacturer", u->manufacturer);
+	if (u->serial)
+		write_attr(temp, "serial", u->serial);
+#undef NUMBER
+	if (rename(temp, path) < 0) {
+		remove_folder(path);
+		(void)!rename(temp, path);
+	}
+}
+
+static void take_folder_away(struct virt_sysfs *s, const char *name)
+{
+	char temp[600], path[600];
+
+	snprintf(temp, sizeof(temp), "%s/%s.gone", s->staging, name);
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	if (rename(path, temp) == 0)
+		remove_folder(temp);
+}
+
+static void write_hubs(struct virt_sysfs *s)
+{
+	for (unsigned int bus = 1; bus < FIRST_BUS + s->n_buses; bus++) {
+		char name[32], address[32];
+
+		snprintf(name, sizeof(name), "usb%u", bus);
+		snprintf(address, sizeof(address), "0000:00:%02x.0", 0x14 + bus);
+		write_folder(s, &(struct usb_facts){ .name = name, .devpath = "0", .bus = bus, .address = 1, .vendor = 0x1d6b,
+						     .product = 2, .class = 9, .ports = 16, .power_ma = 0, .interfaces = 1,
+						     .bcd = 0x601, .speed = "480", .product_name = "xHCI Host Controller",
+						     .manufacturer = "Linux xhci-hcd", .serial = address });
+	}
+	for (unsigned int hub = 0; hub < s->n_hubs; hub++) {
+		for (unsigned int chip = 0; chip < CHIPS_A_HUB; chip++) {
+			unsigned int bus = FIRST_BUS + hub / HUBS_A_BUS, root_port = 1 + hub % HUBS_A_BUS;
+			char name[32];
+
+			snprintf(name, sizeof(name), "%u-%u%s", bus, root_port, chips[chip]);
+			write_folder(s, &(struct usb_facts){ .name = name, .devpath = strchr(name, '-') + 1, .bus = bus,
+							     .address = 2 + hub % HUBS_A_BUS * CHIPS_A_HUB + chip,
+							     .vendor = 0x0424, .product = 0x2517, .class = 9, .ports = 7,
+							     .power_ma = 100, .interfaces = 1, .bcd = 2, .speed = "480",
+							     .product_name = "USB2.0 Hub",
+							     .manufacturer = "Standard Microsystems Corp." });
+		}
+	}
+}
+
+struct virt_sysfs *virt_sysfs_start(struct virt_bench *b, const char *dir, unsigned int ports, struct stg_error *err)
+{
+	struct virt_sysfs *s = stg_calloc(1, sizeof(*s));
+
+	s->bench = b;
+	s->n_hubs = (ports + VIRT_HUB_PORTS - 1) / VIRT_HUB_PORTS;
+	s->n_buses = (s->n_hubs + HUBS_A_BUS - 1) / HUBS_A_BUS;
+	if (strlen(dir) > 180) {
+		free(s);
+		stg_fail(err, STG_E_INPUT, 0, "folder name '%.40s...' is too long", dir);
+		return NULL;
+	}
+	stg_copy(s->top, sizeof(s->top), dir);
+	snprintf(s->dir, sizeof(s->dir), "%.180s/bus/usb/devices", dir);
+	snprintf(s->staging, sizeof(s->staging), "%.180s/bus/usb/.staging", dir);
+	remove_folder(s->dir);
+	remove_folder(s->staging);
+	if (!stg_folder_make(s->dir, 0755, err) || !stg_folder_make(s->staging, 0755, err)) {
+		free(s);
+		return NULL;
+	}
+	write_hubs(s);
+	return s;
+}
+
+void virt_sysfs_stop(struct virt_sysfs *s)
+{
+	char path[300];
+
+	if (!s)
+		return;
+	remove_folder(s->staging);
+	remove_folder(s->dir);
+	snprintf(path, sizeof(path), "%s/bus/usb", s->top);
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/bus", s->top);
+	rmdir(path);
+	free(s);
+}
+
+void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
+{
+	struct usb_facts u = { .name = d->port, .devpath = strchr(d->port, '-') + 1, .bus = d->bus_number,
+			       .address = d->device_number, .vendor = 0x05ac, .power_ma = 500, .speed = "480", .bcd = 0x1500,
+			       .manufacturer = "Apple Inc.", .serial = d->usb_serial, .interfaces = 3 };
+
+	switch (d->usb_mode) {
+	case VIRT_USB_ANDROID: {
+		bool is_samsung = strncmp(d->serial, "R5", 2) == 0;
+
+		u.vendor = is_samsung ? 0x04e8 : 0x18d1;
+		u.product = is_samsung ? 0x6860 : 0x4ee7;
+		u.manufacturer = is_samsung ? "SAMSUNG" : "Google";
+		u.product_name = d->name;
+		break;
+	}
+	case VIRT_USB_RECOVERY:
+	case VIRT_USB_RESTORE:
+		u.product = d->usb_mode == VIRT_USB_RECOVERY ? 0x1281 : d->model->is_ipad ? 0x12ab : 0x12a8;
+		u.product_name = d->usb_mode == VIRT_USB_RECOVERY ? "Apple Mobile Device (Recovery Mode)"
+								  : d->model->is_ipad ? "iPad" : "iPhone";
+		u.interfaces = 2;
+		break;
+	case VIRT_USB_DFU:
+		u.product = 0x1227;
+		u.product_name = "Apple Mobile Device (DFU Mode)";
+		u.interfaces = 1;
+		break;
+	default:
+		u.product = d->model->is_ipad ? 0x12ab : 0x12a8;
+		u.product_name = d->model->is_ipad ? "iPad" : "iPhone";
+	}
+	write_folder(s, &u);
+}
+
+void virt_sysfs_remove(struct virt_sysfs *s, const struct virt_device *d)
+{
+	take_folder_away(s, d->port);
+}
