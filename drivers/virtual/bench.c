@@ -20,6 +20,7 @@
 #include "conn.h"
 #include "control.h"
 #include "mux.h"
+#include "receiver.h"
 #include "sysfs.h"
 #include "tls.h"
 
@@ -66,6 +67,7 @@ void virt_bench_free(struct virt_bench *b)
 		return;
 	if (virt_activation_server_stop)
 		virt_activation_server_stop(b);
+	virt_receiver_stop(b);
 	virt_control_stop(b->control);
 	virt_mux_stop(b->mux);
 	b->mux = NULL;
@@ -207,6 +209,8 @@ bool virt_bench_start(struct virt_bench *b, struct stg_error *err)
 		return false;
 	if (virt_activation_server_start &&
 	    !virt_activation_server_start(b, o->activation_listen ? o->activation_listen : "127.0.0.1:0", err))
+		return false;
+	if (o->receiver && !virt_receiver_start(b, o->receiver, err))
 		return false;
 	return true;
 }

@@ -17,6 +17,8 @@ struct virt_mux;
 struct virt_sysfs;
 struct virt_control;
 struct virt_keys;
+struct virt_receiver;
+struct virt_receiver_options;
 
 struct virt_options {
 	unsigned int iphones, ipads, androids;
@@ -29,6 +31,7 @@ struct virt_options {
 	const char *scenario_path;
 	const char *keys_dir;
 	const char *activation_listen;      /* "127.0.0.1:0" by default */
+	const struct virt_receiver_options *receiver;   /* NULL: no receiving server beside the devices */
 	uint64_t seed;
 	enum virt_pace pace;
 	bool fresh, mixed, line_closed, with_parent;
@@ -56,6 +59,7 @@ struct virt_bench {
 	unsigned int open_conns, most_conns;
 	char activation_url[128];           /* of the virtual albert.apple.com; "" when there is none */
 	void *activation_server;            /* activation_server.c's own */
+	struct virt_receiver *receiver;     /* NULL without --receiver */
 };
 
 struct virt_bench *virt_bench_new(const struct virt_options *, struct stg_error *err);

@@ -14,6 +14,7 @@
 
 #include "bench.h"
 #include "conn.h"
+#include "shelf.h"
 
 /* Plain switches: a word and where it is kept. */
 static const struct {
@@ -268,5 +269,10 @@ json_t *virt_device_show(const struct virt_device *d)
 	stg_json_put_new(o, "values", from_plist(d->values));
 	stg_json_put_new(o, "faults", virt_fault_list(d));
 	stg_json_put_new(o, "counts", json_copy(d->counts));
+	if (d->model) {
+		STG_AUTO(stg_json_free_at) json_t *shelf = virt_shelf_json((struct virt_device *)(uintptr_t)d);
+
+		json_object_update(o, shelf);
+	}
 	return o;
 }

@@ -22,6 +22,7 @@
 #include "bench.h"
 #include "control.h"
 #include "mux.h"
+#include "receiver.h"
 
 static const char USAGE[] =
 	"usage: stager-bench [options]                    start virtual devices\n"
@@ -40,7 +41,8 @@ static const char USAGE[] =
 	"  --fresh              boxes: unactivated\n"
 	"  --mixed              what a real day brings\n"
 	"  --line open|closed   whether the activation server can be reached\n"
-	"  --with-parent        ends when its parent ends\n";
+	"  --with-parent        ends when its parent ends\n"
+	"  --receiver ADDRESS   the receiving server beside the devices; its other options: stager-bench receiver --help\n";
 
 enum { OPT_IPHONES = 256, OPT_IPADS, OPT_ANDROIDS, OPT_UNPLUGGED, OPT_SLOTS, OPT_SCENARIO, OPT_USBMUXD, OPT_CONTROL,
        OPT_SYSFS, OPT_KEYS, OPT_SEED, OPT_PACE, OPT_FRESH, OPT_MIXED, OPT_LINE, OPT_WITH_PARENT, OPT_HELP };
@@ -219,6 +221,7 @@ static bool run(struct virt_options *o, struct stg_error *err)
 int main(int argc, char **argv)
 {
 	struct virt_options o = { .pace = VIRT_PACE_FAST, .seed = 1 };
+	struct virt_receiver_options receiver = { 0 };
 	struct stg_error err = { 0 };
 	struct rlimit files;
 	char keys[4096];
@@ -227,8 +230,14 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
 		return virt_ctl_main(argc - 2, argv + 2);
-	if (argc > 1 && strcmp(argv[1], "receiver") == 0 && virt_receiver_main)
+	if (argc > 1 && strcmp(argv[1], "receiver") == 0)
 		return virt_receiver_main(argc - 1, argv + 1);
+	if (!virt_receiver_take_options(&receiver, &argc, argv, &err)) {
+		fprintf(stderr, "stager-bench: %s\n", err.msg);
+		return 2;
+	}
+	if (receiver.listen)
+		o.receiver = &receiver;
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (opt == OPT_HELP || opt == 'h') {
 			fputs(USAGE, stdout);
@@ -245,7 +254,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "stager-bench: '%s' is not an option\n", argv[optind]);
 		return 2;
 	}
-	if (!o.iphones && !o.ipads && !o.androids && !o.scenario_path)
+	if (!o.iphones && !o.ipads && !o.androids && !o.scenario_path && !o.receiver)
 		o.iphones = 1;
 	if (!o.usbmuxd_path && !o.usbmuxd_tcp)
 		o.usbmuxd_tcp = "127.0.0.1:0";

@@ -433,7 +433,8 @@ bool virt_receiver_words(struct virt_receiver *r, const json_t *words, json_t *r
 
 /* ---- start and stop ---- */
 
-bool virt_receiver_option(struct virt_receiver_options *o, int argc, char **argv, int *i, struct stg_error *err)
+/* One word (and its value) at argv[*i]. */
+static bool take_option(struct virt_receiver_options *o, int argc, char **argv, int *i, bool *ret_taken, struct stg_error *err)
 {
 	const struct { const char *word; const char **value; } with_value[] = {
 		{ "--receiver", &o->listen }, { "--receiver-dir", &o->dir }, { "--receiver-cert", &o->cert },
@@ -442,7 +443,7 @@ bool virt_receiver_option(struct virt_receiver_options *o, int argc, char **argv
 	};
 	const char *word = argv[*i];
 
-	stg_error_reset(err);
+	*ret_taken = true;
 	if (strcmp(word, "--receiver-tls") == 0) {
 		o->tls = true;
 		return true;
@@ -459,7 +460,25 @@ bool virt_receiver_option(struct virt_receiver_options *o, int argc, char **argv
 		*with_value[n].value = argv[++*i];
 		return true;
 	}
-	return false;
+	*ret_taken = false;
+	return true;
+}
+
+bool virt_receiver_take_options(struct virt_receiver_options *o, int *argc, char **argv, struct stg_error *err)
+{
+	int kept = 1;
+
+	for (int i = 1; i < *argc; i++) {
+		bool taken;
+
+		if (!take_option(o, *argc, argv, &i, &taken, err))
+			return false;
+		if (!taken)
+			argv[kept++] = argv[i];
+	}
+	argv[kept] = NULL;
+	*argc = kept;
+	return true;
 }
 
 /* The first line of a file without its end. */

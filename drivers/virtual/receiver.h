@@ -28,9 +28,9 @@ struct virt_receiver_options {
 	const char *secret_file;   /* "whsec_..." lines, any of which may have signed; NULL: signatures are not looked at */
 };
 
-/* Takes argv[*i] if it is one of --receiver ADDRESS, --receiver-dir, -tls, -mtls, -cert, -key, -client-ca,
- * -bearer-file, -secret-file. False with err->code STG_OK: not one of them. */
-bool virt_receiver_option(struct virt_receiver_options *, int argc, char **argv, int *i, struct stg_error *err);
+/* Takes its words out of argv: --receiver ADDRESS, --receiver-dir, -tls, -mtls, -cert, -key, -client-ca, -bearer-file,
+ * -secret-file. False when one lacks its value. */
+bool virt_receiver_take_options(struct virt_receiver_options *, int *argc, char **argv, struct stg_error *err);
 
 struct virt_receiver *virt_receiver_open(struct virt_loop *, const struct virt_receiver_options *, struct stg_error *err);
 void virt_receiver_close(struct virt_receiver *);   /* takes NULL */

@@ -8,6 +8,7 @@
  */
 #include "receiver.h"
 
+#include "bench.h"
 #include "loop.h"
 
 #include <signal.h>
@@ -17,6 +18,16 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+static const char USAGE[] =
+	"usage: stager-bench receiver [options]\n"
+	"  --receiver ADDRESS         where it listens (127.0.0.1:0)\n"
+	"  --receiver-dir DIR         keeps records.jsonl there, and the certificates it makes\n"
+	"  --receiver-tls             HTTPS; --receiver-mtls: and clients must show a certificate\n"
+	"  --receiver-cert FILE, --receiver-key FILE, --receiver-client-ca FILE   instead of made ones\n"
+	"  --receiver-bearer-file FILE   the token it wants\n"
+	"  --receiver-secret-file FILE   whsec_... lines: a signature by one of them must fit\n"
+	"  --with-parent              ends at the end of standard input\n";
 
 /* The program's ends: a signal, or the end of standard input when a parent holds it. */
 struct ends {
@@ -67,6 +78,31 @@ static int run(struct virt_loop *loop, bool with_parent, struct stg_error *err)
 	return ok ? 0 : 1;
 }
 
+/* ---- inside a bench ---- */
+
+static bool verb(struct virt_bench *b, const json_t *args, json_t *ret, struct stg_error *err)
+{
+	return virt_receiver_words(b->receiver, args, ret, err);
+}
+
+bool virt_receiver_start(struct virt_bench *b, const struct virt_receiver_options *o, struct stg_error *err)
+{
+	b->receiver = virt_receiver_open(b->loop, o, err);
+	if (!b->receiver)
+		return false;
+	stg_json_put_new(b->ready, "receiver", virt_receiver_ready(b->receiver));
+	virt_control_add(b, "receiver", verb);
+	return true;
+}
+
+void virt_receiver_stop(struct virt_bench *b)
+{
+	virt_receiver_close(b->receiver);
+	b->receiver = NULL;
+}
+
+/* ---- alone ---- */
+
 int virt_receiver_main(int argc, char **argv)
 {
 	struct virt_receiver_options options = { .listen = "127.0.0.1:0" };
@@ -76,16 +112,18 @@ int virt_receiver_main(int argc, char **argv)
 	bool with_parent = false;
 	int status = 1;
 
+	if (!virt_receiver_take_options(&options, &argc, argv, &err)) {
+		fprintf(stderr, "stager-bench receiver: %s\n", err.msg);
+		return 2;
+	}
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--with-parent") == 0) {
 			with_parent = true;
-		} else if (!virt_receiver_option(&options, argc, argv, &i, &err)) {
-			fprintf(stderr, "stager-bench receiver: %s\n",
-				err.code == STG_OK ? "usage: receiver --receiver ADDRESS [--receiver-dir DIR] [--receiver-tls | "
-						     "--receiver-mtls] [--receiver-cert F --receiver-key F --receiver-client-ca F] "
-						     "[--receiver-bearer-file F] [--receiver-secret-file F] [--with-parent]"
-						   : err.msg);
-			return 2;
+		} else {
+			bool asked = strcmp(argv[i], "--help") == 0;
+
+			fputs(USAGE, asked ? stdout : stderr);
+			return asked ? 0 : 2;
 		}
 	}
 	loop = virt_loop_new(&err);

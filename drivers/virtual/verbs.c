@@ -15,6 +15,7 @@
 #include <stager/clock.h>
 #include <stager/error.h>
 
+#include "activation.h"
 #include "conn.h"
 #include "mux.h"
 #include "pairing.h"
@@ -285,6 +286,7 @@ static bool line(struct virt_bench *b, const json_t *args, json_t *ret, struct s
 		b->line_open = false;
 	else if (how[0])
 		return stg_fail(err, STG_E_USAGE, 0, "line open|closed");
+	virt_activation_server_line(b);
 	stg_json_put(ret, "line", b->line_open ? "open" : "closed");
 	return true;
 }
