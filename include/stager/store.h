@@ -52,6 +52,8 @@ bool stg_store_set(struct stg_store *s, const char *key, const char *value, stru
 char *stg_store_get(struct stg_store *s, const char *key, struct stg_error *err);
 /* High-water mark of wall time: false with STG_E_STATION + STG_ID_CLOCK_BACK when now is over 5 minutes before it or before the build. */
 bool stg_store_clock_ok(struct stg_store *s, struct stg_error *err);
+/* A person says that the clock is right although the mark is ahead (it once ran fast). Still refused before the build's date. */
+bool stg_store_clock_accept(struct stg_store *s, struct stg_error *err);
 
 /* ---- devices ---- */
 /* Inserts or completes (empty fields never overwrite); keeps history of what changed. */
@@ -65,6 +67,8 @@ json_t *stg_store_inventory(struct stg_store *s, const char *query, int64_t limi
 /* One device with its jobs, steps, evidence, certificates, deliveries, holds: everything `inventory show` prints. */
 json_t *stg_store_history(struct stg_store *s, const char *serial_or_unit, struct stg_error *err);
 bool stg_store_ownership(struct stg_store *s, const char *family, const char *unit, const char *ownership, struct stg_error *err);
+/* What the owner calls it: empty tag and NULL attributes keep what is there. */
+bool stg_store_device_tag(struct stg_store *s, const char *family, const char *unit, const char *asset_tag, const json_t *attributes, struct stg_error *err);
 
 /* ---- trust: pair records and the pool of host identities (sealed blobs) ---- */
 bool stg_store_hostid_add(struct stg_store *s, const char *host_id, struct stg_bytes sealed, struct stg_error *err);
@@ -131,6 +135,8 @@ bool stg_store_erase_spend(struct stg_store *s, const char *family, const char *
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);
 json_t *stg_store_holds(struct stg_store *s, struct stg_error *err);
+/* The oldest open hold of this unit or serial; STG_E_NOT_FOUND: none. Ask before a job starts or goes on. */
+json_t *stg_store_hold_of(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
 json_t *stg_store_ports(struct stg_store *s, struct stg_error *err);   /* [{"port","label","allowed"}] */
 bool stg_store_port_put(struct stg_store *s, const char *port, const char *label /* NULL: keep */, int allowed /* -1 keep */, struct stg_error *err);
 
@@ -151,7 +157,10 @@ bool stg_store_target_put(struct stg_store *s, const json_t *target /* name, con
 json_t *stg_store_target(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
 json_t *stg_store_targets(struct stg_store *s, struct stg_error *err);
 bool stg_store_target_note(struct stg_store *s, const char *name, const char *state /* "" ok, "auth", "trust", "offline", ... */, int64_t not_before_ms, const char *text, struct stg_error *err);
-/* Leases up to `most` due rows of a target, oldest record first, moving them to "sending" with attempts + 1, committed before a byte leaves. */
+/* Leases up to `most` due rows of a target, oldest record first, moving them to "sending" with attempts + 1, committed before a byte leaves.
+ * [{"id","seq","record_id","target","phase","was":"queued|in_doubt|op_pending","attempts","idempotency_key","payload":"the exact bytes",
+ * "payload_sha256","unit","serial","batch","end","answer":{last one}}]. now_ms and every not_before_ms of targets and outbox are
+ * stg_boot_ms(); after a reboot stg_store_recover() makes everything due. A damaged row is set aside as "damaged", audited, not returned. */
 json_t *stg_store_outbox_take(struct stg_store *s, const char *target, int64_t most, int64_t now_ms, struct stg_error *err);
 /* state delivered queued(not_before_ms) in_doubt rejected op_pending sent_unproven dropped. */
 bool stg_store_outbox_settle(struct stg_store *s, int64_t id, const char *state, int64_t not_before_ms, const json_t *answer, struct stg_error *err);
@@ -163,6 +172,9 @@ json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err);
 /* {"actor","verb","object","job","unit","outcome","detail":{}}: hash-chained; an intent row is one with outcome "intent". */
 bool stg_store_audit(struct stg_store *s, const json_t *entry, struct stg_error *err);
 json_t *stg_store_audit_list(struct stg_store *s, int64_t from, int64_t limit, struct stg_error *err);
+/* Signed checkpoints [{"seq","at_ms","note","signature"}] and the Ed25519 public key (hex) they verify with. */
+json_t *stg_store_checkpoints(struct stg_store *s, struct stg_error *err);
+bool stg_store_checkpoint_key(struct stg_store *s, char ret_hex[65], struct stg_error *err);
 /* STG_E_PROTOCOL naming the first bad row. */
 bool stg_store_audit_verify(struct stg_store *s, int64_t *ret_rows, struct stg_error *err);
 bool stg_store_user_put(struct stg_store *s, const char *name, const char *role, const char *verifier, struct stg_error *err);

@@ -1,0 +1,124 @@
+/*
+ * db.h - inside stager/store: one connection, its statements, its transactions.
+ *
+ * A statement is a constant beside the function that uses it; its address is the key of the cache, so it is prepared
+ * once for each connection. Binding remembers the first error and stepping tells it, so that a function reads as
+ * "open, bind, bind, step". Column aliases say how a value goes into JSON: "allowed:bool", "attributes:json".
+ */
+#ifndef STAGER_STORE_DB_H
+#define STAGER_STORE_DB_H
+
+#include <sqlite3.h>
+
+#include <stager/clock.h>
+#include <stager/error.h>
+#include <stager/ids.h>
+#include <stager/json.h>
+#include <stager/store.h>
+
+#define STMT_SLOTS 512             /* a power of two, well above the number of statements in this room */
+#define PIN_TRIES_KEPT 16
+#define STORE_TEXT_MAX (32u << 20) /* one JSON column: pinned profiles are the largest */
+
+struct stmt_slot {
+	const char *sql;
+	sqlite3_stmt *st;
+	bool busy;
+};
+
+struct stg_store {
+	sqlite3 *db;
+	char *dir;
+	int lock_fd;
+	enum stg_store_kind kind;
+	bool read_only;
+	bool in_tx;                    /* between begin and commit, ours or the caller's */
+	bool has_mac;
+	struct stg_secret mac_key;
+	int64_t checkpoint_boot_ms;    /* when the last audit checkpoint was signed */
+	/* Wrong PINs of the open transaction: they stay counted although the act they belong to is undone. */
+	struct pin_try {
+		char name[64];
+		int64_t boot_ms;
+	} pin_tries[PIN_TRIES_KEPT];
+	size_t n_pin_tries;
+	struct stmt_slot cache[STMT_SLOTS];
+};
+
+/* ---- statements ---- */
+struct stmt {
+	struct stg_store *s;
+	sqlite3_stmt *st;
+	struct stmt_slot *slot;        /* NULL: not cached, finalized at the end */
+	int rc;
+};
+
+struct stmt stmt_open(struct stg_store *s, const char *sql);
+void stmt_close(struct stmt *q);
+void stmt_text(struct stmt *q, const char *name, const char *value);          /* NULL binds "" */
+void stmt_text_or_null(struct stmt *q, const char *name, const char *value);  /* "" binds NULL */
+void stmt_int(struct stmt *q, const char *name, int64_t value);
+void stmt_int_or_null(struct stmt *q, const char *name, int64_t value);       /* 0 binds NULL */
+void stmt_bytes(struct stmt *q, const char *name, struct stg_bytes value);
+void stmt_json(struct stmt *q, const char *name, const json_t *value);        /* NULL binds NULL */
+/* 1: a row, 0: no more, -1: *err is set. */
+int stmt_step(struct stmt *q, struct stg_error *err);
+/* Runs to the end; rows are dropped. */
+bool stmt_done(struct stmt *q, struct stg_error *err);
+/* Exactly one row is expected: STG_E_NOT_FOUND with `id` and `what` when there is none. */
+bool stmt_one(struct stmt *q, enum stg_id id, const char *what, struct stg_error *err);
+const char *col_text(const struct stmt *q, int i);                            /* never NULL; until the next step */
+int64_t col_int(const struct stmt *q, int i);
+struct stg_bytes col_bytes(const struct stmt *q, int i);
+bool col_is_null(const struct stmt *q, int i);
+/* The current row; absent and empty columns are left out. NULL: a JSON column does not parse (damaged). */
+json_t *stmt_object(struct stmt *q, struct stg_error *err);
+/* All (remaining) rows. */
+json_t *stmt_list(struct stmt *q, struct stg_error *err);
+/* Text of a JSON column back as a value. */
+json_t *col_json(const struct stmt *q, int i, struct stg_error *err);
+
+bool db_run(struct stg_store *s, const char *sql, struct stg_error *err);
+/* What an SQLite result means to the caller; returns false. */
+bool db_fail(struct stg_store *s, int rc, const char *doing, struct stg_error *err);
+int64_t db_changes(const struct stg_store *s);
+
+/* ---- transactions ---- */
+/* Inside the caller's transaction a savepoint, else a transaction of its own; undone unless tx_commit() succeeded. */
+struct tx {
+	struct stg_store *s;
+	bool own, open;
+};
+bool tx_begin(struct tx *t, struct stg_store *s, struct stg_error *err);
+bool tx_commit(struct tx *t, struct stg_error *err);
+void tx_end(struct tx *t);
+
+/* ---- shared inside the room ---- */
+bool schema_migrate(struct stg_store *s, struct stg_error *err);
+int schema_version(void);
+bool clock_mark(struct stg_store *s, struct stg_error *err);
+/* HMAC-SHA256 over the canonical text of `row` for `table`; hex. STG_E_BUG when no key was set. */
+bool mac_make(struct stg_store *s, const char *table, const json_t *row, char ret[65], struct stg_error *err);
+/* STG_E_IO + STG_ID_ROW_DAMAGED naming table and id. */
+bool mac_check(struct stg_store *s, const char *table, int64_t id, const json_t *row, const char *mac, struct stg_error *err);
+/* A key for another purpose, derived from the MAC key. */
+bool mac_subkey(struct stg_store *s, const char *purpose, uint8_t ret[32], struct stg_error *err);
+bool meta_get(struct stg_store *s, const char *key, struct stg_buf *ret, struct stg_error *err); /* empty when absent */
+bool meta_set(struct stg_store *s, const char *key, const char *value, struct stg_error *err);
+/* Row id of a device; STG_E_NOT_FOUND. */
+bool device_id(struct stg_store *s, const char *family, const char *unit, int64_t *ret, struct stg_error *err);
+bool device_put_id(struct stg_store *s, const struct stg_identity *who, int64_t *ret, struct stg_error *err);
+/* Content-addressed JSON: pinned blueprints and profiles are kept once however many jobs use them. */
+bool pin_put(struct stg_store *s, const json_t *body, char ret_sha256[65], struct stg_error *err);
+/* The words by which `find` finds a thing. kind: 1 device, 2 expected row, 3 batch, 4 certificate, 5 record. */
+enum search_kind { SEARCH_DEVICE = 1, SEARCH_ROW, SEARCH_BATCH, SEARCH_CERTIFICATE, SEARCH_RECORD };
+bool search_put(struct stg_store *s, enum search_kind kind, int64_t ref, const char *text, struct stg_error *err);
+bool search_device(struct stg_store *s, int64_t device, struct stg_error *err);
+/* The text as an FTS5 query of quoted prefixes: nothing a person types is syntax. */
+bool search_query(const char *text, struct stg_buf *ret, struct stg_error *err);
+bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
+bool audit_checkpoint(struct stg_store *s, bool only_if_due, struct stg_error *err);
+bool audit_head(struct stg_store *s, int64_t *ret_rows, char ret_hash[65], struct stg_error *err);
+bool pin_tries_again(struct stg_store *s, struct stg_error *err);
+
+#endif
