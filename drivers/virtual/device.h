@@ -111,7 +111,7 @@ struct virt_device {
 
 	struct virt_record *records;
 	enum virt_dialog dialog;
-	char dialog_host[64];               /* HostID the dialog is about */
+	char dialog_host[64];               /* SystemBUID the dialog is about: idevicepair makes a new HostID each time */
 	char pair_challenge[64];            /* hex; one supervised pairing in flight */
 	plist_t cloud_config;               /* NULL: none */
 	struct virt_profile *profiles;      /* in the order of installing */

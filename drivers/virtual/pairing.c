@@ -203,7 +203,7 @@ static const char *ask_person(struct virt_device *d, const struct virt_record *r
 		return NULL;
 	switch (d->dialog) {
 	case VIRT_DIALOG_TRUSTED:
-		if (strcmp(d->dialog_host, r->host_id) != 0)
+		if (strcmp(d->dialog_host, r->system_buid) != 0)
 			break;
 		d->dialog = VIRT_DIALOG_NONE;
 		return NULL;
@@ -215,7 +215,7 @@ static const char *ask_person(struct virt_device *d, const struct virt_record *r
 	if (d->auto_trust)
 		return NULL;
 	d->dialog = VIRT_DIALOG_OPEN;
-	stg_copy(d->dialog_host, sizeof(d->dialog_host), r->host_id);
+	stg_copy(d->dialog_host, sizeof(d->dialog_host), r->system_buid);
 	return "PairingDialogResponsePending";
 }
 
