@@ -14,6 +14,7 @@
 
 #include "bench.h"
 #include "conn.h"
+#include "profiles.h"
 #include "shelf.h"
 
 /* Plain switches: a word and where it is kept. */
@@ -71,6 +72,10 @@ bool virt_device_set(struct virt_device *d, const char *knob, const json_t *valu
 		if (strcmp(switches[i].word, knob) == 0) {
 			bool yes = truth(value);
 
+			if (switches[i].offset == offsetof(struct virt_device, at_home_screen) && yes && !d->at_home_screen) {
+				d->at_home_screen = true;
+				virt_setup_finished(d);
+			}
 			memcpy((char *)d + switches[i].offset, &yes, sizeof(yes));
 			return true;
 		}
