@@ -218,6 +218,16 @@ static bool on_event(struct reader *r, const yaml_event_t *e)
 	}
 }
 
+static bool is_indented_with_tab(struct stg_bytes text, size_t line)
+{
+	size_t at = 0;
+	for (; line && at < text.len; at++)
+		line -= text.data[at] == '\n';
+	while (at < text.len && text.data[at] == ' ')
+		at++;
+	return at < text.len && text.data[at] == '\t';
+}
+
 /* libyaml's sentence is for those who know the grammar; the common slips get one for the person who made them. */
 static bool fail_syntax(struct reader *r, struct stg_bytes text)
 {
@@ -232,8 +242,7 @@ static bool fail_syntax(struct reader *r, struct stg_bytes text)
 			line += text.data[i] == '\n';
 		return fail_at(r, line, "a character that is not UTF-8 text, expected UTF-8");
 	}
-	size_t at = p->problem_mark.index < text.len ? p->problem_mark.index : text.len;
-	if (at < text.len && text.data[at] == '\t')
+	if (is_indented_with_tab(text, p->problem_mark.line))
 		return fail_at(r, line, "a tab, expected spaces: YAML is indented with spaces only");
 	if (p->context && p->context_mark.line + 1 != line)
 		return fail_at(r, line, "%s %s that began on line %zu", p->problem, p->context, p->context_mark.line + 1);
@@ -275,6 +284,8 @@ struct stg_yaml *stg_yaml_parse(const char *name, struct stg_bytes text, struct 
 		return NULL;
 	}
 	/* said, not guessed: a guess would read UTF-16 and shift the places of errors */
+	if (text.len >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
+		text = stg_bytes(text.data + 3, text.len - 3);
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, text.len ? text.data : (const uint8_t *)"", text.len);
 	bool ok = read_all(&r, text);
