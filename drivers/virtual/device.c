@@ -521,8 +521,9 @@ bool virt_device_plug(struct virt_device *d, const char *port, struct stg_error 
 		return stg_fail(err, STG_E_INPUT, 0, "%s is plugged in already, on %s", d->serial, d->port);
 	if (!port || !port[0])
 		port = d->port[0] && !port_is_taken(b, d->port) ? d->port : NULL;
+	/* At first everybody has the port of his number. */
 	for (unsigned int i = 0; !port && i < b->n_ports; i++) {
-		virt_port_name(i, name);
+		virt_port_name((d->number - 1 + i) % b->n_ports, name);
 		if (!port_is_taken(b, name))
 			port = name;
 	}

@@ -22,12 +22,14 @@
 #include "bench.h"
 #include "control.h"
 #include "mux.h"
+#include "tls.h"
 #include "receiver.h"
 
 static const char USAGE[] =
 	"usage: stager-bench [options]                    start virtual devices\n"
 	"       stager-bench ctl unix:PATH VERB ARGS...   speak to a running bench (verb help)\n"
 	"       stager-bench receiver ...                 the receiving server\n"
+	"       stager-bench keys [DIR]                   make all device keys now\n"
 	"  --iphones N --ipads N --androids N   devices (default: 1 iPhone)\n"
 	"  --unplugged N        the last N of them are known but not plugged in\n"
 	"  --slots N            ports of the hubs\n"
@@ -151,8 +153,6 @@ static const char *default_keys(char *ret, size_t size)
 struct ending {
 	struct virt_watch watch;
 	struct virt_loop *loop;
-	struct virt_timer look;
-	pid_t parent;
 };
 
 static void on_signal(struct virt_watch *w, uint32_t events)
@@ -218,6 +218,19 @@ static bool run(struct virt_options *o, struct stg_error *err)
 	return ok;
 }
 
+/* `stager-bench keys DIR`: makes the device keys now, so that no test or rehearsal waits for them. */
+static int make_keys(const char *dir)
+{
+	struct stg_error err = { 0 };
+	struct virt_keys *k = virt_keys_open(dir);
+	bool ok = virt_keys_make_all(k, &err);
+
+	virt_keys_close(k);
+	if (!ok)
+		fprintf(stderr, "stager-bench keys: %s\n", err.msg);
+	return ok ? 0 : 4;
+}
+
 int main(int argc, char **argv)
 {
 	struct virt_options o = { .pace = VIRT_PACE_FAST, .seed = 1 };
@@ -230,6 +243,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
 		return virt_ctl_main(argc - 2, argv + 2);
+	if (argc > 1 && strcmp(argv[1], "keys") == 0)
+		return make_keys(argc > 2 ? argv[2] : default_keys(keys, sizeof(keys)));
 	if (argc > 1 && strcmp(argv[1], "receiver") == 0)
 		return virt_receiver_main(argc - 1, argv + 1);
 	if (!virt_receiver_take_options(&receiver, &argc, argv, &err)) {

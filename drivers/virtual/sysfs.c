@@ -45,16 +45,24 @@ void virt_port_name(unsigned int i, char ret[32])
 
 bool virt_port_number(const struct virt_bench *b, const char *name, unsigned int *ret)
 {
-	char text[32];
+	unsigned int bus, root_port, chip = 0, port, i;
+	char text[32], rest[32];
+	const char *p = rest;
 
-	for (unsigned int i = 0; i < b->n_ports; i++) {
-		virt_port_name(i, text);
-		if (strcmp(text, name) == 0) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
+	if (sscanf(name, "%u-%u.%31s", &bus, &root_port, rest) != 3 || bus < FIRST_BUS || root_port < 1 || root_port > HUBS_A_BUS)
+		return false;
+	for (; chip + 1 < CHIPS_A_HUB && strncmp(p, "7.", 2) == 0; p += 2)
+		chip++;
+	port = (unsigned int)strtoul(p, NULL, 10);
+	if (port < 1 || port > 6)
+		return false;
+	i = ((bus - FIRST_BUS) * HUBS_A_BUS + root_port - 1) * VIRT_HUB_PORTS + chip * 6 + port - 1;
+	/* Back again, so that no other spelling passes. */
+	virt_port_name(i, text);
+	if (i >= b->n_ports || chip * 6 + port > VIRT_HUB_PORTS || strcmp(text, name) != 0)
+		return false;
+	*ret = i;
+	return true;
 }
 
 unsigned int virt_port_bus(const char *name)

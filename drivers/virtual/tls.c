@@ -137,6 +137,14 @@ struct virt_key *virt_keys_get(struct virt_keys *k, unsigned int i, struct stg_e
 	return key;
 }
 
+bool virt_keys_make_all(struct virt_keys *k, struct stg_error *err)
+{
+	for (unsigned int i = 0; i < VIRT_KEYS; i++)
+		if (!virt_keys_get(k, i, err))
+			return false;
+	return true;
+}
+
 struct virt_key *virt_device_key(struct virt_device *d, struct stg_error *err)
 {
 	if (!d->key) {
