@@ -36,7 +36,11 @@ struct stg_step_ctx {
 	const json_t *proven_before;    /* what the journal keeps of this step from an earlier attach, or NULL */
 	const json_t *begun_before;     /* the same for one that was begun and whose end is not known: {"asked": ...} or NULL */
 	bool changed;                   /* set by a step that changed facts: they are read again before they are used */
-	struct stg_worker_memory *memory; /* what the worker keeps between steps (profiles just listed); private to steps */
+	json_t *memory;                 /* an object the steps of one attach share: profiles just listed */
+	struct stg_identity *identity;  /* who the worker found in this attach; a step that reads it anew writes it here */
+	const json_t *values;           /* variables of this job but secrets (organisation, serial, ...) */
+	struct stg_payload *payload;    /* of the running step once host->payload was asked; kept and cleared by the worker */
+	bool waits;                     /* an earlier step waits: what depends on it waits too */
 };
 
 struct stg_step {
@@ -55,6 +59,7 @@ struct stg_step {
 
 	/* Nothing after this step runs unless it is done: identify, require, pair, restart, erase, wait_back. */
 	bool gate;
+	bool reads_facts;               /* wants ctx->facts fresh; else they may be old or NULL */
 	/* What is about to be asked, as evidence, before the journal holds the beginning: no secrets. Optional: the params. */
 	json_t *(*asked)(struct stg_step_ctx *);
 	/* Checks the params beyond their types, when a blueprint is read: false with msg = what was wrong, what was expected. Optional. */

@@ -67,6 +67,10 @@
 /* Runs a worker on this channel until it ends; returns the exit status (0: said "finished" or was told to leave). Takes
  * the descriptor. Call in a process made for it: it sets signals, limits, the environment and the sandbox. */
 int stg_worker_main(int channel_fd);
+/* The same loop without process setup and sandbox, with this driver (NULL: the one that claims the arrival): for tests, in
+ * a child process of theirs. */
+struct stg_driver;
+int stg_worker_serve(int channel_fd, const struct stg_driver *driver);
 
 /* Values as they travel in messages. The objects a job points to are shared (new references); clear gives them back. */
 json_t *stg_job_json(const struct stg_job *j);

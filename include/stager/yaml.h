@@ -47,6 +47,8 @@ bool stg_yaml_duration(const struct stg_yaml *y, const struct stg_yaml_node *n, 
 /* Refuses every key of `map` that is not in the NULL-ended list, naming the nearest known one. */
 bool stg_yaml_only(const struct stg_yaml *y, const struct stg_yaml_node *map, const char *const *known,
 		   struct stg_error *err);
+/* The word of a NULL-ended list that `word` was probably meant to be; NULL when none comes near. */
+const char *stg_yaml_nearest(const char *word, const char *const *known);
 /* Plain JSON of a node: unquoted true/false/integers become those, everything else a string. */
 json_t *stg_yaml_json(const struct stg_yaml_node *n);
 

@@ -453,7 +453,7 @@ static size_t distance(const char *a, const char *b)
 	return d[la][lb];
 }
 
-static const char *nearest(const char *word, const char *const *known)
+const char *stg_yaml_nearest(const char *word, const char *const *known)
 {
 	const char *best = NULL;
 	size_t least = SIZE_MAX;
@@ -483,7 +483,7 @@ bool stg_yaml_only(const struct stg_yaml *y, const struct stg_yaml_node *map, co
 		/* the key's own line: its value may begin further down */
 		const struct stg_yaml_node at = { .line = n->key_line };
 		char key[SHOWN_MAX];
-		const char *guess = nearest(n->key, known);
+		const char *guess = stg_yaml_nearest(n->key, known);
 		if (guess)
 			return stg_yaml_fail(y, &at, err, "unknown key '%s', did you mean '%s'?", shown(n->key, key), guess);
 		char list[140] = "";

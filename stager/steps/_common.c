@@ -1,0 +1,81 @@
+/*
+ * _common.c - what several steps share: evidence, profiles as listed, supervision as re-read.
+ *
+ * For:    the other files of this room.
+ * Uses:   the device door, the memory of the attach.
+ * Called: by steps; stg_step_find() by everyone who has a step's name.
+ * Thread: the worker's only one; stg_step_find() any.
+ */
+#include <stager/registry.h>
+
+#include "steps.h"
+
+const struct stg_step *stg_step_find(const char *name)
+{
+	for (const struct stg_step *const *s = stg_steps; name && *s; s++)
+		if (strcmp((*s)->name, name) == 0)
+			return *s;
+	return NULL;
+}
+
+void step_acknowledged(struct stg_step_ctx *c, json_t *what)
+{
+	stg_json_put_new(c->evidence, "acknowledged", what);
+}
+
+void step_reread(struct stg_step_ctx *c, json_t *what)
+{
+	stg_json_put_new(c->evidence, "reread", what);
+}
+
+bool step_is_absent(const struct stg_error *err)
+{
+	return err->code == STG_E_UNSUPPORTED;
+}
+
+void step_note_supervised(struct stg_step_ctx *c, bool by_us)
+{
+	stg_json_put_bool(c->memory, "supervised_by_us", by_us);
+}
+
+bool step_supervised_by_us(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
+{
+	const json_t *known = json_object_get(c->memory, "supervised_by_us");
+	if (known) {
+		*ret = json_is_true(known);
+		return true;
+	}
+	STG_AUTO(stg_json_free_at) json_t *facts = stg_device_facts(c->device, err);
+	if (!facts)
+		return stg_while(err, "read supervision");
+	*ret = stg_json_bool(facts, "supervised", false) && stg_json_bool(facts, "ours", false);
+	step_note_supervised(c, *ret);
+	return true;
+}
+
+const json_t *step_profiles(struct stg_step_ctx *c, bool afresh, struct stg_error *err)
+{
+	const json_t *known = json_object_get(c->memory, "profiles");
+	if (known && !afresh)
+		return known;
+	json_object_del(c->memory, "profiles");
+	json_t *list = stg_device_list_profiles(c->device, err);
+	if (!list) {
+		stg_while(err, "list profiles");
+		return NULL;
+	}
+	stg_json_put_new(c->memory, "profiles", list);
+	return list;
+}
+
+const json_t *step_profile_in(const json_t *list, const char *identifier, const char *uuid, int64_t version)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *p = json_array_get(list, i);
+		if (strcmp(stg_json_str(p, "identifier"), identifier) == 0 &&
+		    (!*uuid || strcasecmp(stg_json_str(p, "uuid"), uuid) == 0) &&
+		    (version == 0 || stg_json_int(p, "version", 1) == version))
+			return p;
+	}
+	return NULL;
+}

@@ -1,0 +1,42 @@
+/* set_name.c - gives the device its name. */
+#include "steps.h"
+
+static const struct stg_param params[] = {
+	{ "name", STG_PARAM_STRING, .required = true, .variables = true, .about = "such as \"{{name|asset_tag|serial}}\"" },
+	{ 0 },
+};
+
+static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
+{
+	struct stg_identity now = *c->identity;
+	/* the name read at the start is good enough to see that it is another one; being right is re-read */
+	if (c->changed || strcmp(now.name, stg_json_str(c->params, "name")) == 0) {
+		if (!stg_device_identify(c->device, &now, err))
+			return stg_while(err, "read its name");
+		*c->identity = now;
+	}
+	*ret = strcmp(now.name, stg_json_str(c->params, "name")) == 0;
+	json_t *seen = json_object();
+	stg_json_put(seen, "name", now.name);
+	step_reread(c, seen);
+	return true;
+}
+
+static bool run(struct stg_step_ctx *c, struct stg_error *err)
+{
+	const char *name = stg_json_str(c->params, "name");
+	if (!*name || strlen(name) > 63)
+		return stg_fail(err, STG_E_INPUT, 0, "a name of %zu bytes, expected 1 to 63", strlen(name));
+	c->changed = true;
+	return stg_device_set_name(c->device, name, err);
+}
+
+const struct stg_step stg_step_set_name = {
+	.name = "set_name",
+	.about = "gives the device its name",
+	.params = params,
+	.deadline_ms = 30000,
+	.needs_trust = true,
+	.proven = proven,
+	.run = run,
+};

@@ -1,0 +1,31 @@
+/* steps.h - what several steps share. */
+#ifndef STEPS_H
+#define STEPS_H
+
+#include <stager/clock.h>
+#include <stager/error.h>
+#include <stager/step.h>
+
+/* Evidence: what was asked for, what the device acknowledged, what was re-read. Take the reference. */
+void step_acknowledged(struct stg_step_ctx *c, json_t *what);
+void step_reread(struct stg_step_ctx *c, json_t *what);
+
+/* Is the device supervised by our organisation? Remembered for the attach; re-read when nothing is remembered. */
+bool step_supervised_by_us(struct stg_step_ctx *c, bool *ret, struct stg_error *err);
+void step_note_supervised(struct stg_step_ctx *c, bool by_us);
+
+/* Installed profiles, as last listed in this attach. Borrowed; NULL on error. */
+const json_t *step_profiles(struct stg_step_ctx *c, bool afresh, struct stg_error *err);
+/* The entry with this identifier, UUID and version, or NULL. Empty uuid: any; version 0: any. */
+const json_t *step_profile_in(const json_t *list, const char *identifier, const char *uuid, int64_t version);
+
+/* install_profile and issue_certificate: one payload of the station, installed or stored for after setup. */
+bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err);
+bool step_payload_proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err);
+/* {"key": {"identifier","uuid","version"}} of what this job installed, for verify. Borrowed. */
+const json_t *step_expected_profiles(struct stg_step_ctx *c);
+
+/* True when the operation is there; STG_E_UNSUPPORTED otherwise stays an error for the caller. */
+bool step_is_absent(const struct stg_error *err);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * supervise.c - writes the organisation's configuration: supervision and the skipped setup panes.
+ *
+ * For:    silent installation and pairing without a tap from here on. Only an erase takes it back.
+ * Uses:   the organisation's certificate through the host, the device door.
+ * Called: worker/run.c.
+ * Thread: the worker's only one.
+ *
+ * Facts:  a device that is not activated refuses (33003), apple.md 4.5: it is not asked at all then, so that a bench
+ *         without a line never leaves half a configuration behind.
+ */
+#include "steps.h"
+
+enum { CERTIFICATE_MAX = 16 << 10 };
+
+static const struct stg_param params[] = {
+	{ "organisation", STG_PARAM_STRING, .variables = true, .about = "name shown on the device (default: the organisation's)" },
+	{ "allow_pairing", STG_PARAM_BOOL, .about = "may it trust other computers? (default yes)" },
+	{ "skip", STG_PARAM_LIST, .about = "setup panes to skip (default: all known ones)" },
+	{ "department", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
+	{ "phone", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
+	{ "email", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
+	{ "address", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
+	{ "enrolment_url", STG_PARAM_STRING, .variables = true, .about = "the device fetches its MDM profile here on its first network" },
+	{ 0 },
+};
+
+static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *facts = stg_device_facts(c->device, err);
+	if (!facts)
+		return stg_while(err, "read the configuration");
+	*ret = stg_json_bool(facts, "supervised", false) && stg_json_bool(facts, "ours", false);
+	json_t *seen = json_object();
+	stg_json_put_bool(seen, "supervised", stg_json_bool(facts, "supervised", false));
+	stg_json_put_bool(seen, "ours", stg_json_bool(facts, "ours", false));
+	stg_json_put(seen, "supervised_by", stg_json_str(facts, "supervised_by"));
+	step_reread(c, seen);
+	step_note_supervised(c, *ret);
+	return true;
+}
+
+static bool is_activated(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
+{
+	char state[32] = "";
+	*ret = true;
+	if (stg_device_activation(c->device, state, err))
+		*ret = strcmp(state, "Unactivated") != 0;
+	else if (!step_is_absent(err))
+		return stg_while(err, "activation state");
+	stg_error_reset(err);
+	return true;
+}
+
+static json_t *extras(const json_t *p)
+{
+	static const struct {
+		const char *param, *key;
+	} rows[] = {
+		{ "department", "OrganizationDepartment" }, { "phone", "OrganizationPhone" }, { "email", "OrganizationEmail" },
+		{ "address", "OrganizationAddress" }, { "enrolment_url", "ConfigurationURL" },
+	};
+	json_t *o = json_object();
+	for (size_t i = 0; i < STG_ARRAY_LEN(rows); i++)
+		stg_json_put(o, rows[i].key, stg_json_str(p, rows[i].param));
+	return o;
+}
+
+static bool run(struct stg_step_ctx *c, struct stg_error *err)
+{
+	bool active = false;
+	if (!is_activated(c, &active, err))
+		return false;
+	if (!active)
+		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_ACTIVATION, 0, "not activated: nothing was sent");
+	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(CERTIFICATE_MAX);
+	if (!c->host->supervisor(c->host->ctx, &der, err))
+		return false;
+	char hash[65], id[40];
+	stg_sha256_hex(stg_buf_view(&der), hash);
+	const char *organisation = stg_json_str(c->params, "organisation");
+	if (!*organisation)
+		organisation = stg_json_str(c->values, "organisation");
+	if (!*organisation)
+		return stg_fail(err, STG_E_INPUT, 0, "the organisation has no name, expected 'organisation:' in the blueprint");
+	/* one record of the organisation on all its devices, whichever station wrote it: made from its certificate */
+	const char *record = stg_json_str(c->values, "organisation_id");
+	if (!*record) {
+		snprintf(id, sizeof(id), "%.8s-%.4s-4%.3s-8%.3s-%.12s", hash, hash + 8, hash + 13, hash + 17, hash + 20);
+		record = id;
+	}
+	STG_AUTO(stg_json_free_at) json_t *extra = extras(c->params);
+	STG_AUTO(stg_json_free_at) json_t *read = NULL;
+	const struct stg_supervision what = {
+		.organisation = organisation,
+		.organisation_id = record,
+		.certificate = stg_buf_view(&der),
+		.supervised = true,
+		.allow_pairing = stg_json_bool(c->params, "allow_pairing", true),
+		.skip = json_object_get(c->params, "skip"),
+		.extra = json_object_size(extra) ? extra : NULL,
+	};
+	c->changed = true;
+	json_object_del(c->memory, "supervised_by_us");
+	if (!stg_device_supervise(c->device, &what, &read, err))
+		return false;
+	json_t *ack = json_object();
+	stg_json_put(ack, "organisation", organisation);
+	stg_json_put(ack, "organisation_id", record);
+	stg_json_put(ack, "certificate_sha256", hash);
+	step_acknowledged(c, ack);
+	return true;
+}
+
+const struct stg_step stg_step_supervise = {
+	.name = "supervise",
+	.about = "makes the device one of the organisation's and skips setup panes",
+	.params = params,
+	.deadline_ms = 120000,
+	.needs_trust = true,
+	.proven = proven,
+	.run = run,
+};

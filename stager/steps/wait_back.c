@@ -1,0 +1,40 @@
+/* wait_back.c - the erased device is back and shows that it is empty. Runs in the attach after the erase. */
+#include "steps.h"
+
+static bool look(struct stg_step_ctx *c, struct stg_error *err)
+{
+	const json_t *f = c->facts;
+	json_t *seen = json_object();
+	stg_json_put(seen, "key_sha256", c->identity->key_sha256);
+	stg_json_put(seen, "os_version", c->identity->os_version);
+	static const char *const names[] = { "activation_state", "setup_done", "supervised" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(names); i++) {
+		json_t *v = json_object_get(f, names[i]);
+		if (v)
+			stg_json_put_new(seen, names[i], json_incref(v));
+	}
+	step_reread(c, seen);
+	/* most of it is invisible until the device trusts us again: what can be seen must not speak against it */
+	if (stg_json_bool(f, "supervised", false) || stg_json_bool(f, "setup_done", false))
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_ERASE_NOT_PROVEN, 0, "it came back, but still %s",
+				   stg_json_bool(f, "supervised", false) ? "supervised" : "set up");
+	return true;
+}
+
+static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	(void)err;
+	*ret = look(c, &why);
+	return true;
+}
+
+const struct stg_step stg_step_wait_back = {
+	.name = "wait_back",
+	.about = "waits until the erased device is back and reads that it is empty",
+	.deadline_ms = 60000,
+	.gate = true,
+	.reads_facts = true,
+	.proven = proven,
+	.run = look,
+};

@@ -1,0 +1,95 @@
+/*
+ * device.c - the worker's one device: opening, facts, trust.
+ *
+ * For:    main.c and run.c.
+ * Uses:   drivers/device.c through <stager/driver.h>.
+ * Called: by this room only.
+ * Thread: the worker's only one.
+ */
+#include <stager/clock.h>
+#include <stager/error.h>
+
+#include "worker_i.h"
+
+#define TAP_POLL_MS 1000        /* apple.md 10: the same Pair again each second */
+
+bool worker_open(struct worker *w, struct stg_error *err)
+{
+	if (w->device)
+		return true;
+	if (!w->driver) {
+		w->device = stg_device_open(&w->arrival, &w->host, w->stop, err);
+	} else {
+		w->device = w->driver->open(&w->arrival, &w->host, w->stop, err);
+		if (w->device) {
+			w->device->driver = w->driver;
+			w->device->host = &w->host;
+			w->device->stop = w->stop;
+		}
+	}
+	return w->device ? true : stg_while(err, "open");
+}
+
+bool worker_reopen(struct worker *w, struct stg_error *err)
+{
+	struct stg_identity now = { 0 };
+	stg_device_close(w->device);
+	w->device = NULL;
+	json_object_clear(w->memory);
+	worker_forget_facts(w);
+	if (!worker_open(w, err) || !stg_device_identify(w->device, &now, err))
+		return false;
+	if (w->identity.unit[0] && !stg_identity_same(&w->identity, &now))
+		return stg_fail(err, STG_E_GONE, 0, "another device answers on this attach: unit %s, it was %s", now.unit,
+				w->identity.unit);
+	w->identity = now;
+	return true;
+}
+
+void worker_forget_facts(struct worker *w)
+{
+	json_decref(w->facts);
+	w->facts = NULL;
+}
+
+const json_t *worker_facts(struct worker *w)
+{
+	if (w->facts)
+		return w->facts;
+	struct stg_error ignored = { 0 };
+	json_t *read = w->device ? stg_device_facts(w->device, &ignored) : NULL;
+	w->facts = json_is_object(read) ? json_incref(read) : json_object();
+	json_decref(read);
+	json_t *who = stg_identity_json(&w->identity);
+	json_object_update_missing(w->facts, who);
+	json_decref(who);
+	return w->facts;
+}
+
+bool worker_pair(struct worker *w, struct stg_error *err)
+{
+	int64_t until = stg_boot_ms() + STG_WORKER_TAP_MS;
+	for (;;) {
+		stg_error_reset(err);
+		if (stg_device_pair(w->device, err))
+			break;
+		if (err->code != STG_E_NEEDS_HUMAN || stg_boot_ms() + TAP_POLL_MS > until)
+			return false;
+		if (!w->asked_person) {
+			struct stg_error ignored = { 0 };
+			enum stg_trust t = STG_TRUST_NONE;
+			(void)stg_device_trust(w->device, &t, &ignored);
+			w->host.ask_person(w, t == STG_TRUST_LOCKED ? STG_ASK_UNLOCK : STG_ASK_TRUST);
+		}
+		if (!worker_pause(w, TAP_POLL_MS))
+			return stg_fail(err, STG_E_CANCELLED, 0, "told to stop while waiting for a person");
+	}
+	worker_forget_facts(w);
+	w->trust = STG_TRUST_OURS;
+	/* serial and IMEI can be read only now */
+	struct stg_identity now = { 0 };
+	if (!stg_device_identify(w->device, &now, err))
+		return stg_while(err, "read who it is after pairing");
+	w->identity = now;
+	return true;
+}

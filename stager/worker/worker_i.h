@@ -1,0 +1,58 @@
+/* worker_i.h - what the files of this room share: one worker, from its first message to its last. */
+#ifndef WORKER_I_H
+#define WORKER_I_H
+
+#include <stager/driver.h>
+#include <stager/job.h>
+#include <stager/step.h>
+#include <stager/worker.h>
+
+struct worker {
+	int fd;                          /* the channel to the station */
+	const struct stg_driver *driver; /* NULL: the one that claims the arrival */
+	struct stg_stop *stop;
+	struct stg_host host;
+	struct stg_arrival arrival;
+	struct stg_job job;
+	struct stg_device *device;       /* NULL while it is not open */
+	struct stg_identity identity;
+	enum stg_trust trust;
+	json_t *facts;                   /* as last read, with the identity's fields; NULL: to be read */
+	json_t *memory;                  /* what steps keep for later steps of this attach: profiles just listed */
+	bool told_to_end;
+	int64_t last_q;
+	char key[128];                   /* of the running step, "" between steps */
+	int asked_person;                /* enum stg_ask + 1 of what was last shown, 0: nothing */
+	json_t *held;                    /* a step_end not sent yet: the next step_begin goes with it */
+};
+
+/* channel.c: leave the process when the station is gone */
+void worker_send(struct worker *w, json_t *msg);              /* takes the reference */
+/* Waits for a message of this kind; "end" sets told_to_end and, where `or_end`, returns NULL. */
+json_t *worker_await(struct worker *w, const char *kind, bool or_end);
+/* Any next message. */
+json_t *worker_next(struct worker *w);
+/* Lets `ms` pass; false when the station said end or the stop was pulled meanwhile. */
+bool worker_pause(struct worker *w, int64_t ms);
+
+/* host.c */
+void worker_host_init(struct worker *w);
+
+/* device.c */
+bool worker_open(struct worker *w, struct stg_error *err);
+/* Closes and opens again, and makes sure that it is still the same unit. */
+bool worker_reopen(struct worker *w, struct stg_error *err);
+/* Facts, read again when they were dropped. Never NULL: without an answer an empty object. */
+const json_t *worker_facts(struct worker *w);
+void worker_forget_facts(struct worker *w);
+/* Pairs, waiting for a person up to STG_WORKER_TAP_MS. */
+bool worker_pair(struct worker *w, struct stg_error *err);
+
+/* run.c: the blueprint of w->job, ends with "finished" */
+void worker_run(struct worker *w);
+
+/* sandbox.c: from here on nothing but the device's own transport. False: the kernel would not. */
+bool worker_sandbox(struct stg_error *err);
+void worker_clean_environment(void);
+
+#endif
