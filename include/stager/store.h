@@ -91,8 +91,10 @@ json_t *stg_store_batch_rows(struct stg_store *s, const char *name, struct stg_e
 /* state: new>started>paused>started>closed>reopened(=paused). pins (may be NULL): {"blueprint":{...json form...},"profiles":{...},"ports":["1-1.4",...]}. */
 bool stg_store_batch_state(struct stg_store *s, const char *name, const char *state, const json_t *pins, struct stg_error *err);
 json_t *stg_store_batch_pins(struct stg_store *s, const char *name, struct stg_error *err);
-/* The expected row of a started batch that matches (ECID/UDID first, then serial, then IMEI); {"batch","row",...}. STG_E_NOT_FOUND;
- * STG_E_HOLD + STG_ID_IN_TWO_BATCHES when more than one started batch wants it. */
+/* The expected row of a started batch that matches (ECID/UDID first, then serial, then IMEI): {"batch","blueprint","row","line","end",
+ * "ownership","asset_tag","name","attributes",...}. STG_E_NOT_FOUND; STG_E_WAITING + STG_ID_BATCH_NOT_STARTED when only a batch that is
+ * new or paused wants it; STG_E_HOLD + STG_ID_IN_TWO_BATCHES when more than one started batch wants it, + STG_ID_IDENTITY_CONFLICT when
+ * the order and the device disagree, + STG_ID_ROW_TAKEN when another unit already has that row. */
 json_t *stg_store_batch_match(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
 /* A device seen on an allowed port of a started batch that is not in any order. */
 bool stg_store_unexpected(struct stg_store *s, const char *batch, const struct stg_identity *who, const char *port, struct stg_error *err);
@@ -105,7 +107,7 @@ json_t *stg_store_job(struct stg_store *s, int64_t id, struct stg_error *err);
 json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *unit, struct stg_error *err);
 /* filter: {"state","batch","serial","open":true}; all when NULL. Without the pinned bytes. */
 json_t *stg_store_jobs(struct stg_store *s, const json_t *filter, struct stg_error *err);
-/* One legal move (stg_job_may_move), else STG_E_REFUSED. `why` {"wait","id","code","msg","step","owner"} is kept; port/attach when given. */
+/* One legal move (stg_job_may_move), else STG_E_REFUSED; to RUNNING in a batch that is not started: STG_E_WAITING + STG_ID_BATCH_NOT_STARTED. `why` {"wait","id","code","msg","step","owner"} is kept; port/attach when given. */
 bool stg_store_job_move(struct stg_store *s, int64_t job, enum stg_job_state to, const json_t *why, struct stg_error *err);
 /* A step runs only after this was committed. `n` is the step's index in the blueprint, key its key. */
 bool stg_store_step_begin(struct stg_store *s, int64_t job, int n, const char *key, const char *step, const json_t *asked, struct stg_error *err);

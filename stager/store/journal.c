@@ -188,6 +188,16 @@ bool stg_store_job_move(struct stg_store *s, int64_t job, enum stg_job_state to,
 		if (got && to != STG_JOB_CANCELLED)
 			return stg_fail_id(err, STG_E_REFUSED, STG_ID_JOB_OPEN, 0, "job %lld of this device is open", (long long)col_int(&o, 0));
 	}
+	if (to == STG_JOB_RUNNING) {
+		/* pausing or closing a batch stops what has not begun; what runs goes on */
+		STG_AUTO(stmt_close) struct stmt b = stmt_open(s, "SELECT batch.name FROM job JOIN batch ON batch.id = job.batch WHERE job.id = :id AND batch.state <> 'started'");
+		stmt_int(&b, ":id", job);
+		int got = stmt_step(&b, err);
+		if (got < 0)
+			return false;
+		if (got)
+			return stg_fail_id(err, STG_E_WAITING, STG_ID_BATCH_NOT_STARTED, 0, "batch %s is not started", col_text(&b, 0));
+	}
 	bool ends = to == STG_JOB_DONE || to == STG_JOB_FAILED || to == STG_JOB_CANCELLED;
 	const char *wait = stg_json_str(why, "wait");
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(

@@ -63,7 +63,7 @@ static const char *const migrations[] = {
 	" imei2 TEXT NOT NULL DEFAULT '', name TEXT NOT NULL DEFAULT '', asset_tag TEXT NOT NULL DEFAULT '',"
 	" ownership TEXT NOT NULL DEFAULT 'unknown', attributes TEXT, device INTEGER REFERENCES device, job INTEGER) STRICT;"
 	"CREATE INDEX batch_row_batch ON batch_row (batch, line);"
-	"CREATE INDEX batch_row_serial ON batch_row (serial) WHERE serial <> '';"
+	"CREATE INDEX batch_row_serial ON batch_row (serial COLLATE NOCASE) WHERE serial <> '';"
 	"CREATE INDEX batch_row_udid ON batch_row (udid) WHERE udid <> '';"
 	"CREATE INDEX batch_row_ecid ON batch_row (ecid) WHERE ecid <> '';"
 	"CREATE INDEX batch_row_imei ON batch_row (imei) WHERE imei <> '';"
