@@ -42,13 +42,18 @@ bool stg_org_restore(const struct stg_keys *k, struct stg_bytes file, const stru
 bool stg_org_supervisor(const json_t *row, struct stg_buf *ret_der, struct stg_error *err);
 /* PEM texts of the issuing and the root certificate, as stg_profile_identity takes them. New reference. */
 json_t *stg_org_issuers(const json_t *row);
-/* Adds what profile templates may use: "org.name", "org.country", "org.domain", "org.email", "org.phone", "org.address",
+/* Adds what profile templates may use: "organisation" and "org.name", "org.country", "org.domain", "org.email", "org.phone", "org.address",
  * and the certificates "org.root_der", "org.issuing_der" as {"data": BASE64} (filled in as data, never as text). */
 bool stg_org_values(const json_t *row, json_t *values, struct stg_error *err);
 /* CMS SignedData over a device's challenge of at most 64 bytes: binary, attached, SHA-256, signer first. */
 bool stg_org_sign_challenge(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes challenge, struct stg_buf *ret_cms, struct stg_error *err);
 /* A profile signed by the organisation's profile-signing certificate: DER, attached, chain included. */
 bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes profile, struct stg_buf *ret_cms, struct stg_error *err);
+
+/* Takes one signature layer (DER, or PEM) off: the content, and who signed: {"name","issuer","sha256","not_after_ms",
+ * "signed_ms"}. The signature must fit the content; whether the signer deserves trust is never decided here: show it.
+ * STG_E_INPUT + STG_ID_PROFILE_SIGNATURE, STG_ID_PROFILE_ENCRYPTED. */
+bool stg_cms_unwrap(struct stg_bytes in, struct stg_buf *ret_content, json_t **ret_signer, struct stg_error *err);
 
 /* ---- leaves ---- */
 struct stg_leaf_ask {

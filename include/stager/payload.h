@@ -11,6 +11,10 @@
 #include <stager/host.h>
 #include <stager/json.h>
 
+/* Variables stand in string values and read as in blueprints: "{{name}}", "{{name|other|'a text'}}", "{{{{" for a literal
+ * "{{". A value that is a variable alone takes the type of what it is given: a text, a number, true or false, or data given as
+ * {"data": BASE64} (stg_org_values). */
+
 /* What a profile says of itself: {"identifier","uuid","version","name","organisation","removal_disallowed","signed_by","payloads":[{"type","identifier","uuid","name"}],
  * "has_mdm":bool,"expires_ms"}. STG_E_INPUT: "file:line: ..." */
 json_t *stg_profile_read(const char *file_name, struct stg_bytes file, struct stg_error *err);
@@ -19,10 +23,18 @@ json_t *stg_profile_lint(const char *file_name, struct stg_bytes file, struct st
 /* In sentences (English or French): ["Joins the Wi-Fi network HOPITAL with a certificate", ...]. */
 json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_error *err);
 /* Fills {{...}} in values, re-derives UUIDs per device (uuid5), writes XML. Without variables in it the file passes through
- * unchanged. `values` as stg_variables_fill. */
+ * unchanged, and so it does when `values` is NULL. The profile's own PayloadUUID is derived from what the filled profile
+ * holds, so that re-reading tells whether exactly this is installed; those of its payloads from the unit alone, so that
+ * they are updated in place. STG_E_INPUT + STG_ID_PROFILE_VARIABLE names file, line, key path and variable, never a value. */
 bool stg_profile_fill(const char *file_name, struct stg_bytes file, const json_t *values, const char *unit, struct stg_payload *ret, struct stg_error *err);
 /* A profile around one PKCS#12 (com.apple.security.pkcs12) and its issuers (com.apple.security.pkcs1). */
 bool stg_profile_identity(const char *identifier, const char *display_name, const char *unit, struct stg_bytes p12, struct stg_bytes password,
 			  const json_t *issuer_pems, struct stg_payload *ret, struct stg_error *err);
+
+/* As stg_profile_fill for a template that refers to the device's own identity as {{certificate_uuid}} (Wi-Fi with EAP-TLS, MDM):
+ * adds the PKCS#12 and its issuers to the profile. `certificate_sha256` (hex) makes a new certificate a new payload. */
+bool stg_profile_with_identity(const char *file_name, struct stg_bytes file, const json_t *values, const char *unit, struct stg_bytes p12,
+			       struct stg_bytes password, const json_t *issuer_pems, const char *certificate_sha256,
+			       struct stg_payload *ret, struct stg_error *err);
 
 #endif

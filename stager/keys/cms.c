@@ -1,5 +1,5 @@
 /*
- * cms.c - the two things the station signs: a device's challenge, and a profile.
+ * cms.c - the two things the station signs: a device's challenge, and a profile; and opening what others signed.
  *
  * For:    escalation and pairing with supervised devices; profiles that nobody edits on the way.
  * Uses:   OpenSSL's CMS.
@@ -10,11 +10,13 @@
  * into CRLF and about 8 % of random 8-byte challenges are refused (pymobiledevice3 #1805). No CMS_STREAM: it writes BER.
  */
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include "inner.h"
 
 #define CHALLENGE_MAX 64
 #define PROFILE_MAX (2u << 20)
+#define SIGNERS_MAX 4
 
 static bool sign(X509 *cert, EVP_PKEY *key, X509 *issuer, struct stg_bytes content, struct stg_buf *ret, struct stg_error *err)
 {
@@ -58,4 +60,88 @@ bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct st
 		return false;
 	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = keys_org_key(&bag, "signer", err);
 	return key && sign(cert, key, issuing, profile, ret_cms, err);
+}
+
+static bool unreadable(struct stg_error *err, enum stg_id id, const char *what)
+{
+	ERR_clear_error();
+	return stg_fail_id(err, STG_E_INPUT, id, 0, "%s", what);
+}
+
+static void name_text(X509_NAME *n, int nid, char *ret, size_t size)
+{
+	char raw[256] = "";
+	X509_NAME_get_text_by_NID(n, nid, raw, sizeof(raw));
+	stg_printable(raw, true, ret, size);
+}
+
+static json_t *signer_json(CMS_SignerInfo *si, X509 *cert)
+{
+	json_t *j = json_object();
+	char name[256], org[256], issuer[256], sha256[65];
+	int64_t ms = 0;
+	name_text(X509_get_subject_name(cert), NID_commonName, name, sizeof(name));
+	name_text(X509_get_subject_name(cert), NID_organizationName, org, sizeof(org));
+	name_text(X509_get_issuer_name(cert), NID_commonName, issuer, sizeof(issuer));
+	stg_json_put(j, "name", *name ? name : *org ? org : "(no name)");
+	stg_json_put(j, "organisation", org);
+	stg_json_put(j, "issuer", issuer);
+	if (keys_cert_sha256(cert, sha256))
+		stg_json_put(j, "sha256", sha256);
+	if (keys_time_ms(X509_get0_notAfter(cert), &ms))
+		stg_json_put_int(j, "not_after_ms", ms);
+	int at = CMS_signed_get_attr_by_NID(si, NID_pkcs9_signingTime, -1);
+	const ASN1_TYPE *t = at >= 0 ? X509_ATTRIBUTE_get0_type(CMS_signed_get_attr(si, at), 0) : NULL;
+	if (t && (t->type == V_ASN1_UTCTIME || t->type == V_ASN1_GENERALIZEDTIME) && keys_time_ms(t->value.asn1_string, &ms))
+		stg_json_put_int(j, "signed_ms", ms);
+	return j;
+}
+
+static CMS_ContentInfo *read_cms(struct stg_bytes in)
+{
+	STG_AUTO(BIO_free_all_at) BIO *bio = BIO_new_mem_buf(in.data, (int)in.len);
+	if (!bio)
+		return NULL;
+	if (in.data[0] == 0x30)
+		return d2i_CMS_bio(bio, NULL);
+	return PEM_read_bio_CMS(bio, NULL, NULL, NULL);
+}
+
+bool stg_cms_unwrap(struct stg_bytes in, struct stg_buf *ret_content, json_t **ret_signer, struct stg_error *err)
+{
+	if (in.len < 16 || in.len > PROFILE_MAX)
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_SIGNATURE, 0, "a signed file of %zu bytes", in.len);
+	STG_AUTO(CMS_ContentInfo_free_at) CMS_ContentInfo *cms = read_cms(in);
+	if (!cms)
+		return unreadable(err, STG_ID_PROFILE_SIGNATURE, "neither a profile nor a signed one (CMS)");
+	int type = OBJ_obj2nid(CMS_get0_type(cms));
+	if (type == NID_pkcs7_enveloped || type == NID_id_smime_ct_authEnvelopedData)
+		return unreadable(err, STG_ID_PROFILE_ENCRYPTED, "encrypted for one device: its content cannot be read here");
+	if (type != NID_pkcs7_signed)
+		return unreadable(err, STG_ID_PROFILE_SIGNATURE, "not signed data");
+	ASN1_OCTET_STRING **content = CMS_get0_content(cms);
+	if (OBJ_obj2nid(CMS_get0_eContentType(cms)) != NID_pkcs7_data || !content || !*content || ASN1_STRING_length(*content) <= 0)
+		return unreadable(err, STG_ID_PROFILE_SIGNATURE, "there is no profile inside the signature");
+	STACK_OF(CMS_SignerInfo) *signers = CMS_get0_SignerInfos(cms);
+	int n_signers = signers ? sk_CMS_SignerInfo_num(signers) : 0;
+	if (n_signers < 1 || n_signers > SIGNERS_MAX)
+		return unreadable(err, STG_ID_PROFILE_SIGNATURE, "one signer is expected");
+	STG_AUTO(BIO_free_all_at) BIO *out = BIO_new(BIO_s_mem());
+	if (!out)
+		return stg_fail(err, STG_E_NOMEM, 0, "no memory to open a signature");
+	bool fits = CMS_verify(cms, NULL, NULL, NULL, out, CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) == 1;
+	ERR_clear_error();
+	CMS_SignerInfo *si = sk_CMS_SignerInfo_value(signers, 0);
+	X509 *cert = NULL;
+	CMS_SignerInfo_get0_algs(si, NULL, &cert, NULL, NULL);
+	STG_AUTO(stg_json_free_at) json_t *who = cert ? signer_json(si, cert) : NULL;
+	if (!fits)
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_SIGNATURE, 0, "the signature does not match the content (signed by %.80s)",
+				   who ? stg_json_str(who, "name") : "somebody unknown");
+	char *text = NULL;
+	long n = BIO_get_mem_data(out, &text);
+	if (!who || n <= 0 || !stg_buf_add(ret_content, text, (size_t)n, err))
+		return who && n > 0 ? false : unreadable(err, STG_ID_PROFILE_SIGNATURE, "the signature carries no certificate");
+	*ret_signer = stg_steal(who);
+	return true;
 }

@@ -353,5 +353,6 @@ bool stg_org_values(const json_t *row, json_t *values, struct stg_error *err)
 		snprintf(name, sizeof(name), "org.%s", texts[i]);
 		stg_json_put(values, name, stg_json_str(row, texts[i]));
 	}
+	stg_json_put(values, "organisation", stg_json_str(row, "name"));
 	return put_data(values, "org.root_der", row, "root_pem", err) && put_data(values, "org.issuing_der", row, "issuing_pem", err);
 }

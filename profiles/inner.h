@@ -1,0 +1,79 @@
+/*
+ * inner.h - what the files of this room share. Nobody else includes it.
+ *
+ * A `struct profile` is one opened file: unwrapped, scanned, parsed. A place in it is written as a path of keys,
+ * "PayloadContent[0].SSID_STR", and turned into a line only when something has to be said about it.
+ */
+#ifndef STAGER_PROFILES_INNER_H
+#define STAGER_PROFILES_INNER_H
+
+#include <plist/plist.h>
+
+#include <stager/error.h>
+#include <stager/payload.h>
+
+#define PROFILE_FILE_MAX (2u << 20)    /* with its signature; the property list itself: stg_plist_profile */
+#define PROFILE_PATH_MAX 512
+#define PROFILE_DEPTH_MAX 32
+
+struct profile {
+	char file[160];                /* as shown: printable */
+	struct stg_buf text;           /* the property list itself, without a signature around it */
+	bool is_xml;
+	plist_t root;
+	json_t *signer;                /* NULL: not signed */
+};
+
+/* STG_E_INPUT, "file:line: ..." */
+bool profile_open(const char *file_name, struct stg_bytes file, struct profile *ret, struct stg_error *err);
+void profile_close(struct profile *p);
+/* Line of the value at `path`, 0 when it is not known (binary, or no such place). */
+unsigned long profile_line(const struct profile *p, const char *path);
+/* Fails with "file:line: path: ..." and the row PROFILE_RULE when none is given. */
+bool profile_fail(const struct profile *p, enum stg_id id, const char *path, struct stg_error *err, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* ---- check.c: rules of every profile ---- */
+struct findings {
+	const struct profile *p;
+	json_t *list;                  /* [{"level","path","line","text"}] */
+	size_t n_references;
+};
+void finding(struct findings *f, const char *level, const char *path, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* Shape of the root and of each payload, identifiers, references. */
+void check_shape(struct findings *f);
+/* Turns the first error of the list into an error; true when there is none. */
+bool findings_pass(const struct findings *f, struct stg_error *err);
+/* catalogue.c: what each payload type may hold. */
+void check_payloads(struct findings *f);
+
+/* ---- tree words ---- */
+/* The text of a string value, NULL when it is none. Borrowed from the tree. */
+const char *tree_str(plist_t dict, const char *key);
+const char *node_str(plist_t node);
+plist_t tree_get(plist_t dict, const char *key);
+bool tree_int(plist_t dict, const char *key, int64_t *ret);
+bool tree_bool(plist_t dict, const char *key, bool fallback);
+bool is_dict(plist_t node);
+/* Payload number i of PayloadContent, NULL behind the last. */
+plist_t payload_at(const struct profile *p, uint32_t i);
+/* Appends ".key" or "[i]" to a path in place and returns the length to cut it back to. */
+size_t path_key(char *path, const char *key);
+size_t path_index(char *path, uint32_t i);
+
+/* Is this text, or a part of it, a variable? */
+bool has_variable(const char *text);
+/* Calls `each` for every value under node, with its path. */
+void tree_walk(plist_t node, char *path, void (*each)(void *ctx, plist_t node, const char *key, const char *path), void *ctx);
+
+/* ---- fill.c ---- */
+/* Fills the variables of every value; STG_E_INPUT names the path and the variable, never a value. */
+bool profile_substitute(struct profile *p, const json_t *values, struct stg_error *err);
+/* Derives the identifiers, checks the shape, writes XML. */
+bool profile_finish(struct profile *p, const char *unit, struct stg_payload *ret, struct stg_error *err);
+/* Wipes texts and data of the tree: for one that was filled with secrets. Then profile_close(). */
+void profile_wipe(struct profile *p);
+/* Upper-case version 5 identifier of this house. */
+void derive_uuid(const char *unit, const char *a, const char *b, char ret[40]);
+
+#endif

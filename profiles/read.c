@@ -1,0 +1,130 @@
+/*
+ * read.c - what a profile says of itself.
+ *
+ * For:    showing it, pinning it, verifying later that it is installed.
+ * Uses:   open.c, check.c.
+ * Called: by blueprints, the operations profile.*, the station.
+ * Thread: any; no state.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "inner.h"
+
+/* libplist counts dates from 2001-01-01. */
+#define PLIST_EPOCH_S 978307200LL
+
+static json_t *payload_json(plist_t one)
+{
+	json_t *j = json_object();
+	stg_json_put(j, "type", tree_str(one, "PayloadType"));
+	stg_json_put(j, "identifier", tree_str(one, "PayloadIdentifier"));
+	stg_json_put(j, "uuid", tree_str(one, "PayloadUUID"));
+	stg_json_put(j, "name", tree_str(one, "PayloadDisplayName"));
+	return j;
+}
+
+struct names {
+	json_t *list;
+};
+
+static void note_variables(void *ctx, plist_t node, const char *key, const char *path)
+{
+	struct names *n = ctx;
+	const char *text = node_str(node);
+	(void)key, (void)path;
+	for (const char *p = text; p && (p = strstr(p, "{{"));) {
+		if (strncmp(p, "{{{{", 4) == 0) {
+			p += 4;
+			continue;
+		}
+		const char *end = strstr(p, "}}");
+		char name[80];
+		if (!end)
+			return;
+		size_t len = strcspn(p + 2, "|}");
+		if (len < sizeof(name)) {
+			memcpy(name, p + 2, len);
+			name[len] = 0;
+			bool known = false;
+			size_t i;
+			json_t *one;
+			json_array_foreach(n->list, i, one)
+				known |= strcmp(json_string_value(one), name) == 0;
+			json_t *s = known || json_array_size(n->list) >= 100 ? NULL : json_string(name);
+			if (s)
+				json_array_append_new(n->list, s);
+		}
+		p = end + 2;
+	}
+}
+
+static json_t *profile_json(const struct profile *p)
+{
+	json_t *j = json_object(), *list = json_array();
+	plist_t date = tree_get(p->root, "PayloadExpirationDate"), one;
+	int64_t version = 1;
+	bool has_mdm = false, has_identity = false;
+	char path[PROFILE_PATH_MAX] = "";
+	tree_int(p->root, "PayloadVersion", &version);
+	stg_json_put_int(j, "v", 1);
+	stg_json_put(j, "identifier", tree_str(p->root, "PayloadIdentifier"));
+	stg_json_put(j, "uuid", tree_str(p->root, "PayloadUUID"));
+	stg_json_put_int(j, "version", version);
+	stg_json_put(j, "name", tree_str(p->root, "PayloadDisplayName"));
+	stg_json_put(j, "about", tree_str(p->root, "PayloadDescription"));
+	stg_json_put(j, "organisation", tree_str(p->root, "PayloadOrganization"));
+	stg_json_put_bool(j, "removal_disallowed", tree_bool(p->root, "PayloadRemovalDisallowed", false));
+	stg_json_put_bool(j, "encrypted", tree_bool(p->root, "IsEncrypted", false));
+	if (p->signer) {
+		stg_json_put(j, "signed_by", stg_json_str(p->signer, "name"));
+		stg_json_put_new(j, "signer", json_incref(p->signer));
+	}
+	for (uint32_t i = 0; (one = payload_at(p, i)); i++) {
+		const char *type = tree_str(one, "PayloadType");
+		has_mdm |= type && strcmp(type, "com.apple.mdm") == 0;
+		has_identity |= type && strcmp(type, "com.apple.security.pkcs12") == 0;
+		json_array_append_new(list, payload_json(one));
+	}
+	stg_json_put_new(j, "payloads", list);
+	stg_json_put_bool(j, "has_mdm", has_mdm);
+	stg_json_put_bool(j, "has_identity", has_identity);
+	if (date && plist_get_node_type(date) == PLIST_DATE) {
+		int32_t sec = 0, usec = 0;
+		plist_get_date_val(date, &sec, &usec);
+		stg_json_put_int(j, "expires_ms", (sec + PLIST_EPOCH_S) * 1000);
+	}
+	struct names n = { .list = json_array() };
+	tree_walk(p->root, path, note_variables, &n);
+	stg_json_put_bool(j, "template", json_array_size(n.list) > 0);
+	stg_json_put_new(j, "variables", n.list);
+	return j;
+}
+
+json_t *stg_profile_read(const char *file_name, struct stg_bytes file, struct stg_error *err)
+{
+	struct profile p;
+	json_t *ret = NULL;
+	if (!profile_open(file_name, file, &p, err))
+		return NULL;
+	struct findings f = { .p = &p, .list = json_array() };
+	check_shape(&f);
+	if (findings_pass(&f, err))
+		ret = profile_json(&p);
+	json_decref(f.list);
+	profile_close(&p);
+	return ret;
+}
+
+json_t *stg_profile_lint(const char *file_name, struct stg_bytes file, struct stg_error *err)
+{
+	struct profile p;
+	if (!profile_open(file_name, file, &p, err))
+		return NULL;
+	struct findings f = { .p = &p, .list = json_array() };
+	check_shape(&f);
+	if (is_dict(p.root))
+		check_payloads(&f);
+	profile_close(&p);
+	return f.list;
+}
