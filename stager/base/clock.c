@@ -58,8 +58,12 @@ void stg_time_text(int64_t wall_ms, char ret[STG_TIME_TEXT])
 	}
 	struct tm tm;
 	gmtime_r(&s, &tm);
-	size_t n = strftime(ret, STG_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(ret + n, STG_TIME_TEXT - n, ".%03dZ", ms);
+	/* four digits for the year also before 1000, which strftime does not promise */
+	char text[80] = "";
+	snprintf(text, sizeof(text), "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900LL, tm.tm_mon + 1, tm.tm_mday,
+		 tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
+	memcpy(ret, text, STG_TIME_TEXT - 1);
+	ret[STG_TIME_TEXT - 1] = 0;
 }
 
 /* Exactly n digits at *p, within [least, most]; moves behind them. */
