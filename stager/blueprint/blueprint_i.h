@@ -16,7 +16,9 @@ struct variable {
 };
 bool variables_next(const char *text, struct variable *ret);
 bool variables_first_name(const struct variable *v, char *ret, size_t size);
-/* Names every job may have; NULL ends. */
+/* Is it a name a job may have without the blueprint's own params? */
+bool variables_is_known(const char *name);
+/* The ones without a family ("batch.", "secret.", "org."); NULL ends. */
 extern const char *const variables_known[];
 
 /* `when:` of a step as the pinned form has it, a new reference. */

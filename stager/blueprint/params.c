@@ -35,12 +35,7 @@ bool name_ok(const char *s)
 
 static bool known_variable(const struct reading *r, const char *name)
 {
-	if (strncmp(name, "batch.", 6) == 0 || strncmp(name, "secret.", 7) == 0)
-		return strchr(name, '.')[1] != 0;
-	for (const char *const *k = variables_known; *k; k++)
-		if (strcmp(*k, name) == 0)
-			return true;
-	return json_object_get(r->site, name) != NULL;
+	return variables_is_known(name) || json_object_get(r->site, name) != NULL;
 }
 
 /* Names beside which an unknown one is shown. */

@@ -86,6 +86,18 @@ bool variables_first_name(const struct variable *v, char *ret, size_t size)
 	       stg_copy(ret, size, word);
 }
 
+bool variables_is_known(const char *name)
+{
+	static const char *const families[] = { "batch.", "secret.", "org." };
+	for (size_t i = 0; i < STG_ARRAY_LEN(families); i++)
+		if (strncmp(name, families[i], strlen(families[i])) == 0)
+			return name[strlen(families[i])] != 0;
+	for (const char *const *k = variables_known; *k; k++)
+		if (strcmp(*k, name) == 0)
+			return true;
+	return false;
+}
+
 static bool one_value(const struct variable *v, const json_t *values, struct stg_buf *ret, struct stg_error *err)
 {
 	char word[NAME_MAX_LEN], first[NAME_MAX_LEN] = "";
@@ -104,9 +116,7 @@ static bool one_value(const struct variable *v, const json_t *values, struct stg
 		if (json_is_integer(value))
 			return stg_buf_printf(ret, err, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		/* an otherwise that names nothing is the text itself, unless it could only be a name */
-		if (i > 0 && !value && !strchr(word, '.'))
-			return stg_buf_add_str(ret, word, err);
-		if (i > 0 && quoted)
+		if (i > 0 && (quoted || (!value && !variables_is_known(word))))
 			return stg_buf_add_str(ret, word, err);
 	}
 	if (!first[0])
@@ -222,7 +232,7 @@ json_t *stg_variables_used(const json_t *tree)
 const char *const variables_known[] = {
 	"serial", "udid", "ecid", "imei", "imei2", "meid", "model", "model_name", "hardware", "device_class", "os_version", "build",
 	"wifi_mac", "bluetooth_mac", "device_name", "asset_tag", "name", "ownership", "batch_name", "organisation", "organisation_id",
-	"certificate", "certificate_password", "certificate_uuid", NULL,
+	"certificate_uuid", NULL,
 };
 
 static void put_missing(json_t *o, const char *key, const char *value)

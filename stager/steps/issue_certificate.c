@@ -14,6 +14,7 @@ static const struct stg_param params[] = {
 	{ "identifier", STG_PARAM_STRING, .about = "the profile's identifier (default: made from the organisation's)" },
 	{ "supervised", STG_PARAM_BOOL, .about = "wait for supervision" },
 	{ "how", STG_PARAM_ENUM, .values = "auto silent person", .about = "as for install_profile" },
+	{ "when", STG_PARAM_ENUM, .values = "now after_setup", .about = "as for install_profile" },
 	{ 0 },
 };
 
