@@ -108,7 +108,7 @@ struct usb_facts {
 	const char *name;           /* folder: "2-1.4", "usb2" */
 	const char *devpath;        /* "1.4", "0" */
 	unsigned int bus, address, vendor, product, class, ports;
-	unsigned int power_ma, interfaces, bcd;
+	unsigned int power_ma, bcd;
 	const char *speed, *product_name, *manufacturer, *serial;
 };
 
@@ -127,14 +127,9 @@ static void write_folder(struct virt_sysfs *s, const struct usb_facts *u)
 	NUMBER("idProduct", "%04x", u->product);
 	NUMBER("bcdDevice", "%04x", u->bcd);
 	NUMBER("bDeviceClass", "%02x", u->class);
-	write_attr(temp, "bDeviceSubClass", "00");
-	write_attr(temp, "bDeviceProtocol", "00");
 	NUMBER("bMaxPower", "%umA", u->power_ma);
-	NUMBER("bNumInterfaces", "%2u", u->interfaces);
-	write_attr(temp, "bConfigurationValue", "1");
 	write_attr(temp, "speed", u->speed);
 	NUMBER("maxchild", "%u", u->ports);
-	write_attr(temp, "version", " 2.00");
 	if (u->product_name)
 		write_attr(temp, "product", u->product_name);
 	if (u->manufacturer)
@@ -166,8 +161,8 @@ static void write_hubs(struct virt_sysfs *s)
 		snprintf(name, sizeof(name), "usb%u", bus);
 		snprintf(address, sizeof(address), "0000:00:%02x.0", 0x14 + bus);
 		write_folder(s, &(struct usb_facts){ .name = name, .devpath = "0", .bus = bus, .address = 1, .vendor = 0x1d6b,
-						     .product = 2, .class = 9, .ports = 16, .power_ma = 0, .interfaces = 1,
-						     .bcd = 0x601, .speed = "480", .product_name = "xHCI Host Controller",
+						     .product = 2, .class = 9, .ports = 16, .bcd = 0x601, .speed = "480",
+						     .product_name = "xHCI Host Controller",
 						     .manufacturer = "Linux xhci-hcd", .serial = address });
 	}
 	for (unsigned int hub = 0; hub < s->n_hubs; hub++) {
@@ -179,7 +174,7 @@ static void write_hubs(struct virt_sysfs *s)
 			write_folder(s, &(struct usb_facts){ .name = name, .devpath = strchr(name, '-') + 1, .bus = bus,
 							     .address = 2 + hub % HUBS_A_BUS * CHIPS_A_HUB + chip,
 							     .vendor = 0x0424, .product = 0x2517, .class = 9, .ports = 7,
-							     .power_ma = 100, .interfaces = 1, .bcd = 2, .speed = "480",
+							     .power_ma = 100, .bcd = 2, .speed = "480",
 							     .product_name = "USB2.0 Hub",
 							     .manufacturer = "Standard Microsystems Corp." });
 		}
@@ -230,7 +225,7 @@ void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
 {
 	struct usb_facts u = { .name = d->port, .devpath = strchr(d->port, '-') + 1, .bus = d->bus_number,
 			       .address = d->device_number, .vendor = 0x05ac, .power_ma = 500, .speed = "480", .bcd = 0x1500,
-			       .manufacturer = "Apple Inc.", .serial = d->usb_serial, .interfaces = 3 };
+			       .manufacturer = "Apple Inc.", .serial = d->usb_serial };
 
 	switch (d->usb_mode) {
 	case VIRT_USB_ANDROID: {
@@ -247,12 +242,10 @@ void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
 		u.product = d->usb_mode == VIRT_USB_RECOVERY ? 0x1281 : d->model->is_ipad ? 0x12ab : 0x12a8;
 		u.product_name = d->usb_mode == VIRT_USB_RECOVERY ? "Apple Mobile Device (Recovery Mode)"
 								  : d->model->is_ipad ? "iPad" : "iPhone";
-		u.interfaces = 2;
 		break;
 	case VIRT_USB_DFU:
 		u.product = 0x1227;
 		u.product_name = "Apple Mobile Device (DFU Mode)";
-		u.interfaces = 1;
 		break;
 	default:
 		u.product = d->model->is_ipad ? 0x12ab : 0x12a8;
