@@ -1,0 +1,164 @@
+/*
+ * supervise.c - the organisation's configuration on a device that has none.
+ *
+ * For:    stg_device_supervise.
+ * Uses:   mcinstall.c.
+ * Called: through the driver's table.
+ * Thread: the worker's.
+ * Facts:  protocols/apple.md 4.5 to 4.7 and 10: written once in a device's life between two erases; the answer may get lost
+ *         although it was carried out, and an acknowledgement is not yet a configuration: what counts is re-read.
+ */
+#include <stdlib.h>
+
+#include "device.h"
+
+#define SET_MS 60000
+
+/* All panes known up to iOS 27: the device ignores words it does not know, and a missing one stops a stager. */
+static const char *const panes[] = {
+	"AccessibilityAppearance", "ActionButton", "AgeAssurance", "AgeBasedSafetySettings", "Android", "Appearance", "AppleID",
+	"AppStore", "Biometric", "CameraButton", "CloudStorage", "DeviceFeaturesTour", "DeviceProtection", "DeviceToDeviceMigration",
+	"Diagnostics", "DisplayTone", "EnableLockdownMode", "ExpressLanguage", "HomeButtonSensitivity", "iCloudDiagnostics",
+	"iCloudStorage", "iMessageAndFaceTime", "IntendedUser", "Intelligence", "Keyboard", "Language", "LanguageAndLocale",
+	"LiquidGlass", "Location", "LockdownMode", "MessagingActivationUsingPhoneNumber", "Multitasking", "OnBoarding", "OSShowcase",
+	"Passcode", "Payment", "PreferredLanguage", "Privacy", "Region", "Restore", "RestoreCompleted", "Safety", "SafetyAndHandling",
+	"ScreenSaver", "ScreenTime", "SIMSetup", "Siri", "SoftwareUpdate", "SpokenLanguage", "TapToSetup", "TermsOfAddress", "Tips",
+	"Tone", "TOS", "TouchID", "TrueToneDisplay", "TVHomeScreenSync", "TVProviderSignIn", "TVRoom", "UpdateCompleted",
+	"Wallpaper", "WatchMigration", "WebContentFiltering", "Welcome", "WiFi", "Zoom",
+};
+
+/* Words of a blueprint, words of a configuration. Others pass as they are. */
+static const struct {
+	const char *ours, *theirs;
+} extra_names[] = {
+	{ "department", "OrganizationDepartment" }, { "phone", "OrganizationPhone" },   { "email", "OrganizationEmail" },
+	{ "address", "OrganizationAddress" },       { "short_name", "OrganizationShortName" },
+	{ "support_phone", "SupportPhone" },        { "support_email", "SupportEmail" }, { "enrolment_url", "ConfigurationURL" },
+};
+
+static plist_t pane_list(const json_t *skip)
+{
+	plist_t list = plist_new_array();
+	if (!skip) {
+		for (size_t i = 0; i < STG_ARRAY_LEN(panes); i++)
+			plist_array_append_item(list, plist_new_string(panes[i]));
+		return list;
+	}
+	for (size_t i = 0; i < json_array_size(skip); i++) {
+		const char *pane = json_string_value(json_array_get(skip, i));
+		if (pane)
+			plist_array_append_item(list, plist_new_string(pane));
+	}
+	return list;
+}
+
+static plist_t configuration(const struct stg_supervision *what)
+{
+	plist_t c = plist_new_dict();
+	apple_put_bool(c, "AllowPairing", what->allow_pairing);
+	apple_put_bool(c, "IsSupervised", what->supervised);
+	apple_put_bool(c, "IsMultiUser", false);
+	plist_dict_set_item(c, "SkipSetup", pane_list(what->skip));
+	apple_put_str(c, "OrganizationName", what->organisation ? what->organisation : "");
+	if (what->organisation_id && what->organisation_id[0])
+		apple_put_str(c, "OrganizationMagic", what->organisation_id);
+	if (what->certificate.len) {
+		plist_t list = plist_new_array();
+		plist_array_append_item(list, plist_new_data((const char *)what->certificate.data, what->certificate.len));
+		plist_dict_set_item(c, "SupervisorHostCertificates", list);
+	}
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)what->extra, key, value) {
+		const char *name = key;
+		for (size_t i = 0; i < STG_ARRAY_LEN(extra_names); i++)
+			if (strcmp(extra_names[i].ours, key) == 0)
+				name = extra_names[i].theirs;
+		if (json_is_string(value) && !apple_get(c, name))
+			apple_put_str(c, name, json_string_value(value));
+	}
+	return c;
+}
+
+enum standing { NOTHING, OURS, SOMEBODY_ELSES, CONFIGURED };
+
+static enum standing standing(const struct apple_device *dev, plist_t cloud, const struct stg_supervision *what)
+{
+	if (!cloud)
+		return NOTHING;
+	if (dev->ours == APPLE_OURS_YES)
+		return what->supervised ? OURS : CONFIGURED;
+	/* not supervised was what was wanted, and this organisation wrote it */
+	const char *magic = apple_str(cloud, "OrganizationMagic");
+	if (!what->supervised && !apple_true(cloud, "IsSupervised") && *magic && what->organisation_id &&
+	    strcmp(magic, what->organisation_id) == 0)
+		return OURS;
+	return apple_true(cloud, "IsSupervised") ? SOMEBODY_ELSES : CONFIGURED;
+}
+
+static bool judge(enum standing s, plist_t cloud, struct stg_error *err)
+{
+	char who[128];
+	uint64_t source = 0;
+	stg_printable(apple_str(cloud, "OrganizationName"), true, who, sizeof(who));
+	if (s == OURS)
+		return true;
+	if (apple_uint(cloud, "ConfigurationSource", &source) && source == 1)
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_ASSIGNED_CENTRALLY, 0, "configured by automated enrolment for '%s'", who);
+	if (s == SOMEBODY_ELSES)
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_SUPERVISED_BY_OTHER, 0, "supervised by '%s'", who);
+	return stg_fail_id(err, STG_E_HOLD, STG_ID_ALREADY_CONFIGURED, 14002, "it has a configuration%s%s", *who ? " of " : "", who);
+}
+
+/* Reads; true with *ret_standing. ret_read gets the last thing read, as JSON. */
+static bool look(struct apple_device *dev, const struct stg_supervision *what, enum standing *ret_standing, plist_t *ret_cloud,
+		 json_t **ret_read, struct stg_error *err)
+{
+	apple_plist_free_at(ret_cloud);
+	if (!apple_cloud_configuration(dev, ret_cloud, err))
+		return stg_while(err, "read the configuration");
+	*ret_standing = standing(dev, *ret_cloud, what);
+	if (ret_read) {
+		json_decref(*ret_read);
+		*ret_read = *ret_cloud ? apple_json(*ret_cloud) : json_object();
+	}
+	return true;
+}
+
+bool apple_supervise(struct stg_device *base, const struct stg_supervision *what, json_t **ret_read, struct stg_error *err)
+{
+	struct apple_device *dev = apple_device(base);
+	STG_AUTO(apple_plist_free_at) plist_t cloud = NULL;
+	enum standing now;
+	if (ret_read)
+		*ret_read = NULL;
+	if (!look(dev, what, &now, &cloud, ret_read, err))
+		return false;
+	if (now != NOTHING)
+		return judge(now, cloud, err);
+
+	STG_AUTO(apple_plist_free_at) plist_t ask = apple_mcinstall_request("SetCloudConfiguration");
+	struct stg_error why = { 0 };
+	plist_dict_set_item(ask, "CloudConfiguration", configuration(what));
+	bool acknowledged = apple_mcinstall_ask(dev, APPLE_MC_WRITE, ask, SET_MS, NULL, &why);
+	if (!acknowledged && why.code != STG_E_UNKNOWN && why.origin != 14002) {
+		if (err)
+			*err = why;
+		return stg_while(err, "supervise");
+	}
+	/* acknowledged is not yet done, a lost answer is not yet undone: the device's own word decides */
+	struct stg_error reading = { 0 };
+	if (!look(dev, what, &now, &cloud, ret_read, &reading)) {
+		if (why.code == STG_E_UNKNOWN || acknowledged)
+			return stg_fail_id(err, STG_E_UNKNOWN, STG_ID_OUTCOME_UNKNOWN, reading.origin, "supervise: %s", reading.msg);
+		if (err)
+			*err = reading;
+		return false;
+	}
+	if (now != NOTHING)
+		return judge(now, cloud, err);
+	if (why.code == STG_E_UNKNOWN)
+		return stg_fail_id(err, STG_E_UNKNOWN, STG_ID_OUTCOME_UNKNOWN, why.origin, "supervise: %s; nothing is there yet", why.msg);
+	return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONFIGURATION_NOT_STORED, 0,
+			   "supervise: the device acknowledged but shows no configuration");
+}
