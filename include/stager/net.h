@@ -38,6 +38,7 @@ struct stg_net_ask {
 	bool repeat_harmless;                    /* the request may reach the server twice without effect: an idle connection may be
 						    used again (libcurl repeats by itself when the server had just closed it) */
 	const char *pinned_keys;                 /* "sha256//...;sha256//..." for own servers; NULL: none */
+	struct stg_bytes ca_pem;                 /* instead of ca_file; empty: none */
 };
 struct stg_net_answer {
 	enum stg_net_class class;

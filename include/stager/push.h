@@ -21,14 +21,29 @@ struct stg_push_door {
 	void (*event)(void *ctx, const char *target, const char *what, int64_t count);           /* for the board; may be NULL */
 	bool rehearsal;                 /* only loopback targets and file targets then, and marked records */
 	const char *state_dir;          /* files of `file` targets that are relative; connectors/ of the site */
+	bool at_once;                   /* a person asked: waits and stops of targets are forgotten and each is tried */
 };
 
 /* One round over every target: takes what is due, sends, settles. ret_next_ms: boot time when something is due again
- * (INT64_MAX: nothing waits). Gives up between two requests when stop is pulled. */
+ * (INT64_MAX: nothing waits). Gives up between two requests, and inside one, when stop is pulled. With only_target (a
+ * person asked for it) its wait is forgotten first, STG_E_NOT_FOUND when there is none of that name.
+ * What a target's failure means is noted with the target, never an error of the round: "" all well, "offline", "throttled",
+ * "server", "in_doubt", "clock", "trust", "auth", "gone", "config", "safety", "disk". One thread at a time. */
 bool stg_push_round(const struct stg_push_door *door, const char *only_target, struct stg_stop *stop, int64_t *ret_delivered, int64_t *ret_next_ms, struct stg_error *err);
 /* Asks a target whether it would take us, without changing anything there. */
 json_t *stg_push_test(const struct stg_push_door *door, const char *target, struct stg_error *err);
 /* Checks a connector file; STG_E_INPUT with line. */
 json_t *stg_connector_load(const char *state_dir, const char *name_or_path, struct stg_error *err);
+/* [{"name","about","where":"state|site|built-in"}] */
+json_t *stg_connector_list(const char *state_dir);
+/* Checks a target's row (connector, config) and the names of its credentials without speaking to it: STG_E_INPUT, STG_E_SAFETY. */
+bool stg_push_check(const json_t *target, const struct stg_secret *credentials, bool rehearsal, const char *state_dir, struct stg_error *err);
+/* The exact request one record would become, secrets masked, nothing sent: {"method","url","headers","body","kind"} or,
+ * for a file, {"path","line"}. */
+json_t *stg_push_try(const json_t *target, const struct stg_secret *credentials, const json_t *record, bool rehearsal, const char *state_dir,
+		     struct stg_error *err);
+/* Standard Webhooks: "v1,<base64>" for each secret in `secrets` (whsec_..., several divided by blanks, for a change of key). */
+bool stg_webhook_sign(const struct stg_secret *secrets, const char *id, int64_t timestamp_s, struct stg_bytes body, struct stg_buf *ret,
+		      struct stg_error *err);
 
 #endif

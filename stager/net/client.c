@@ -275,6 +275,11 @@ static bool options_set(CURL *c, const struct stg_net_ask *ask, struct curl_slis
 	}
 	if (ask->ca_file)
 		SET(CURLOPT_CAINFO, ask->ca_file), SET(CURLOPT_CAPATH, NULL);
+	if (ask->ca_pem.len) {
+		struct curl_blob blob = { .data = (void *)(uintptr_t)ask->ca_pem.data, .len = ask->ca_pem.len, .flags = CURL_BLOB_COPY };
+		SET(CURLOPT_CAINFO_BLOB, &blob);
+		SET(CURLOPT_CAPATH, NULL);
+	}
 	if (ask->pinned_keys)
 		SET(CURLOPT_PINNEDPUBLICKEY, ask->pinned_keys);
 	if (ask->client_pem.len) {

@@ -1,0 +1,265 @@
+/*
+ * file.c - the target that is a file: JSON Lines or CSV on this machine, a stick or a mounted share.
+ *
+ * For:    sites without an MDM that takes results, and as the copy nobody can revoke.
+ * Uses:   <stager/csv.h>, <stager/file.h>.
+ * Called: delivery.c.
+ * Thread: one at a time; other programs and stations are kept away by a lock on the file.
+ *
+ * One record is one line, and a line without its end is not there yet: it is cut off before the next is written, so
+ * a power cut leaves a record whole or absent. What is in the file already is not written twice: record ids are looked
+ * up first, which is also how a delivery in doubt is settled.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stager/csv.h>
+#include <stager/file.h>
+
+#include "parts.h"
+
+#define FILE_BYTES_MAX ((off_t)2 << 30)
+
+static bool is_csv(const struct push_target *t)
+{
+	return strcmp(stg_json_str(t->config, "format"), "csv") == 0;
+}
+
+bool push_file_path(const struct push_target *t, char *ret, size_t size, struct stg_error *err)
+{
+	char own[80];
+	const char *path = stg_json_str(t->config, "path");
+	snprintf(own, sizeof(own), "pushed/%s.%s", t->name, is_csv(t) ? "csv" : "jsonl");
+	if (!*path)
+		path = own;
+	if (strstr(path, "..") || path[strlen(path) - 1] == '/')
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "'path' is not a file's name without '..'");
+	int n = *path == '/' ? snprintf(ret, size, "%s", path) : snprintf(ret, size, "%s/%s", t->state_dir ? t->state_dir : ".", path);
+	return n < (int)size || stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "'path' is too long");
+}
+
+/* ---- CSV columns: what an importer can use without knowing our record ---- */
+
+static const struct column {
+	const char *name, *in, *key;    /* in: object inside the record, NULL: the record itself */
+	enum stg_csv_kind kind;
+} columns[] = {
+	{ "record_id", NULL, "record_id", STG_CSV_EXACT }, { "seq", NULL, "seq", STG_CSV_EXACT }, { "station", NULL, "station", STG_CSV_TEXT },
+	{ "serial", "device", "serial", STG_CSV_EXACT }, { "imei", "device", "imei", STG_CSV_EXACT }, { "udid", "device", "udid", STG_CSV_EXACT },
+	{ "model", "device", "model", STG_CSV_TEXT }, { "os_version", "device", "os_version", STG_CSV_TEXT }, { "asset_tag", NULL, "asset_tag", STG_CSV_TEXT },
+	{ "batch", NULL, "batch", STG_CSV_TEXT }, { "outcome", NULL, "outcome", STG_CSV_EXACT }, { "final", NULL, "final", STG_CSV_EXACT },
+	{ "rehearsal", NULL, "rehearsal", STG_CSV_EXACT }, { "finished", "time", "wall", STG_CSV_EXACT },
+};
+
+/* One line of text for a value; line breaks inside would make two lines of one record. */
+static void value_text(const json_t *value, char *ret, size_t size)
+{
+	if (json_is_array(value))
+		value = json_array_get(value, 0);       /* IMEIs: slot 1 */
+	if (json_is_integer(value))
+		snprintf(ret, size, "%lld", (long long)json_integer_value(value));
+	else if (json_is_boolean(value))
+		snprintf(ret, size, "%s", json_is_true(value) ? "true" : "false");
+	else
+		snprintf(ret, size, "%s", json_is_string(value) ? json_string_value(value) : "");
+	for (char *p = ret; *p; p++)
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+}
+
+static bool csv_heading(struct stg_buf *out, struct stg_error *err)
+{
+	for (size_t i = 0; i < STG_ARRAY_LEN(columns); i++)
+		if (!stg_csv_cell(out, columns[i].name, STG_CSV_EXACT, i + 1 == STG_ARRAY_LEN(columns), err))
+			return false;
+	return true;
+}
+
+static bool csv_line(const json_t *record, struct stg_buf *out, struct stg_error *err)
+{
+	for (size_t i = 0; i < STG_ARRAY_LEN(columns); i++) {
+		char text[1024];
+		const json_t *from = columns[i].in ? json_object_get(record, columns[i].in) : record;
+		value_text(json_object_get(from, columns[i].key), text, sizeof(text));
+		if (!stg_csv_cell(out, text, columns[i].kind, i + 1 == STG_ARRAY_LEN(columns), err))
+			return false;
+	}
+	return true;
+}
+
+/* JSON Lines hold the record's own bytes, whose hash is published. "record_id":"..." can only stand so in a line of ours:
+ * inside a text the quotes would be escaped. */
+static bool line_of(const struct push_target *t, const json_t *row, const json_t *record, struct stg_buf *out, struct stg_error *err)
+{
+	return is_csv(t) ? csv_line(record, out, err) : stg_buf_add_str(out, stg_json_str(row, "payload"), err) && stg_buf_add(out, "\n", 1, err);
+}
+
+static bool holds(const struct push_target *t, struct stg_bytes file, const char *record_id)
+{
+	char mark[96];
+	snprintf(mark, sizeof(mark), is_csv(t) ? "\n\"%s\"," : "\"record_id\":\"%s\"", record_id);
+	return file.len && memmem(file.data, file.len, mark, strlen(mark)) != NULL;
+}
+
+/* ---- the file ---- */
+
+struct opened {
+	int fd;
+	off_t size;                     /* after a torn last line was cut off */
+	struct stg_bytes was;           /* mapped */
+};
+
+static void opened_clear(struct opened *o)
+{
+	if (o->was.len)
+		(void)munmap((void *)(uintptr_t)o->was.data, o->was.len);
+	stg_close_at(&o->fd);
+}
+
+static bool fail(const char *path, const char *what, struct stg_error *err)
+{
+	int why = errno;
+	return stg_fail_id(err, STG_E_IO, STG_ID_TARGET_FILE, why, "%s %s: %s", what, path, strerror(why));
+}
+
+/* A file of somebody else's is never touched: ours begins with our heading or with a record. */
+static bool is_ours(const struct push_target *t, const struct opened *o)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf heading = STG_BUF(4096);
+	if (!o->was.len)
+		return true;
+	if (is_csv(t))
+		return csv_heading(&heading, NULL) && o->was.len >= heading.len && memcmp(o->was.data, heading.data, heading.len) == 0;
+	const uint8_t *end = memchr(o->was.data, '\n', o->was.len);
+	size_t n = end ? (size_t)(end - o->was.data) : o->was.len;
+	return o->was.data[0] == '{' && (!end || memmem(o->was.data, n, "\"record_id\":\"", 13));
+}
+
+static bool open_locked(const struct push_target *t, const char *path, bool may_make, struct opened *ret, struct stg_error *err)
+{
+	struct stat st;
+	ret->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (may_make ? O_CREAT : 0), 0640);
+	if (ret->fd < 0)
+		return fail(path, "open", err);
+	if (fstat(ret->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return fail(path, "not a plain file:", err);
+	}
+	/* another station on the same share finishes within moments; waiting here would hold up the other targets */
+	if (flock(ret->fd, LOCK_EX | LOCK_NB) != 0)
+		return fail(path, "lock", err);
+	ret->size = st.st_size;
+	if (st.st_size > FILE_BYTES_MAX) {
+		errno = EFBIG;
+		return fail(path, "append to", err);
+	}
+	if (!st.st_size)
+		return true;
+	void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, ret->fd, 0);
+	if (at == MAP_FAILED)
+		return fail(path, "read", err);
+	ret->was = stg_bytes(at, (size_t)st.st_size);
+	if (!is_ours(t, ret))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "%s holds something else, a new file or one of ours was expected", path);
+	return true;
+}
+
+static bool write_at(int fd, struct stg_bytes what, off_t at)
+{
+	while (what.len) {
+		ssize_t n = pwrite(fd, what.data, what.len, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		what.data += n;
+		what.len -= (size_t)n;
+		at += n;
+	}
+	return true;
+}
+
+static bool folder_of(const char *path, char *ret, size_t size)
+{
+	stg_copy(ret, size, path);
+	char *slash = strrchr(ret, '/');
+	if (!slash || slash == ret)
+		return false;
+	*slash = 0;
+	return true;
+}
+
+static void sync_folder(const char *path)
+{
+	char folder[4096];
+	if (!folder_of(path, folder, sizeof(folder)))
+		return;
+	STG_AUTO(stg_close_at) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)fsync(fd);        /* some shares cannot, ignoring */
+}
+
+bool push_file_deliver(const struct push_target *t, const json_t *rows, const json_t *records, int64_t *ret_added, struct stg_error *err)
+{
+	STG_AUTO(opened_clear) struct opened o = { .fd = -1 };
+	STG_AUTO(stg_buf_clear) struct stg_buf add = STG_BUF((size_t)PUSH_RECORD_MAX * 16);
+	char path[4096], folder[4096];
+	int64_t added = 0;
+	if (!push_file_path(t, path, sizeof(path), err))
+		return false;
+	if (folder_of(path, folder, sizeof(folder)) && !stg_folder_make(folder, 0750, err))
+		return stg_say(err, STG_ID_TARGET_FILE);
+	if (!open_locked(t, path, true, &o, err))
+		return false;
+	/* what has no end was being written when the power went */
+	const uint8_t *last = o.was.len ? memrchr(o.was.data, '\n', o.was.len) : NULL;
+	off_t end = last ? (off_t)(last - o.was.data) + 1 : 0;
+	struct stg_bytes whole = stg_bytes(o.was.data, (size_t)end);
+	if (!end && is_csv(t) && !csv_heading(&add, err))
+		return false;
+	size_t i;
+	json_t *row;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		const char *id = stg_json_str(row, "record_id");
+		if (holds(t, whole, id) || holds(t, stg_buf_view(&add), id))
+			continue;
+		if (!line_of(t, row, json_array_get(records, i), &add, err))
+			return false;
+		added++;
+	}
+	bool ok = (end == o.size || ftruncate(o.fd, end) == 0) && write_at(o.fd, stg_buf_view(&add), end) && fdatasync(o.fd) == 0;
+	if (!ok) {
+		int why = errno;
+		(void)!ftruncate(o.fd, end);    /* half a batch helps nobody; if this fails too, the next round cuts it off */
+		errno = why;
+		return fail(path, "write", err);
+	}
+	if (!o.size)
+		sync_folder(path);
+	*ret_added = added;
+	return true;
+}
+
+bool push_file_test(const struct push_target *t, struct stg_error *err)
+{
+	STG_AUTO(opened_clear) struct opened o = { .fd = -1 };
+	char path[4096], folder[4096];
+	if (!push_file_path(t, path, sizeof(path), err))
+		return false;
+	if (access(path, F_OK) == 0)
+		return open_locked(t, path, false, &o, err);
+	/* not there yet: the nearest folder above must let us make it */
+	while (folder_of(path, folder, sizeof(folder))) {
+		if (access(folder, F_OK) == 0)
+			return access(folder, W_OK | X_OK) == 0 || fail(folder, "write in", err);
+		stg_copy(path, sizeof(path), folder);
+	}
+	return access("/", W_OK) == 0 || fail("/", "write in", err);
+}
