@@ -13,7 +13,7 @@ table() { # type prefix array list
 	for n in $4; do printf '\t%s%s%s,\n' "${5:+}" "${6}$2" "$n"; done
 	printf '\tNULL,\n};\n\n'
 }
-printf '/* made by stager/registry.sh */\n#include <stddef.h>\n#include <stager/registry.h>\n\n'
+printf '/* made by stager/registry.sh */\n#include <stddef.h>\n#include <stager/op.h>\n#include <stager/registry.h>\n\n'
 table stg_driver stg_driver_ stg_drivers "$drivers" '' '&'
 table stg_step stg_step_ stg_steps "$(names 'stager/steps/*.c')" '' '&'
 table stg_cmd stg_cmd_ stg_cmds "$(names 'stager/cmd/*.c')" '' '&'

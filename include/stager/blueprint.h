@@ -19,7 +19,11 @@ struct stg_yaml;
 json_t *stg_blueprint_parse(const char *file_name, struct stg_bytes text, const json_t *params, struct stg_error *err);
 /* By name (search order above) or by path when it holds a '/' or ends in .yaml. */
 json_t *stg_blueprint_load(const char *state_dir, const char *name_or_path, const json_t *params, struct stg_error *err);
-/* [{"name","about","where":"state|site|built-in","path"}] */
+/* The file itself, with its comments: for showing, and for starting a blueprint of one's own. ret_path: where it was found. */
+bool stg_blueprint_text(const char *state_dir, const char *name, struct stg_buf *ret, char *ret_path, size_t path_size, struct stg_error *err);
+/* As stg_blueprint_parse, but params without a default may be missing: for checking a file that is used elsewhere. */
+json_t *stg_blueprint_check(const char *file_name, struct stg_bytes text, struct stg_error *err);
+/* [{"name","about","where":"state|site|built-in","path","erases","steps"}], "error" instead of the last two for a wrong file */
 json_t *stg_blueprint_list(const char *state_dir);
 
 /* The profile files a blueprint names, with their bytes pinned: {"NAME": {"sha256","base64","template":bool}}; for `batch start`. */

@@ -13,6 +13,7 @@
 
 #include <stager/json.h>
 #include <stager/keys.h>
+#include <stager/stop.h>
 #include <stager/store.h>
 
 enum stg_op_where { STG_OP_STORE, STG_OP_STATION };

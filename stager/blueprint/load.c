@@ -73,30 +73,33 @@ static bool unknown_name(const char *state_dir, const char *name, struct stg_err
 	return false;
 }
 
+bool stg_blueprint_text(const char *state_dir, const char *name, struct stg_buf *ret, char *ret_path, size_t path_size, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	if (!name_ok(name))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "'%.63s' is not a blueprint's name", name);
+	if (find(state_dir, name, ret, ret_path, path_size, &why))
+		return true;
+	if (why.code != STG_OK)
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.150s", why.msg);
+	return unknown_name(state_dir, name, err);
+}
+
 json_t *stg_blueprint_load(const char *state_dir, const char *name_or_path, const json_t *params, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
 	char path[PATH_MAX];
-	struct stg_error why = { 0 };
 	size_t len = strlen(name_or_path);
 	if (strchr(name_or_path, '/') || (len > 5 && strcmp(name_or_path + len - 5, ".yaml") == 0)) {
+		struct stg_error why = { 0 };
 		if (!stg_file_read(name_or_path, &text, &why)) {
 			stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.120s", why.msg);
 			return NULL;
 		}
 		return stg_blueprint_parse(name_or_path, stg_buf_view(&text), params, err);
 	}
-	if (!name_ok(name_or_path)) {
-		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "'%.63s' is not a blueprint's name", name_or_path);
+	if (!stg_blueprint_text(state_dir, name_or_path, &text, path, sizeof(path), err))
 		return NULL;
-	}
-	if (!find(state_dir, name_or_path, &text, path, sizeof(path), &why)) {
-		if (why.code != STG_OK)
-			stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.120s", why.msg);
-		else
-			unknown_name(state_dir, name_or_path, err);
-		return NULL;
-	}
 	json_t *o = stg_blueprint_parse(path, stg_buf_view(&text), params, err);
 	/* results are kept under the name inside: it has to be the one that was asked for */
 	if (o && strcmp(stg_json_str(o, "name"), name_or_path) != 0) {

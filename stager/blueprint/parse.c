@@ -383,6 +383,11 @@ json_t *stg_blueprint_parse(const char *file_name, struct stg_bytes text, const 
 	return blueprint_read(file_name, text, params, false, err);
 }
 
+json_t *stg_blueprint_check(const char *file_name, struct stg_bytes text, struct stg_error *err)
+{
+	return blueprint_read(file_name, text, NULL, true, err);
+}
+
 const json_t *stg_blueprint_step(const json_t *blueprint, const char *key)
 {
 	const json_t *steps = json_object_get(blueprint, "steps");

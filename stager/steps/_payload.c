@@ -25,10 +25,12 @@ static enum stg_install how(const struct stg_step_ctx *c)
 static json_t *named(const struct stg_payload *p)
 {
 	json_t *o = json_object();
+	char hash[65];
+	stg_sha256_hex(stg_buf_view(&p->bytes), hash);      /* of what is sent, signature included */
 	stg_json_put(o, "identifier", p->identifier);
 	stg_json_put(o, "uuid", p->uuid);
 	stg_json_put_int(o, "version", p->version);
-	stg_json_put(o, "sha256", p->sha256);
+	stg_json_put(o, "sha256", hash);
 	stg_json_put_int(o, "size_bytes", (int64_t)p->bytes.len);
 	stg_json_put(o, "certificate_sha256", p->certificate_sha256);
 	return o;

@@ -1,0 +1,265 @@
+/*
+ * blueprint.c - blueprints as an administrator sees them: list, check, show in plain words.
+ *
+ * For:    `stager blueprint check|show|list`.
+ * Uses:   <stager/blueprint.h>; the store for the names of secrets.
+ * Called: through stg_call().
+ * Thread: the recorder's, or the command's own.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <stager/blueprint.h>
+#include <stager/error.h>
+#include <stager/file.h>
+#include <stager/op.h>
+#include <stager/payload.h>
+#include <stager/step.h>
+
+#define FILE_MAX (1u << 20)
+
+/* The person's file (fds[0], called in["file"]) or a name (in["name"]). */
+static bool text_of(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret, char *path, size_t size, struct stg_error *err)
+{
+	if (c->n_fds > 0 && c->fds[0] >= 0) {
+		struct stg_error why = { 0 };
+		stg_copy(path, size, stg_json_str_or(in, "file", "blueprint"));
+		if (stg_file_read_fd(c->fds[0], ret, &why))
+			return true;
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.100s: %.100s", path, why.msg);
+	}
+	const char *name = stg_json_str(in, "name");
+	if (!*name)
+		return stg_fail(err, STG_E_USAGE, 0, "no blueprint was named, expected a name or a file");
+	return stg_blueprint_text(c->state_dir, name, ret, path, size, err);
+}
+
+static void warn(json_t *list, const char *before, const char *what, const char *after)
+{
+	char text[300];
+	snprintf(text, sizeof(text), "%s'%.60s'%s", before, what, after);
+	json_array_append_new(list, json_string(text));
+}
+
+/* Secrets it names that nobody has set yet: not a mistake of the file, but it would stop the first device. */
+static bool warn_secrets(struct stg_op_ctx *c, const json_t *used, json_t *warnings, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *set = NULL;
+	for (size_t i = 0; i < json_array_size(used); i++) {
+		const char *name = json_string_value(json_array_get(used, i));
+		if (strncmp(name, "secret.", 7) != 0)
+			continue;
+		if (!set && !(set = stg_store_secrets(c->store, err)))
+			return false;
+		bool known = false;
+		for (size_t k = 0; k < json_array_size(set); k++)
+			known = known || strcmp(stg_json_str(json_array_get(set, k), "name"), name + 7) == 0;
+		if (!known)
+			warn(warnings, "secret ", name + 7, " is not set: stager secret set NAME");
+	}
+	return true;
+}
+
+static json_t *profiles_without_bytes(const json_t *pinned)
+{
+	json_t *list = json_array();
+	const char *name;
+	json_t *one;
+	json_object_foreach((json_t *)(uintptr_t)pinned, name, one) {
+		json_t *o = json_object();
+		stg_json_put(o, "name", name);
+		stg_json_put(o, "path", stg_json_str(one, "path"));
+		stg_json_put(o, "sha256", stg_json_str(one, "sha256"));
+		stg_json_put_bool(o, "template", stg_json_bool(one, "template", false));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+/* A profile's own lint, told with the profile's name. Errors are the person's to mend before a device is touched. */
+static bool lint_profiles(const json_t *pinned, json_t *warnings, struct stg_error *err)
+{
+	const char *name;
+	json_t *one;
+	json_object_foreach((json_t *)(uintptr_t)pinned, name, one) {
+		STG_AUTO(stg_buf_clear) struct stg_buf bytes = STG_BUF(FILE_MAX + 16);
+		if (!stg_unbase64(stg_json_str(one, "base64"), &bytes, err))
+			return false;
+		STG_AUTO(stg_json_free_at) json_t *lint = stg_profile_lint(stg_json_str(one, "path"), stg_buf_view(&bytes), err);
+		if (!lint)
+			return false;
+		for (size_t i = 0; i < json_array_size(lint); i++) {
+			const json_t *l = json_array_get(lint, i);
+			if (strcmp(stg_json_str(l, "level"), "error") == 0)
+				return stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_WRONG, 0, "profile %.60s: %.60s: %.100s", name,
+						   stg_json_str(l, "path"), stg_json_str(l, "text"));
+			char text[300];
+			snprintf(text, sizeof(text), "profile %.60s: %.60s: %.160s", name, stg_json_str(l, "path"), stg_json_str(l, "text"));
+			json_array_append_new(warnings, json_string(text));
+		}
+	}
+	return true;
+}
+
+static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
+	char path[PATH_MAX];
+	if (!text_of(c, in, &text, path, sizeof(path), err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *b = stg_blueprint_check(path, stg_buf_view(&text), err);
+	if (!b)
+		return stg_say(err, STG_ID_BLUEPRINT_WRONG);
+	STG_AUTO(stg_json_free_at) json_t *pinned = stg_blueprint_profiles(c->state_dir, b, err);
+	STG_AUTO(stg_json_free_at) json_t *used = stg_variables_used(json_object_get(b, "steps"));
+	STG_AUTO(stg_json_free_at) json_t *warnings = json_array();
+	if (!pinned || !lint_profiles(pinned, warnings, err) || !warn_secrets(c, used, warnings, err))
+		return false;
+	const json_t *params = json_object_get(b, "params");
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)params, key, value) {
+		if (!json_string_length(value))
+			warn(warnings, "param ", key, " has no default: give it a value where the blueprint is used");
+	}
+	json_t *o = json_object();
+	stg_json_put_int(o, "v", 1);
+	stg_json_put(o, "name", stg_json_str(b, "name"));
+	stg_json_put(o, "path", path);
+	stg_json_put(o, "sha256", stg_json_str(b, "sha256"));
+	stg_json_put_bool(o, "erases", stg_json_bool(b, "erases", false));
+	stg_json_put_int(o, "steps", (int64_t)json_array_size(json_object_get(b, "steps")));
+	stg_json_put_new(o, "profiles", profiles_without_bytes(pinned));
+	stg_json_put_new(o, "variables", json_incref(used));
+	stg_json_put_new(o, "warnings", stg_steal(warnings));
+	*ret = o;
+	return true;
+}
+
+/* ---- plain words ---- */
+
+static const struct {
+	const char *step, *en, *fr;
+	const char *param;              /* put after the sentence */
+} sentences[] = {
+	{ "identify", "Read who the device is", "Lire qui est l'appareil", NULL },
+	{ "require", "Stop unless it fits", "S'arrêter s'il ne convient pas", NULL },
+	{ "pair", "Make it trust this station (a tap on Trust, unless we supervise it)", "Obtenir sa confiance (appui sur Se fier, sauf s'il est supervisé par nous)", NULL },
+	{ "activate", "Activate it; needs a line", "L'activer ; il faut une ligne", NULL },
+	{ "supervise", "Make it the organisation's and skip setup panes; only an erase undoes this", "En faire un appareil de l'organisation et sauter des écrans ; seul un effacement l'annule", NULL },
+	{ "install_profile", "Install the profile", "Installer le profil", "profile" },
+	{ "issue_certificate", "Issue a certificate for it and install it", "Émettre un certificat pour lui et l'installer", "profile" },
+	{ "verify", "Read everything once more and compare", "Tout relire et comparer", NULL },
+	{ "set_name", "Name it", "Le nommer", "name" },
+	{ "set_time", "Set its clock", "Régler son horloge", "zone" },
+	{ "restart", "Restart it and wait for it", "Le redémarrer et l'attendre", NULL },
+	{ "erase", "ERASE everything on it, after the gate said yes", "EFFACER tout son contenu, si tout est confirmé", NULL },
+	{ "wait_back", "Wait until it is back and read that it is empty", "Attendre son retour et lire qu'il est vide", NULL },
+};
+
+static void add(char *line, size_t size, const char *before, const char *what)
+{
+	size_t len = strlen(line);
+	snprintf(line + len, size - len, "%s%s", before, what);
+}
+
+static void add_when(char *line, size_t size, const json_t *when, bool french)
+{
+	for (size_t i = 0; i < json_array_size(when); i++) {
+		const char *fact;
+		json_t *test;
+		const char *join = i ? (french ? " ou si " : " or if ") : (french ? ", si " : ", if ");
+		json_object_foreach(json_array_get(when, i), fact, test) {
+			char *value = stg_json_text(strcmp(stg_json_str(test, "op"), "any") == 0 ? json_object_get(test, "tests")
+												 : json_object_get(test, "value"));
+			add(line, size, join, fact);
+			add(line, size, " ", stg_json_str(test, "op"));
+			add(line, size, " ", value);
+			free(value);
+			join = french ? " et " : " and ";
+		}
+	}
+}
+
+static json_t *words_of(const json_t *step, bool french)
+{
+	const json_t *p = json_object_get(step, "params");
+	const char *name = stg_json_str(step, "step"), *rule = stg_json_str(step, "on_failure");
+	char line[600] = "";
+	for (size_t i = 0; i < STG_ARRAY_LEN(sentences); i++) {
+		if (strcmp(sentences[i].step, name) != 0)
+			continue;
+		add(line, sizeof(line), "", french ? sentences[i].fr : sentences[i].en);
+		const char *what = sentences[i].param ? stg_json_str(p, sentences[i].param) : "";
+		if (*what)
+			add(line, sizeof(line), ": ", what);
+	}
+	if (!line[0])
+		add(line, sizeof(line), "", stg_step_find(name) ? stg_step_find(name)->about : name);
+	if (strcmp(name, "require") == 0) {
+		char *text = stg_json_text(p);
+		add(line, sizeof(line), ": ", text);
+		free(text);
+	}
+	if (strcmp(stg_json_str(p, "when"), "after_setup") == 0)
+		add(line, sizeof(line), "", french ? " (gardé : il s'installe à la fin de la configuration)" : " (stored: it installs when setup ends)");
+	if (stg_json_bool(p, "supervised", false) && *stg_json_str(p, "profile"))
+		add(line, sizeof(line), "", french ? " (une fois supervisé)" : " (once supervised)");
+	add_when(line, sizeof(line), json_object_get(step, "when"), french);
+	if (strcmp(rule, "continue") == 0)
+		add(line, sizeof(line), "", french ? " ; si cela échoue, continuer" : "; if it fails, go on");
+	else if (strcmp(rule, "hold") == 0)
+		add(line, sizeof(line), "", french ? " ; si cela échoue, mettre en attente d'une décision" : "; if it fails, hold the device");
+	json_t *o = json_object();
+	stg_json_put(o, "key", stg_json_str(step, "key"));
+	stg_json_put(o, "step", name);
+	stg_json_put(o, "text", line);
+	stg_json_put_bool(o, "destroys_data", stg_json_bool(step, "destroys_data", false));
+	return o;
+}
+
+static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
+	char path[PATH_MAX];
+	if (!text_of(c, in, &text, path, sizeof(path), err))
+		return false;
+	json_t *b = stg_blueprint_check(path, stg_buf_view(&text), err);
+	if (!b)
+		return stg_say(err, STG_ID_BLUEPRINT_WRONG);
+	bool french = strncmp(stg_json_str(in, "lang"), "fr", 2) == 0;
+	json_t *words = json_array();
+	const json_t *steps = json_object_get(b, "steps");
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		json_array_append_new(words, words_of(json_array_get(steps, i), french));
+	json_t *o = json_object();
+	stg_json_put_int(o, "v", 1);
+	stg_json_put(o, "name", stg_json_str(b, "name"));
+	stg_json_put(o, "about", stg_json_str(b, "about"));
+	stg_json_put(o, "path", path);
+	stg_json_put(o, "sha256", stg_json_str(b, "sha256"));
+	stg_json_put_bool(o, "erases", stg_json_bool(b, "erases", false));
+	stg_json_put_new(o, "words", words);
+	stg_json_put_new(o, "yaml", json_stringn(stg_buf_str(&text), text.len));
+	stg_json_put_new(o, "blueprint", b);
+	*ret = o;
+	return true;
+}
+
+static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)in;
+	(void)err;
+	*ret = stg_blueprint_list(c->state_dir);
+	for (size_t i = 0; i < json_array_size(*ret); i++)
+		stg_json_put_int(json_array_get(*ret, i), "v", 1);
+	return true;
+}
+
+const struct stg_op stg_ops_blueprint[] = {
+	{ "blueprint.check", STG_OP_STORE, check },
+	{ "blueprint.show", STG_OP_STORE, show },
+	{ "blueprint.list", STG_OP_STORE, list },
+	{ 0 },
+};
