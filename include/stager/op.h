@@ -19,6 +19,7 @@
 enum stg_op_where { STG_OP_STORE, STG_OP_STATION };
 
 struct stg_station;
+struct stg_stop;
 
 struct stg_op_ctx {
 	struct stg_store *store;          /* STORE: the write connection; STATION: NULL */
@@ -42,6 +43,12 @@ const struct stg_op *stg_op_find(const char *name);
 
 /* Checks role and PIN of the second person an act needs: in["second"], in["second_pin"]. STG_E_SAFETY when missing or the same person. */
 bool stg_op_second(struct stg_op_ctx *c, const json_t *in, const char *least_role, struct stg_error *err);
+/* May the actor do this? With nobody registered everybody may; else an unknown actor counts as technician. Roles rise auditor,
+ * technician, lead, admin. STG_E_SAFETY + STG_ID_ROLE_TOO_LOW. The actor's name is a claim (--as): this is a guard against
+ * slips, the PIN of stg_op_second() is the guard against lies. */
+bool stg_op_may(struct stg_op_ctx *c, const char *least_role, struct stg_error *err);
+/* One audit row by the actor; any text may be "" or NULL, `detail` (takes the reference) NULL. */
+bool stg_op_audit(struct stg_op_ctx *c, const char *verb, const char *object, const char *unit, json_t *detail, struct stg_error *err);
 
 /* ---- for commands ---- */
 struct stg_caller {

@@ -66,6 +66,11 @@ json_t *stg_store_device_json(struct stg_store *s, const char *family, const cha
 json_t *stg_store_inventory(struct stg_store *s, const char *query, int64_t limit, struct stg_error *err);
 /* One device with its jobs, steps, evidence, certificates, deliveries, holds: everything `inventory show` prints. */
 json_t *stg_store_history(struct stg_store *s, const char *serial_or_unit, struct stg_error *err);
+/* Everything that bears the words: devices, expected rows, batches, certificates, records, and a job by its number.
+ * [{"kind":"device|expected|batch|certificate|record|job", and the thing's own keys}]. */
+json_t *stg_store_find(struct stg_store *s, const char *text, int64_t limit, struct stg_error *err);
+/* A page of the inventory for exports: rows after device `after_id`, each with "id". */
+json_t *stg_store_inventory_page(struct stg_store *s, int64_t after_id, int64_t limit, struct stg_error *err);
 bool stg_store_ownership(struct stg_store *s, const char *family, const char *unit, const char *ownership, struct stg_error *err);
 /* What the owner calls it: empty tag and NULL attributes keep what is there. */
 bool stg_store_device_tag(struct stg_store *s, const char *family, const char *unit, const char *asset_tag, const json_t *attributes, struct stg_error *err);
@@ -141,6 +146,15 @@ json_t *stg_store_holds(struct stg_store *s, struct stg_error *err);
 json_t *stg_store_hold_of(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
 json_t *stg_store_ports(struct stg_store *s, struct stg_error *err);   /* [{"port","label","allowed"}] */
 bool stg_store_port_put(struct stg_store *s, const char *port, const char *label /* NULL: keep */, int allowed /* -1 keep */, struct stg_error *err);
+/* What a person calls ports: a label ("A7"), a kernel path ("2-1.4", known or not), a range of labels ("A1-A8"), "all" (every known one).
+ * A list of paths, never empty; STG_E_NOT_FOUND. */
+json_t *stg_store_port_resolve(struct stg_store *s, const char *word, struct stg_error *err);
+
+/* ---- the line ---- */
+/* Settings "window" ("open", "closed"; never set = open) and "window_until" (UTC ms, 0 = until further notice). An open window whose
+ * hour has passed is closed. `until_ms` 0 or in the future. */
+bool stg_store_window_set(struct stg_store *s, bool open, int64_t until_ms, struct stg_error *err);
+bool stg_store_window(struct stg_store *s, bool *ret_open, int64_t *ret_until_ms, struct stg_error *err);
 
 /* ---- organisations, secrets, certificates: rows; meaning lives in keys and profiles ---- */
 bool stg_store_org_put(struct stg_store *s, const json_t *org, struct stg_bytes sealed_keys, struct stg_error *err);
@@ -153,6 +167,8 @@ json_t *stg_store_secrets(struct stg_store *s, struct stg_error *err);  /* names
 bool stg_store_certificate_add(struct stg_store *s, const json_t *row, struct stg_error *err);
 bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, const char *status /* issued installed superseded revoked */, const char *reason, struct stg_error *err);
 json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct stg_error *err);
+/* The valid certificate that ends first, {} when there is none. */
+json_t *stg_store_certificate_next(struct stg_store *s, struct stg_error *err);
 
 /* ---- targets and outbox (states of mdm-push 10.1) ---- */
 bool stg_store_target_put(struct stg_store *s, const json_t *target /* name, connector, config{}, enabled */, struct stg_bytes sealed_credentials, struct stg_error *err);
@@ -173,6 +189,7 @@ json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err);
 /* ---- audit, people ---- */
 /* {"actor","verb","object","job","unit","outcome","detail":{}}: hash-chained; an intent row is one with outcome "intent". */
 bool stg_store_audit(struct stg_store *s, const json_t *entry, struct stg_error *err);
+bool stg_store_audit_count(struct stg_store *s, int64_t *ret_rows, struct stg_error *err);
 json_t *stg_store_audit_list(struct stg_store *s, int64_t from, int64_t limit, struct stg_error *err);
 /* Signed checkpoints [{"seq","at_ms","note","signature"}] and the Ed25519 public key (hex) they verify with. */
 json_t *stg_store_checkpoints(struct stg_store *s, struct stg_error *err);
@@ -182,6 +199,8 @@ bool stg_store_audit_verify(struct stg_store *s, int64_t *ret_rows, struct stg_e
 bool stg_store_user_put(struct stg_store *s, const char *name, const char *role, const char *verifier, struct stg_error *err);
 json_t *stg_store_user(struct stg_store *s, const char *name, struct stg_error *err);
 json_t *stg_store_users(struct stg_store *s, struct stg_error *err);
+/* A disabled person keeps the name in the log and can do nothing. */
+bool stg_store_user_disable(struct stg_store *s, const char *name, bool disabled, struct stg_error *err);
 /* scrypt verifier text "scrypt$N$r$p$salt$hash" made and checked here; constant time; at most 5 wrong in 15 minutes. */
 bool stg_store_user_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err);
 bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err);

@@ -207,6 +207,12 @@ bool stg_store_checkpoint_key(struct stg_store *s, char ret_hex[65], struct stg_
 	return true;
 }
 
+bool stg_store_audit_count(struct stg_store *s, int64_t *ret_rows, struct stg_error *err)
+{
+	char hash[65];
+	return audit_head(s, ret_rows, hash, err);
+}
+
 json_t *stg_store_audit_list(struct stg_store *s, int64_t from, int64_t limit, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();

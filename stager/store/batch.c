@@ -418,7 +418,8 @@ json_t *stg_store_batch_match(struct stg_store *s, const struct stg_identity *wh
 		stg_fail_id(err, STG_E_HOLD, STG_ID_IDENTITY_CONFLICT, 0, "its line in batch %s has another serial, UDID, ECID or IMEI", best->batch_name);
 		return NULL;
 	}
-	if (best->device && best->device != device) {
+	/* without a unit (a serial typed by a person) there is nothing to compare */
+	if (best->device && who->unit[0] && best->device != device) {
 		stg_fail_id(err, STG_E_HOLD, STG_ID_ROW_TAKEN, 0, "its line in batch %s already belongs to another device", best->batch_name);
 		return NULL;
 	}

@@ -6,6 +6,7 @@
  * Called: stager/station, stager/ops.
  * Thread: the one that has the store.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "db.h"
@@ -43,6 +44,98 @@ bool stg_store_port_put(struct stg_store *s, const char *port, const char *label
 	stmt_int(&q, ":allowed", allowed < 0 ? -1 : allowed > 0);
 	stmt_int(&q, ":now", stg_wall_ms());
 	return stmt_done(&q, err) && tx_commit(&t, err);
+}
+
+static bool add_ports(struct stg_store *s, const char *sql, const char *word, json_t *into, struct stg_error *err)
+{
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, sql);
+	stmt_text(&q, ":word", word);
+	int got;
+	while ((got = stmt_step(&q, err)) == 1)
+		json_array_append_new(into, json_string(col_text(&q, 0)));
+	return got == 0;
+}
+
+/* "A1-A8": the same letters before both numbers. */
+static bool split_range(const char *word, char prefix[32], long *ret_from, long *ret_to)
+{
+	char to_prefix[32];
+	const char *dash = strchr(word, '-');
+	size_t a = strcspn(word, "0123456789"), b;
+	if (!dash || a == 0 || a > 31 || word + a >= dash)
+		return false;
+	b = strcspn(dash + 1, "0123456789");
+	if (b > 31)
+		return false;
+	memcpy(prefix, word, a);
+	prefix[a] = 0;
+	memcpy(to_prefix, dash + 1, b);
+	to_prefix[b] = 0;
+	char *end;
+	*ret_from = strtol(word + a, &end, 10);
+	if (end != dash || (b && strcmp(prefix, to_prefix) != 0) || !dash[1 + b])
+		return false;
+	*ret_to = strtol(dash + 1 + b, &end, 10);
+	return *end == 0 && *ret_from <= *ret_to && *ret_to - *ret_from < 1000;
+}
+
+/* Bus number, dash, hub ports with dots: how the kernel names a socket, also one nothing was ever plugged into. */
+static bool is_path(const char *word)
+{
+	size_t bus = strspn(word, "0123456789");
+	return bus && word[bus] == '-' && word[bus + 1] && strspn(word + bus + 1, "0123456789.") == strlen(word + bus + 1) &&
+	       strlen(word) < STG_PORT_MAX;
+}
+
+json_t *stg_store_port_resolve(struct stg_store *s, const char *word, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *list = json_array();
+	char prefix[32], label[64];
+	long from, to;
+	if (strcmp(word, "all") == 0) {
+		if (!add_ports(s, "SELECT port FROM port WHERE :word <> '' ORDER BY port", word, list, err))
+			return NULL;
+	} else if (!add_ports(s, "SELECT port FROM port WHERE label <> '' AND label = :word COLLATE NOCASE UNION SELECT port FROM port WHERE port = :word", word,
+			      list, err)) {
+		return NULL;
+	} else if (json_array_size(list) == 0 && split_range(word, prefix, &from, &to)) {
+		for (long i = from; i <= to; i++) {
+			snprintf(label, sizeof(label), "%s%ld", prefix, i);
+			if (!add_ports(s, "SELECT port FROM port WHERE label = :word COLLATE NOCASE", label, list, err))
+				return NULL;
+		}
+	} else if (json_array_size(list) == 0 && is_path(word)) {
+		json_array_append_new(list, json_string(word));
+	}
+	if (json_array_size(list) == 0) {
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PORT, 0, "no port '%s'", word);
+		return NULL;
+	}
+	return stg_steal(list);
+}
+
+/* ---- the line ---- */
+
+bool stg_store_window_set(struct stg_store *s, bool open, int64_t until_ms, struct stg_error *err)
+{
+	char until[24];
+	STG_AUTO(tx_end) struct tx t = { 0 };
+	snprintf(until, sizeof(until), "%lld", (long long)until_ms);
+	return tx_begin(&t, s, err) && stg_store_set(s, "window", open ? "open" : "closed", err) &&
+	       stg_store_set(s, "window_until", open && until_ms ? until : NULL, err) && tx_commit(&t, err);
+}
+
+bool stg_store_window(struct stg_store *s, bool *ret_open, int64_t *ret_until_ms, struct stg_error *err)
+{
+	STG_AUTO(stg_free_at) char *state = stg_store_get(s, "window", err);
+	STG_AUTO(stg_free_at) char *until = state ? stg_store_get(s, "window_until", err) : NULL;
+	if (!until)
+		return false;
+	int64_t until_ms = strtoll(until, NULL, 10);
+	*ret_open = strcmp(state, "closed") != 0 && (until_ms == 0 || stg_wall_ms() < until_ms);
+	if (ret_until_ms)
+		*ret_until_ms = until_ms;
+	return true;
 }
 
 /* ---- holds ---- */
@@ -125,7 +218,7 @@ bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, con
 		return false;
 	stmt_close(&j);
 	if (!any && !got)
-		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_DEVICE, 0, "%s is not on hold", serial_or_unit);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NOT_ON_HOLD, 0, "%s is not on hold", serial_or_unit);
 	STG_AUTO(stg_json_free_at) json_t *note = json_object();
 	stg_json_put(note, "msg", why);
 	stg_json_put(note, "owner", by);

@@ -52,8 +52,9 @@ bool stg_store_erase_allow(struct stg_store *s, const json_t *order, struct stg_
 		return stg_fail(err, STG_E_BUG, 0, "an erase order without a person");
 	if (n == 0 && !*unit)
 		return stg_fail(err, STG_E_USAGE, 0, "an erase order names its devices");
-	if (n && stg_json_int(order, "count", -1) != (int64_t)n)
-		return stg_fail(err, STG_E_SAFETY, 0, "the typed count is not the number of devices: %d, not %d", (int)stg_json_int(order, "count", -1), (int)n);
+	int64_t count = stg_json_int(order, "count", n == 1 ? 1 : -1);   /* one serial is its own count */
+	if (n && count != (int64_t)n)
+		return stg_fail(err, STG_E_SAFETY, 0, "the typed count is not the number of devices: %lld, not %zu", (long long)count, n);
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err))
 		return false;

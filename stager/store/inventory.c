@@ -230,6 +230,15 @@ json_t *stg_store_inventory(struct stg_store *s, const char *query, int64_t limi
 	return stmt_list(&q, err);
 }
 
+json_t *stg_store_inventory_page(struct stg_store *s, int64_t after_id, int64_t limit, struct stg_error *err)
+{
+	STG_AUTO(stmt_close) struct stmt q =
+		stmt_open(s, "SELECT device.id AS id, " LIST_JSON " FROM device" LIST_JOIN " WHERE device.id > :after ORDER BY device.id LIMIT :limit");
+	stmt_int(&q, ":after", after_id);
+	stmt_int(&q, ":limit", limit > 0 && limit < LIST_MAX ? limit : LIST_MAX);
+	return stmt_list(&q, err);
+}
+
 bool stg_store_ownership(struct stg_store *s, const char *family, const char *unit, const char *ownership, struct stg_error *err)
 {
 	if (strcmp(ownership, "pool") != 0 && strcmp(ownership, "personal") != 0 && strcmp(ownership, "unknown") != 0)

@@ -6,6 +6,7 @@
  * Called: stager/station, stager/ops.
  * Thread: the one that has the store.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "db.h"
@@ -189,4 +190,12 @@ json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct
 	stmt_text(&q, ":serial_hex", stg_json_str(filter, "serial_hex"));
 	stmt_text(&q, ":device", stg_json_str(filter, "device_serial"));
 	return stmt_list(&q, err);
+}
+
+json_t *stg_store_certificate_next(struct stg_store *s, struct stg_error *err)
+{
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT serial_hex, subject, device_serial, unit, not_after_ms, status FROM certificate"
+							  " WHERE status IN ('issued','installed') AND not_after_ms > 0 ORDER BY not_after_ms LIMIT 1");
+	int got = stmt_step(&q, err);
+	return got < 0 ? NULL : got ? stmt_object(&q, err) : json_object();
 }

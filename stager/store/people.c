@@ -175,7 +175,7 @@ json_t *stg_store_user(struct stg_store *s, const char *name, struct stg_error *
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " PERSON_JSON " FROM person WHERE name = :name");
 	stmt_text(&q, ":name", name);
-	return stmt_one(&q, STG_ID_NONE, "no person of that name", err) ? stmt_object(&q, err) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_PERSON, "no person of that name", err) ? stmt_object(&q, err) : NULL;
 }
 
 json_t *stg_store_users(struct stg_store *s, struct stg_error *err)
@@ -231,6 +231,22 @@ bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct 
 	if (!stmt_done(&q, err))
 		return false;
 	if (db_changes(s) != 1)
-		return stg_fail(err, STG_E_NOT_FOUND, 0, "no person named '%s'", name);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PERSON, 0, "no person named '%s'", name);
 	return forget_wrong(s, name, err) && tx_commit(&t, err);
+}
+
+bool stg_store_user_disable(struct stg_store *s, const char *name, bool disabled, struct stg_error *err)
+{
+	STG_AUTO(tx_end) struct tx t = { 0 };
+	if (!tx_begin(&t, s, err))
+		return false;
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "UPDATE person SET disabled = :disabled, changed_ms = :now WHERE name = :name");
+	stmt_int(&q, ":disabled", disabled);
+	stmt_int(&q, ":now", stg_wall_ms());
+	stmt_text(&q, ":name", name);
+	if (!stmt_done(&q, err))
+		return false;
+	if (db_changes(s) != 1)
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PERSON, 0, "no person named '%s'", name);
+	return tx_commit(&t, err);
 }

@@ -10,6 +10,7 @@
  * last digits a person reads aloud find the device.
  */
 #include <ctype.h>
+#include <stdlib.h>
 
 #include "db.h"
 
@@ -95,15 +96,85 @@ bool search_query(const char *text, struct stg_buf *ret, struct stg_error *err)
 			for (const char *c = p; c < end; c++)
 				if (*c != '"' && !stg_buf_add(ret, c, 1, err))
 					return false;
-			if (!stg_buf_add_str(ret, "\"* OR \"zz", err))
-				return false;
+			/* a word of foreign letters only has no end that numbers could have: "zz" alone would find everything */
+			const char *last = NULL;
 			for (const char *c = end; c > p; c--)
-				if (isalnum((unsigned char)c[-1]) && !stg_buf_add(ret, c - 1, 1, err))
-					return false;
+				if (isalnum((unsigned char)c[-1])) {
+					if (!last && !stg_buf_add_str(ret, "\"* OR \"zz", err))
+						return false;
+					last = c - 1;
+					if (!stg_buf_add(ret, last, 1, err))
+						return false;
+				}
 			if (!stg_buf_add_str(ret, "\"*)", err))
 				return false;
 		}
 		p = end;
 	}
 	return true;
+}
+
+/* ---- find ---- */
+
+#define FIND_MAX 1000
+
+struct kind {
+	const char *name, *sql;   /* one row by :id */
+};
+
+static const struct kind kinds[] = {
+	[SEARCH_DEVICE] = { "device", "SELECT d.family, d.unit, d.serial, d.udid, d.imei, d.model_name, d.name, d.asset_tag, d.ownership, d.last_seen_ms,"
+				      " j.id AS job, j.state AS state, j.end_state AS \"end\", b.name AS batch FROM device AS d LEFT JOIN job AS j ON j.id ="
+				      " (SELECT max(id) FROM job WHERE device = d.id) LEFT JOIN batch AS b ON b.id = j.batch WHERE d.id = :id" },
+	/* a row whose device was seen is found as that device */
+	[SEARCH_ROW] = { "expected", "SELECT b.name AS batch, b.state AS batch_state, r.line, r.serial, r.udid, r.ecid, r.imei, r.name, r.asset_tag, r.ownership"
+				     " FROM batch_row AS r JOIN batch AS b ON b.id = r.batch WHERE r.id = :id AND r.device IS NULL" },
+	[SEARCH_BATCH] = { "batch", "SELECT name AS batch, blueprint, state, created_ms FROM batch WHERE id = :id" },
+	[SEARCH_CERTIFICATE] = { "certificate", "SELECT serial_hex, subject, device_serial AS serial, unit, status, not_after_ms FROM certificate WHERE id = :id" },
+	[SEARCH_RECORD] = { "record", "SELECT record.record_id, record.seq, record.end_state AS \"end\", record.at_ms, record.job, d.serial, d.unit FROM record"
+				      " JOIN device AS d ON d.id = record.device WHERE record.seq = :id" },
+};
+
+static bool add_found(struct stg_store *s, const char *name, const char *sql, int64_t id, json_t *into, struct stg_error *err)
+{
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, sql);
+	stmt_int(&q, ":id", id);
+	int got = stmt_step(&q, err);
+	if (got <= 0)
+		return got == 0;
+	json_t *one = stmt_object(&q, err);
+	if (!one)
+		return false;
+	stg_json_put(one, "kind", name);
+	json_array_append_new(into, one);
+	return true;
+}
+
+json_t *stg_store_find(struct stg_store *s, const char *text, int64_t limit, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf words = STG_BUF(8192);
+	STG_AUTO(stg_json_free_at) json_t *list = json_array();
+	if (limit <= 0 || limit > FIND_MAX)
+		limit = FIND_MAX;
+	char *end;
+	long long number = strtoll(text, &end, 10);
+	if (*text && !*end && number > 0 &&
+	    !add_found(s, "job", "SELECT j.id AS job, j.state, j.end_state AS \"end\", j.blueprint_name AS blueprint, j.created_ms, d.serial, d.unit, b.name AS batch"
+				 " FROM job AS j JOIN device AS d ON d.id = j.device LEFT JOIN batch AS b ON b.id = j.batch WHERE j.id = :id",
+		       number, list, err))
+		return NULL;
+	if (!search_query(text, &words, err))
+		return NULL;
+	if (!words.len)
+		return stg_steal(list);
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT rowid FROM search WHERE search MATCH :words LIMIT :limit");
+	stmt_text(&q, ":words", stg_buf_str(&words));
+	stmt_int(&q, ":limit", limit);
+	int got;
+	while ((got = stmt_step(&q, err)) == 1) {
+		int64_t id = col_int(&q, 0) / 8, kind = col_int(&q, 0) % 8;
+		if (kind >= SEARCH_DEVICE && kind <= SEARCH_RECORD && !add_found(s, kinds[kind].name, kinds[kind].sql, id, list, err))
+			return NULL;
+	}
+	return got == 0 ? stg_steal(list) : NULL;
 }
