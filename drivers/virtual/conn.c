@@ -327,7 +327,9 @@ void virt_conn_open(struct virt_device *d, uint16_t port, struct virt_stream *fr
 		c->stream.mute = true;
 	f = virt_fault_take(d, c->name, "", "drop_bytes");
 	if (f)
-		c->stream.cut_after_bytes = stg_json_int(f->args, "bytes", 100);
+		/* The mux's own answer to Connect may still be on its way: it does not count. */
+		c->stream.cut_after_bytes = stg_json_int(f->args, "bytes", 100) +
+					    (int64_t)(c->stream.out.len - c->stream.out_sent);
 	if (!record)
 		opened(c);
 	else if (virt_fault_take(d, c->name, "", "plaintext"))
@@ -441,7 +443,7 @@ static void unplug_now(struct virt_timer *t)
 	if (!d)
 		return;
 	if (back_ms >= 0)
-		virt_device_restart(d, back_ms, VIRT_USB_NORMAL);
+		virt_device_replug(d, back_ms, NULL);
 	else
 		virt_device_unplug(d);
 }

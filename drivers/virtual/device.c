@@ -18,6 +18,7 @@
 
 #include "bench.h"
 #include "conn.h"
+#include "control.h"
 #include "mux.h"
 #include "sysfs.h"
 
@@ -393,6 +394,7 @@ void virt_device_note(struct virt_device *d, const char *service, const char *re
 	if (!stg_buf_add_str(&d->log, line, NULL) || !stg_buf_add_str(&d->log, "\n", NULL))
 		d->log_dropped++;
 	virt_bench_count(d->bench, line);
+	virt_control_changed(d->bench);
 }
 
 bool virt_device_is_attached(const struct virt_device *d)
@@ -434,6 +436,7 @@ void virt_device_set_activation(struct virt_device *d, const char *state)
 {
 	stg_copy(d->activation_state, sizeof(d->activation_state), state);
 	virt_notify(d, "com.apple.mobile.lockdown.activation_state");
+	virt_control_changed(d->bench);
 }
 
 /* ---- cable and switch ---- */
@@ -484,6 +487,7 @@ static void attach(struct virt_device *d)
 	usb_serial_for_mode(d);
 	if (b->sysfs)
 		virt_sysfs_add(b->sysfs, d);
+	virt_control_changed(b);
 	if (d->usb_mode != VIRT_USB_NORMAL)
 		return;
 	d->device_id = b->next_device_id++;
@@ -501,6 +505,7 @@ static void detach(struct virt_device *d)
 		virt_sysfs_remove(d->bench->sysfs, d);
 	if (id && d->bench->mux)
 		virt_mux_detached(d->bench->mux, id);
+	virt_control_changed(d->bench);
 }
 
 static bool port_is_taken(const struct virt_bench *b, const char *port)

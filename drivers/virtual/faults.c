@@ -180,7 +180,7 @@ enum virt_fate virt_fault_message(struct virt_conn *c, const char *request, plis
 		int64_t back_ms = stg_json_int(f->args, "back_ms", -1);
 
 		if (back_ms >= 0)
-			virt_device_restart(d, back_ms, VIRT_USB_NORMAL);
+			virt_device_replug(d, back_ms, stg_json_str(f->args, "port"));
 		else
 			virt_device_unplug(d);
 		return VIRT_FATE_STOP;

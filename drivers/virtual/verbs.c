@@ -17,6 +17,7 @@
 
 #include "activation.h"
 #include "conn.h"
+#include "control.h"
 #include "mux.h"
 #include "pairing.h"
 
@@ -151,9 +152,18 @@ static bool set_locked(struct virt_device *d, bool yes, struct stg_error *err)
 	return virt_device_set(d, "locked", v, err);
 }
 
+static void unlock_later(struct virt_device *d, void *unused)
+{
+	(void)unused;
+	set_locked(d, false, NULL);
+	virt_control_changed(d->bench);
+}
+
+/* lock X 500: somebody types the passcode 500 (paced) ms later. */
 static bool lock_one(struct virt_device *d, const json_t *args, struct stg_error *err)
 {
-	(void)args;
+	if (number(args, 1, 0) > 0)
+		virt_device_after(d, number(args, 1, 0), unlock_later, NULL);
 	return set_locked(d, true, err);
 }
 
@@ -448,7 +458,7 @@ static const struct {
 	{ "unplug", unplug, "unplug DEVICE|all" },
 	{ "move", move, "move DEVICE PORT" },
 	{ "replug", replug, "replug DEVICE|all [MS] [PORT]" },
-	{ "lock", lock, "lock DEVICE|all" },
+	{ "lock", lock, "lock DEVICE|all [REAL_MS]" },
 	{ "unlock", unlock, "unlock DEVICE|all" },
 	{ "tap", tap, "tap trust|deny DEVICE|all" },
 	{ "erase", erase, "erase DEVICE|all [REAL_MS]" },

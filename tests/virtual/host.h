@@ -32,6 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <stager/error.h>
 #include <stager/json.h>
 
 #define HOST_TIMEOUT_MS 60000
@@ -45,6 +46,7 @@ struct bench {
 	pid_t pid;
 	int out;
 	char dir[64], mux[100], ctl[100], sysfs[100];
+	bool without_sysfs;
 	char udid[64];     /* of the first device */
 	json_t *ready;
 };
@@ -179,7 +181,7 @@ static int64_t count_of(struct bench *b, const char *who, const char *line)
 	return n;
 }
 
-/* options: NULL-ended words after the program's name. */
+/* b is zeroed or holds without_sysfs only. options: NULL-ended words after the program's name. */
 static void bench_begin(struct bench *b, ...)
 {
 	char program[4200] = "", *argv[40], *tmp = getenv("TMPDIR");
@@ -188,7 +190,7 @@ static void bench_begin(struct bench *b, ...)
 	va_list ap;
 	json_t *list;
 
-	memset(b, 0, sizeof(*b));
+	*b = (struct bench){ .without_sysfs = b->without_sysfs };
 	signal(SIGPIPE, SIG_IGN);
 	if (given) {
 		stg_copy(program, sizeof(program), given);
@@ -214,8 +216,10 @@ static void bench_begin(struct bench *b, ...)
 	argv[n++] = (char *)(uintptr_t)"tcp:127.0.0.1:0";
 	argv[n++] = (char *)(uintptr_t)"--control";
 	argv[n++] = b->ctl;
-	argv[n++] = (char *)(uintptr_t)"--sysfs";
-	argv[n++] = b->sysfs;
+	if (!b->without_sysfs) {
+		argv[n++] = (char *)(uintptr_t)"--sysfs";
+		argv[n++] = b->sysfs;
+	}
 	va_start(ap, b);
 	do
 		argv[n] = va_arg(ap, char *);
