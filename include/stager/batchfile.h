@@ -26,6 +26,7 @@
  *           "attributes":{}}],
  *  "problems":[{"line":3,"text":"order.csv:3: ..."}], "problem_count":1}
  *
+ * A column without "field" is passed over: those headed "stager:..." are what an earlier batch said about its devices.
  * At most 20 problems are told, problem_count counts all. Rows with a problem are left out of "rows".
  */
 json_t *stg_batchfile_read(const char *file_name, struct stg_bytes file, const json_t *map, struct stg_error *err);

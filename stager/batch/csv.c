@@ -233,6 +233,8 @@ static bool map_columns(struct file *f, const json_t *cells)
 		f->column[i].is_hex = strcasestr(heading, "hex") != NULL;
 		if (f->column[i].field != BATCH_FIELDS)
 			continue;
+		if (strncasecmp(heading, "stager:", 7) == 0)
+			continue;               /* what we said about the last batch is no attribute of the next */
 		bool by_person = field < BATCH_FIELDS && json_object_get(f->map, batch_field_names[field]);
 		if (field < BATCH_FIELDS && !by_person && owner[field] >= 0) {
 			stg_printable(heading, true, shown, sizeof(shown));
@@ -253,7 +255,8 @@ static bool map_columns(struct file *f, const json_t *cells)
 		char path[KEY_MAX + 16];
 		snprintf(path, sizeof(path), "attributes.%s", f->column[i].key);
 		json_object_set_new(one, "heading", json_string(heading));
-		stg_json_put(one, "field", f->column[i].field < BATCH_FIELDS ? batch_field_names[f->column[i].field] : path);
+		if (f->column[i].field < BATCH_FIELDS || f->column[i].key[0])
+			stg_json_put(one, "field", f->column[i].field < BATCH_FIELDS ? batch_field_names[f->column[i].field] : path);
 		json_array_append_new(f->columns, one);
 	}
 	for (size_t i = 0; i <= BATCH_IMEI2; i++)
@@ -320,6 +323,8 @@ static bool read_cells(struct file *f, const struct batch_row *row, json_t *one)
 		const struct column *c = &f->column[i];
 		char value[ATTRIBUTE_MAX + 1];
 		bool is_field = c->field < BATCH_FIELDS;
+		if (!is_field && !c->key[0])
+			continue;
 		if (is_field ? batch_value(c->field, c->is_hex, row->cell[i], value, sizeof(value)) :
 			       batch_free_text(row->cell[i], ATTRIBUTE_MAX, value, sizeof(value))) {
 			stg_json_put(is_field ? one : attributes, is_field ? batch_field_names[c->field] : c->key, value);

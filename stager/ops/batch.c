@@ -1,0 +1,550 @@
+/*
+ * batch.c - batches: expected devices, their start, their end, and the papers at the end.
+ *
+ * For:    cmd/batch.c, the demo, rehearsals.
+ * Uses:   <stager/batchfile.h>, <stager/blueprint.h>, the store.
+ * Called: as operations.
+ * Thread: the recorder's.
+ *
+ *   batch.check   {"file","map":{}} + list     -> {"encoding","separator","columns","rows":[first 5],"count","problems","problem_count"}
+ *   batch.import  {"file","name","blueprint","map":{},"params":{}} + list [+ list of serials in the automated enrolment]
+ *                 -> {"name","count","blueprint","erases","automated"}
+ *   batch.list    -> [{"name","state","blueprint","balance",...}]
+ *   batch.show    {"name"} -> the same with "rows"
+ *   batch.start   {"name","ports":["A1-A8",...] or "A1-A8","params":{}} -> {"name","state","blueprint_sha256","ports"}
+ *   batch.pause, batch.reopen {"name"} -> {"name","state"}
+ *   batch.update  {"name","ports","params"} -> {"name","changed","blueprint_sha256","before_sha256","staged_with_old":[serials]}
+ *   batch.close   {"name","dir","open":bool,"lang"} -> {"name","result","exceptions","handover","balance"}: paths of what was written
+ *
+ * Every one that changes something writes an audit row in the same transaction.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <stager/batchfile.h>
+#include <stager/blueprint.h>
+#include <stager/clock.h>
+#include <stager/csv.h>
+#include <stager/file.h>
+#include <stager/op.h>
+
+#define NAME_MAX_BYTES 60
+#define SHOWN_ROWS 5
+#define OUT_BYTES_MAX ((size_t)256 << 20)
+
+static bool audit(struct stg_op_ctx *c, const char *verb, const char *batch, json_t *detail, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *entry = json_pack("{s:s,s:s,s:s,s:s}", "actor", c->actor, "verb", verb, "object", batch, "outcome", "done");
+	if (detail)
+		stg_json_put_new(entry, "detail", detail);
+	return stg_store_audit(c->store, entry, err);
+}
+
+/* ---- the list ---- */
+
+/* The file a person gave, by its place among the descriptors. It may be read twice: check, then import. */
+static json_t *read_list(struct stg_op_ctx *c, size_t which, const char *name, const json_t *map, struct stg_error *err)
+{
+	const char *slash = strrchr(name, '/');
+	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(STG_BATCHFILE_MAX);
+	if (c->n_fds <= which || c->fds[which] < 0) {
+		stg_fail(err, STG_E_USAGE, 0, "no file was given");
+		return NULL;
+	}
+	(void)lseek(c->fds[which], 0, SEEK_SET);        /* a pipe cannot, ignoring */
+	struct stg_error why = { 0 };
+	if (!stg_file_read_fd(c->fds[which], &file, &why)) {
+		stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.80s: %.120s", name, why.msg);
+		return NULL;
+	}
+	return stg_batchfile_read(slash ? slash + 1 : name, stg_buf_view(&file), map, err);
+}
+
+static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	json_t *list = read_list(c, 0, stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
+	if (!list)
+		return false;
+	json_t *rows = json_object_get(list, "rows"), *first = json_array();
+	for (size_t i = 0; i < json_array_size(rows) && i < SHOWN_ROWS; i++)
+		json_array_append(first, json_array_get(rows, i));
+	stg_json_put_int(list, "v", 1);
+	stg_json_put_int(list, "count", (int64_t)json_array_size(rows));
+	stg_json_put_new(list, "rows", first);
+	*ret = list;
+	return true;
+}
+
+/* A batch's name becomes a folder and stands on labels and reports. */
+static bool name_ok(const char *name, struct stg_error *err)
+{
+	size_t n = strlen(name);
+	bool ok = n >= 1 && n <= NAME_MAX_BYTES;
+	for (size_t i = 0; ok && i < n; i++)
+		ok = isalnum((unsigned char)name[i]) || (i && strchr("-_.", name[i]));
+	return ok || stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_NAME, 0, "a batch's name has 1 to %d letters, digits, '-', '_' or '.'", NAME_MAX_BYTES);
+}
+
+/* Devices that Apple's business or school manager enrols by itself take the other route: their rows say abm = yes. */
+static bool mark_automated(struct stg_op_ctx *c, const json_t *in, json_t *rows, int64_t *ret_n, struct stg_error *err)
+{
+	*ret_n = 0;
+	if (c->n_fds < 2 || c->fds[1] < 0)
+		return true;
+	STG_AUTO(stg_json_free_at) json_t *list = read_list(c, 1, stg_json_str_or(in, "abm_file", "abm.csv"), NULL, err);
+	if (!list || !stg_batchfile_ok(list, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *serials = json_object();
+	size_t i;
+	json_t *row;
+	json_array_foreach(json_object_get(list, "rows"), i, row)
+		if (*stg_json_str(row, "serial"))
+			stg_json_put_bool(serials, stg_json_str(row, "serial"), true);
+	json_array_foreach(rows, i, row) {
+		if (!json_object_get(serials, stg_json_str(row, "serial")))
+			continue;
+		stg_json_put(json_object_get(row, "attributes"), "abm", "yes");
+		(*ret_n)++;
+	}
+	return true;
+}
+
+static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name"), *blueprint = stg_json_str(in, "blueprint");
+	int64_t automated;
+	if (!*name || !*blueprint)
+		return stg_fail(err, STG_E_USAGE, 0, "batch import needs --name and --blueprint");
+	if (!name_ok(name, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *list = read_list(c, 0, stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
+	if (!list || !stg_batchfile_ok(list, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *plan = stg_blueprint_load(c->state_dir, blueprint, json_object_get(in, "params"), err);
+	json_t *rows = json_object_get(list, "rows");
+	if (!plan || !mark_automated(c, in, rows, &automated, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *batch = json_object();
+	stg_json_put(batch, "name", name);
+	stg_json_put(batch, "blueprint", blueprint);    /* as the person named it: a path stays a path until it is pinned */
+	stg_json_put_int(batch, "created_ms", stg_wall_ms());
+	json_object_set(batch, "columns", json_object_get(list, "columns"));
+	json_object_set(batch, "rows", rows);
+	json_t *detail = json_pack("{s:I,s:s}", "devices", (json_int_t)json_array_size(rows), "blueprint", blueprint);
+	if (!stg_store_batch_add(c->store, batch, err)) {
+		json_decref(detail);
+		return false;
+	}
+	if (!audit(c, "batch.import", name, detail, err))
+		return false;
+	*ret = json_pack("{s:i,s:s,s:I,s:s,s:b,s:I}", "v", 1, "name", name, "count", (json_int_t)json_array_size(rows), "blueprint",
+			 stg_json_str_or(plan, "name", blueprint), "erases", stg_json_bool(plan, "erases", false), "automated", (json_int_t)automated);
+	return true;
+}
+
+/* ---- looking ---- */
+
+static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)in;
+	*ret = stg_store_batches(c->store, err);
+	return *ret != NULL;
+}
+
+static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, stg_json_str(in, "name"), err);
+	json_t *rows = batch ? stg_store_batch_rows(c->store, stg_json_str(in, "name"), err) : NULL;
+	if (!rows)
+		return false;
+	stg_json_put_int(batch, "v", 1);
+	stg_json_put_new(batch, "rows", rows);
+	*ret = stg_steal(batch);
+	return true;
+}
+
+/* ---- ports: labels, kernel paths, ranges of labels ---- */
+
+static const char *port_of(const json_t *known, const char *word)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach((json_t *)(uintptr_t)known, i, one)
+		if (strcasecmp(stg_json_str(one, "label"), word) == 0 || strcmp(stg_json_str(one, "port"), word) == 0)
+			return stg_json_str(one, "port");
+	/* a socket nothing was ever plugged into is known by its path only: 1-1.4 */
+	return isdigit((unsigned char)*word) && strchr(word, '-') && strspn(word, "0123456789-.") == strlen(word) ? word : NULL;
+}
+
+static void port_add(json_t *ports, const char *port)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(ports, i, one)
+		if (strcmp(json_string_value(one), port) == 0)
+			return;
+	json_array_append_new(ports, json_string(port));
+}
+
+/* "A1-A8" or "A1-8"; false when the word is no range. */
+static bool range_parse(const char *word, char ret_prefix[32], int *ret_from, int *ret_to)
+{
+	const char *dash = strchr(word, '-');
+	size_t letters = strcspn(word, "0123456789");
+	char *end;
+	if (!dash || !letters || letters > 16 || word + letters >= dash)
+		return false;
+	snprintf(ret_prefix, 32, "%.*s", (int)letters, word);
+	*ret_from = (int)strtol(word + letters, &end, 10);
+	if (end != dash)
+		return false;
+	const char *to = dash + 1;
+	if (strncasecmp(to, word, letters) == 0)
+		to += letters;
+	*ret_to = (int)strtol(to, &end, 10);
+	return end != to && !*end && *ret_from <= *ret_to && *ret_to - *ret_from < 256;
+}
+
+static bool ports_add(const json_t *known, const char *word, json_t *ports, struct stg_error *err)
+{
+	char prefix[32], label[64], shown[64];
+	int from, to;
+	const char *port = port_of(known, word);
+	stg_printable(word, true, shown, sizeof(shown));
+	if (port) {
+		port_add(ports, port);
+		return true;
+	}
+	if (!range_parse(word, prefix, &from, &to))
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_PORT, 0, "no port '%s', a label such as A7, a range A1-A8 or a path such as 1-1.4 was expected", shown);
+	for (int n = from; n <= to; n++) {
+		snprintf(label, sizeof(label), "%s%d", prefix, n);
+		port = port_of(known, label);
+		if (!port)
+			return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_PORT, 0, "no port '%s' of the range %s", label, shown);
+		port_add(ports, port);
+	}
+	return true;
+}
+
+/* Ports named by the person are allowed from here on; NULL when none were named. */
+static bool ports_of(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const json_t *asked = json_object_get(in, "ports");
+	*ret = NULL;
+	if (json_array_size(asked) == 0 && !*stg_json_str(in, "ports"))
+		return true;
+	STG_AUTO(stg_json_free_at) json_t *known = stg_store_ports(c->store, err);
+	STG_AUTO(stg_json_free_at) json_t *ports = json_array();
+	size_t i;
+	json_t *one;
+	if (!known)
+		return false;
+	if (json_is_string(asked)) {
+		STG_AUTO(stg_free_at) char *words = stg_strdup(json_string_value(asked));
+		char *rest = NULL;
+		for (char *w = strtok_r(words, ", ", &rest); w; w = strtok_r(NULL, ", ", &rest))
+			if (!ports_add(known, w, ports, err))
+				return false;
+	}
+	json_array_foreach((json_t *)(uintptr_t)asked, i, one)
+		if (!json_is_string(one) || !ports_add(known, json_string_value(one), ports, err))
+			return json_is_string(one) ? false : stg_fail(err, STG_E_USAGE, 0, "a port's name is text");
+	json_array_foreach(ports, i, one)
+		if (!stg_store_port_put(c->store, json_string_value(one), NULL, 1, err))
+			return false;
+	*ret = stg_steal(ports);
+	return true;
+}
+
+/* ---- states ---- */
+
+/* What a job will need, byte for byte, whatever the files say later. */
+static json_t *make_pins(struct stg_op_ctx *c, const json_t *in, const char *blueprint, json_t *ports, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *plan = stg_blueprint_load(c->state_dir, blueprint, json_object_get(in, "params"), err);
+	STG_AUTO(stg_json_free_at) json_t *profiles = plan ? stg_blueprint_profiles(c->state_dir, plan, err) : NULL;
+	if (!profiles)
+		return NULL;
+	json_t *pins = json_pack("{s:O,s:O}", "blueprint", plan, "profiles", profiles);
+	if (ports)
+		json_object_set(pins, "ports", ports);
+	return pins;
+}
+
+static const char *sha256_of(const json_t *pins)
+{
+	return stg_json_str(json_object_get(pins, "blueprint"), "sha256");
+}
+
+static json_t *pins_detail(const json_t *pins)
+{
+	json_t *detail = json_object(), *sums = json_object(), *one;
+	const char *name;
+	stg_json_put(detail, "blueprint_sha256", sha256_of(pins));
+	json_object_foreach(json_object_get(pins, "profiles"), name, one)
+		stg_json_put(sums, name, stg_json_str(one, "sha256"));
+	stg_json_put_new(detail, "profiles_sha256", sums);
+	return detail;
+}
+
+static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name");
+	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, name, err);
+	STG_AUTO(stg_json_free_at) json_t *old = batch ? stg_store_batch_pins(c->store, name, err) : NULL;
+	STG_AUTO(stg_json_free_at) json_t *ports = NULL;
+	if (!old || !ports_of(c, in, &ports, err))
+		return false;
+	/* Paused and started again: what was pinned stays pinned, only `batch update` changes it. */
+	bool is_pinned = json_object_get(old, "blueprint") != NULL;
+	STG_AUTO(stg_json_free_at) json_t *pins = is_pinned ? json_deep_copy(old) : make_pins(c, in, stg_json_str(batch, "blueprint"), ports, err);
+	if (!pins)
+		return false;
+	if (is_pinned && ports)
+		json_object_set(pins, "ports", ports);
+	if (!stg_store_batch_state(c->store, name, "started", pins, err) || !audit(c, "batch.start", name, pins_detail(pins), err))
+		return false;
+	json_t *said = json_pack("{s:i,s:s,s:s,s:s}", "v", 1, "name", name, "state", "started", "blueprint_sha256", sha256_of(pins));
+	json_object_set_new(said, "ports", json_deep_copy(json_object_get(pins, "ports") ? json_object_get(pins, "ports") : json_null()));
+	*ret = said;
+	return true;
+}
+
+static bool move(struct stg_op_ctx *c, const json_t *in, const char *to, const char *verb, const char *state, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name");
+	if (!stg_store_batch_state(c->store, name, to, NULL, err) || !audit(c, verb, name, NULL, err))
+		return false;
+	*ret = json_pack("{s:i,s:s,s:s}", "v", 1, "name", name, "state", state);
+	return true;
+}
+
+static bool pause_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	return move(c, in, "paused", "batch.pause", "paused", ret, err);
+}
+
+static bool reopen(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	return move(c, in, "reopened", "batch.reopen", "paused", ret, err);
+}
+
+static json_t *staged_serials(struct stg_op_ctx *c, const char *name, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_batch_rows(c->store, name, err);
+	if (!rows)
+		return NULL;
+	json_t *serials = json_array(), *row;
+	size_t i;
+	json_array_foreach(rows, i, row)
+		if (strcmp(stg_json_str(row, "end"), "staged") == 0)
+			json_array_append_new(serials, json_string(*stg_json_str(row, "serial") ? stg_json_str(row, "serial") : stg_json_str(row, "ecid")));
+	return serials;
+}
+
+static bool update(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name");
+	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, name, err);
+	STG_AUTO(stg_json_free_at) json_t *old = batch ? stg_store_batch_pins(c->store, name, err) : NULL;
+	STG_AUTO(stg_json_free_at) json_t *ports = NULL;
+	if (!old || !ports_of(c, in, &ports, err))
+		return false;
+	if (!json_object_get(old, "blueprint"))
+		return stg_fail(err, STG_E_REFUSED, 0, "batch %s was never started: it takes the blueprint as it is when it starts", name);
+	STG_AUTO(stg_json_free_at) json_t *pins = make_pins(c, in, stg_json_str(batch, "blueprint"), ports ? ports : json_object_get(old, "ports"), err);
+	if (!pins)
+		return false;
+	bool changed = !json_equal(json_object_get(pins, "blueprint"), json_object_get(old, "blueprint")) ||
+		       !json_equal(json_object_get(pins, "profiles"), json_object_get(old, "profiles"));
+	STG_AUTO(stg_json_free_at) json_t *serials = changed ? staged_serials(c, name, err) : json_array();
+	if (!serials)
+		return false;
+	if ((changed || ports) && (!stg_store_batch_state(c->store, name, stg_json_str(batch, "state"), pins, err) ||
+				   !audit(c, "batch.update", name, pins_detail(pins), err)))
+		return false;
+	*ret = json_pack("{s:i,s:s,s:b,s:s,s:s,s:O}", "v", 1, "name", name, "changed", changed, "blueprint_sha256", sha256_of(pins), "before_sha256",
+			 sha256_of(old), "staged_with_old", serials);
+	return true;
+}
+
+/* ---- the end ---- */
+
+static const struct out_column {
+	const char *heading, *key;
+	enum stg_csv_kind kind;
+} row_columns[] = {
+	{ "Serial Number", "serial", STG_CSV_EXACT }, { "UDID", "udid", STG_CSV_EXACT }, { "ECID", "ecid", STG_CSV_EXACT }, { "IMEI", "imei", STG_CSV_EXACT },
+	{ "IMEI2", "imei2", STG_CSV_EXACT }, { "Name", "name", STG_CSV_TEXT }, { "Asset Tag", "asset_tag", STG_CSV_TEXT }, { "Ownership", "ownership", STG_CSV_EXACT },
+}, end_columns[] = {
+	/* our own reader passes over headings that begin so: an exceptions.csv can be the next batch */
+	{ "stager:outcome", "end", STG_CSV_EXACT }, { "stager:code", "code", STG_CSV_EXACT }, { "stager:reason", "reason", STG_CSV_TEXT },
+	{ "stager:record", "record_id", STG_CSV_EXACT }, { "stager:model", "model", STG_CSV_TEXT }, { "stager:finished", "ended_ms", STG_CSV_EXACT },
+};
+
+/* The attributes of all rows, in the order they first appear. */
+static json_t *attribute_names(const json_t *rows)
+{
+	json_t *seen = json_object(), *names = json_array(), *row, *value;
+	const char *key;
+	size_t i;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		json_object_foreach(json_object_get(row, "attributes"), key, value) {
+			if (json_object_get(seen, key))
+				continue;
+			stg_json_put_bool(seen, key, true);
+			json_array_append_new(names, json_string(key));
+		}
+	}
+	json_decref(seen);
+	return names;
+}
+
+static void cell_text(const json_t *row, const char *key, char *ret, size_t size)
+{
+	const json_t *value = json_object_get(row, key);
+	char when[STG_TIME_TEXT];
+	ret[0] = 0;
+	if (strcmp(key, "code") == 0) {
+		int64_t id = stg_json_int(row, "code", 0);
+		if (id)
+			snprintf(ret, size, "STG-%lld", (long long)id);
+	} else if (strcmp(key, "reason") == 0) {
+		unsigned int id = (unsigned int)stg_json_int(row, "code", 0);
+		const char *held = stg_json_str(row, "hold_reason"), *said = stg_json_str(row, "msg");
+		stg_copy(ret, size, *held ? held : id && *stg_id_sentence(id) ? stg_id_sentence(id) : said);
+	} else if (strcmp(key, "ended_ms") == 0) {
+		if (json_integer_value(value)) {
+			stg_time_text(json_integer_value(value), when);
+			stg_copy(ret, size, when);
+		}
+	} else if (json_is_integer(value)) {
+		snprintf(ret, size, "%lld", (long long)json_integer_value(value));
+	} else if (json_is_string(value)) {
+		stg_copy(ret, size, json_string_value(value));
+	}
+}
+
+static bool write_heading(const json_t *names, struct stg_buf *out, struct stg_error *err)
+{
+	size_t i;
+	json_t *name;
+	for (i = 0; i < STG_ARRAY_LEN(row_columns); i++)
+		if (!stg_csv_cell(out, row_columns[i].heading, STG_CSV_EXACT, false, err))
+			return false;
+	json_array_foreach((json_t *)(uintptr_t)names, i, name)
+		if (!stg_csv_cell(out, json_string_value(name), STG_CSV_TEXT, false, err))
+			return false;
+	for (i = 0; i < STG_ARRAY_LEN(end_columns); i++)
+		if (!stg_csv_cell(out, end_columns[i].heading, STG_CSV_EXACT, i + 1 == STG_ARRAY_LEN(end_columns), err))
+			return false;
+	return true;
+}
+
+static bool write_row(const json_t *row, const json_t *names, struct stg_buf *out, struct stg_error *err)
+{
+	char text[2048];
+	size_t i;
+	json_t *name;
+	for (i = 0; i < STG_ARRAY_LEN(row_columns); i++) {
+		cell_text(row, row_columns[i].key, text, sizeof(text));
+		if (!stg_csv_cell(out, text, row_columns[i].kind, false, err))
+			return false;
+	}
+	json_array_foreach((json_t *)(uintptr_t)names, i, name) {
+		cell_text(json_object_get(row, "attributes"), json_string_value(name), text, sizeof(text));
+		if (!stg_csv_cell(out, text, STG_CSV_TEXT, false, err))
+			return false;
+	}
+	for (i = 0; i < STG_ARRAY_LEN(end_columns); i++) {
+		cell_text(row, end_columns[i].key, text, sizeof(text));
+		if (i == 0 && stg_json_bool(row, "unexpected", false))
+			stg_copy(text, sizeof(text), "unexpected");
+		if (!stg_csv_cell(out, text, end_columns[i].kind, i + 1 == STG_ARRAY_LEN(end_columns), err))
+			return false;
+	}
+	return true;
+}
+
+static bool is_exception(const json_t *row)
+{
+	return !stg_json_bool(row, "unexpected", false) && strcmp(stg_json_str(row, "end"), "staged") != 0;
+}
+
+static bool write_lists(const char *dir, const json_t *rows, char ret_result[4096], char ret_exceptions[4096], struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf result = STG_BUF(OUT_BYTES_MAX);
+	STG_AUTO(stg_buf_clear) struct stg_buf exceptions = STG_BUF(OUT_BYTES_MAX);
+	STG_AUTO(stg_json_free_at) json_t *names = attribute_names(rows);
+	size_t i;
+	json_t *row;
+	if (!write_heading(names, &result, err) || !write_heading(names, &exceptions, err))
+		return false;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+		if (!write_row(row, names, &result, err) || (is_exception(row) && !write_row(row, names, &exceptions, err)))
+			return false;
+	return stg_path_join(ret_result, 4096, dir, "result.csv", err) && stg_path_join(ret_exceptions, 4096, dir, "exceptions.csv", err) &&
+	       stg_folder_make(dir, 0750, err) && stg_file_write(ret_result, stg_buf_view(&result), 0640, err) &&
+	       stg_file_write(ret_exceptions, stg_buf_view(&exceptions), 0640, err);
+}
+
+/* Devices that have not come to rest: without `open` they keep the batch from closing. */
+static bool at_rest(const char *name, const json_t *rows, bool open, struct stg_error *err)
+{
+	char some[120] = "";
+	int count = 0;
+	size_t i;
+	json_t *row;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		const char *end = stg_json_str(row, "end");
+		bool runs = strcmp(end, "running") == 0, is_open = strcmp(end, "waiting") == 0 || strcmp(end, "missing") == 0;
+		if (stg_json_bool(row, "unexpected", false) || !(runs || (is_open && !open)))
+			continue;
+		const char *serial = stg_json_str(row, "serial");
+		size_t at = strlen(some);
+		if (count++ < 4)
+			snprintf(some + at, sizeof(some) - at, "%s%.20s (%s)", at ? ", " : "", *serial ? serial : stg_json_str(row, "udid"), end);
+	}
+	if (!count)
+		return true;
+	return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_OPEN, 0, "batch %s: %d open: %s%s", name, count, some, count > 4 ? ", ..." : "");
+}
+
+static bool close_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name");
+	char own[4096], result[4096], exceptions[4096];
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_batch_rows(c->store, name, err);
+	if (!rows || !at_rest(name, rows, stg_json_bool(in, "open", false), err))
+		return false;
+	if (snprintf(own, sizeof(own), "%s/batches/%s", c->state_dir, name) >= (int)sizeof(own))
+		return stg_fail(err, STG_E_STATION, 0, "the state folder's path is too long");
+	const char *dir = stg_json_str_or(in, "dir", own);
+	/* The state first: a batch that may not close writes no papers. A failure below undoes it with the operation. */
+	if (!stg_store_batch_state(c->store, name, "closed", NULL, err) || !write_lists(dir, rows, result, exceptions, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, name, err);
+	if (!batch)
+		return false;
+	const json_t *balance = json_object_get(batch, "balance");
+	if (!audit(c, "batch.close", name, json_deep_copy(balance), err))
+		return false;
+	*ret = json_pack("{s:i,s:s,s:s,s:s,s:s,s:O}", "v", 1, "name", name, "state", "closed", "result", result, "exceptions", exceptions, "balance", balance);
+	return true;
+}
+
+const struct stg_op stg_ops_batch[] = {
+	{ "batch.check", STG_OP_STORE, check },
+	{ "batch.import", STG_OP_STORE, import },
+	{ "batch.list", STG_OP_STORE, list },
+	{ "batch.show", STG_OP_STORE, show },
+	{ "batch.start", STG_OP_STORE, start },
+	{ "batch.pause", STG_OP_STORE, pause_batch },
+	{ "batch.update", STG_OP_STORE, update },
+	{ "batch.reopen", STG_OP_STORE, reopen },
+	{ "batch.close", STG_OP_STORE, close_batch },
+	{ 0 },
+};
