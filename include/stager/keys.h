@@ -39,6 +39,11 @@ bool stg_org_import(const struct stg_keys *k, const json_t *details, struct stg_
 /* One file encrypted to a passphrase (scrypt + AES-256-GCM, JSON armour); restore gives row + keys back. Verify re-reads and compares. */
 bool stg_org_backup(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, const struct stg_secret *passphrase, struct stg_buf *ret_file, struct stg_error *err);
 bool stg_org_restore(const struct stg_keys *k, struct stg_bytes file, const struct stg_secret *passphrase, json_t **ret_row, struct stg_buf *ret_sealed, struct stg_error *err);
+/* Opens a written backup again and compares it with what the station holds: only then it may be called verified. */
+bool stg_org_backup_verify(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes file,
+			   const struct stg_secret *passphrase, struct stg_error *err);
+/* The root key leaves the station with its verified backup: sealed keys without it; row "root_key" becomes "in_backup". */
+bool stg_org_drop_root(const struct stg_keys *k, json_t *row, struct stg_bytes sealed, struct stg_buf *ret_sealed, struct stg_error *err);
 bool stg_org_supervisor(const json_t *row, struct stg_buf *ret_der, struct stg_error *err);
 /* PEM texts of the issuing and the root certificate, as stg_profile_identity takes them. New reference. */
 json_t *stg_org_issuers(const json_t *row);
