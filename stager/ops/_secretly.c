@@ -1,0 +1,57 @@
+/*
+ * _secretly.c - what the operations about keys share.
+ *
+ * For:    org.*, secret.*, ca.*, profile.*.
+ * Uses:   <stager/store.h>, <stager/file.h>.
+ * Called: by those operations.
+ * Thread: the store's.
+ */
+#include <stager/error.h>
+#include <stager/file.h>
+
+#include "_secretly.h"
+
+bool ops_secret(const json_t *in, const char *key, size_t most, struct stg_secret *ret, struct stg_error *err)
+{
+	const json_t *v = json_object_get(in, key);
+	if (!json_is_string(v) || json_string_length(v) == 0)
+		return stg_fail(err, STG_E_USAGE, 0, "%s: nothing was typed", key);
+	if (json_string_length(v) > most)
+		return stg_fail(err, STG_E_USAGE, 0, "%s: longer than %zu bytes", key, most);
+	return stg_secret_set(ret, stg_bytes(json_string_value(v), json_string_length(v)), err);
+}
+
+bool ops_audit(struct stg_op_ctx *c, const char *verb, const char *object, json_t *detail, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *entry = json_object();
+	stg_json_put(entry, "actor", c->actor);
+	stg_json_put(entry, "verb", verb);
+	stg_json_put(entry, "object", object);
+	stg_json_put(entry, "outcome", "done");
+	if (detail)
+		stg_json_put_new(entry, "detail", detail);
+	return stg_store_audit(c->store, entry, err);
+}
+
+bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, struct stg_buf *ret, struct stg_error *err)
+{
+	if (i >= c->n_fds || c->fds[i] < 0)
+		return stg_fail(err, STG_E_USAGE, 0, "%s: no file was given", what);
+	struct stg_error why = { 0 };
+	if (stg_file_read_fd(c->fds[i], ret, &why))
+		return true;
+	return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", what, why.msg);
+}
+
+json_t *ops_org(struct stg_op_ctx *c, const char *name, struct stg_buf *ret_sealed, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	json_t *row = stg_store_org(c->store, name, ret_sealed, &why);
+	if (row)
+		return row;
+	if (why.code == STG_E_NOT_FOUND)
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_ORGANISATION, 0, *name ? "no organisation '%.64s'" : "no organisation yet%.0s", name);
+	else if (err)
+		*err = why;
+	return NULL;
+}
