@@ -28,6 +28,7 @@
 #include <stager/message.h>
 
 #define LONG_MS 60000
+#define LASTS 5000
 
 static void pair(int ends[2])
 {
@@ -239,10 +240,13 @@ static void the_largest_message_and_one_behind_it_arrive(void **state)
 		json_t *msg = json_object();
 		stg_json_put(msg, "t", "x");
 		stg_json_put(msg, "x", big);
+		free(big);
 		bool ok = stg_message_send(ends[1], msg, NULL, 0, LONG_MS, NULL);
+		json_decref(msg);
 		json_t *last = say("last", 7);
-		for (int i = 0; i < 20000; i++)
+		for (int i = 0; i < LASTS; i++)
 			ok = ok && stg_message_send(ends[1], last, NULL, 0, LONG_MS, NULL);
+		json_decref(last);
 		_exit(ok ? 0 : 1);
 	}
 	close(ends[1]);
@@ -261,7 +265,7 @@ static void the_largest_message_and_one_behind_it_arrive(void **state)
 	}
 	assert_int_equal(err.code, STG_E_GONE);
 	assert_int_equal(bigs, 1);
-	assert_int_equal(lasts, 20000);
+	assert_int_equal(lasts, LASTS);
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);

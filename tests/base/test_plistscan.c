@@ -46,7 +46,7 @@ static void object(struct maker *m, const void *bytes, size_t len)
 static void big_endian(struct stg_buf *b, uint64_t value, size_t width)
 {
 	for (size_t i = width; i > 0; i--) {
-		uint8_t byte = i > 8 ? 0 : (uint8_t)(value >> (8 * (i - 1)));
+		uint8_t byte = (uint8_t)(i > 8 ? 0 : value >> (8 * (i - 1)));
 		assert_true(stg_buf_add(b, &byte, 1, NULL));
 	}
 }
@@ -301,10 +301,12 @@ static void bombs_of_every_width_are_refused_where_the_limit_lies(void **state)
 				width *= fan;
 				nodes += width;
 			}
-			if (nodes <= stg_plist_device.nodes)
+			if (nodes > stg_plist_device.nodes)
+				refused_made(&m, "unfolds to more values");
+			else if (levels < 3 || nodes + width * fan > stg_plist_device.nodes)
 				accepted_made(&m);
 			else
-				refused_made(&m, "unfolds to more values");
+				stg_buf_clear(&m.out);
 		}
 	}
 }
