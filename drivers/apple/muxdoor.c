@@ -586,8 +586,8 @@ static void on_order(struct hall *h, const json_t *msg)
 			take_record(d, msg, NULL);
 	} else if (strcmp(kind, "close") == 0) {
 		if (d) {
-			tell(h, about("closed", d));
 			end_door(h, d);
+			tell(h, about("closed", d));   /* said when it is true */
 		}
 	} else {
 		h->leave = true;  /* something we do not know from the only one we listen to: a different program version */

@@ -139,8 +139,9 @@ static bool attribute(int folder, const char *name, char *ret, size_t size)
 
 static long attribute_number(int folder, const char *name, int base)
 {
-	char text[32];
-	return attribute(folder, name, text, sizeof(text)) ? strtol(text, NULL, base) : -1;
+	char text[32], *end = text;
+	long n = attribute(folder, name, text, sizeof(text)) ? strtol(text, &end, base) : -1;
+	return end == text ? -1 : n;   /* units may follow ("500mA"), a number must lead */
 }
 
 static int clamp_int(long v, int least, int most)
