@@ -40,6 +40,8 @@ struct stg_step_ctx {
 	struct stg_identity *identity;  /* who the worker found in this attach; a step that reads it anew writes it here */
 	const json_t *values;           /* variables of this job but secrets (organisation, serial, ...) */
 	struct stg_payload *payload;    /* of the running step once host->payload was asked; kept and cleared by the worker */
+	bool ran;                       /* run() was called in this turn: proven() looks afresh */
+	json_t *fresh_facts;            /* a step that read the facts anew leaves them here (a new reference) for those after it */
 	bool waits;                     /* an earlier step waits: what depends on it waits too */
 };
 

@@ -155,6 +155,9 @@ bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err)
 		return stg_fail_id(err, STG_E_NEEDS_HUMAN, STG_ID_PROFILE_TAP, 0, "still waits for a tap in Settings");
 	bool installed = stg_device_install_profile(c->device, stg_buf_view(&c->payload->bytes), how(c), err);
 	json_object_del(c->memory, "profiles");
+	/* nobody can tap in Settings while the Setup Assistant is on: then it is simply not there */
+	if (!installed && err->id == STG_ID_PROFILE_NOT_THERE && c->facts && !stg_json_bool(c->facts, "setup_done", true))
+		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_NOT_PROVEN, 0, "acknowledged, but not in the list");
 	if (!installed && err->code == STG_E_NEEDS_HUMAN) {
 		/* sent once is enough: from here on only look whether somebody tapped */
 		if (err->id != STG_ID_DEVICE_LOCKED)

@@ -10,7 +10,7 @@ static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 {
 	struct stg_identity now = *c->identity;
 	/* the name read at the start is good enough to see that it is another one; being right is re-read */
-	if (c->changed || strcmp(now.name, stg_json_str(c->params, "name")) == 0) {
+	if (c->ran || strcmp(now.name, stg_json_str(c->params, "name")) == 0) {
 		if (!stg_device_identify(c->device, &now, err))
 			return stg_while(err, "read its name");
 		*c->identity = now;
@@ -27,7 +27,6 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 	const char *name = stg_json_str(c->params, "name");
 	if (!*name || strlen(name) > 63)
 		return stg_fail(err, STG_E_INPUT, 0, "a name of %zu bytes, expected 1 to 63", strlen(name));
-	c->changed = true;
 	return stg_device_set_name(c->device, name, err);
 }
 

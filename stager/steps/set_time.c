@@ -29,7 +29,7 @@ static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 	int64_t now_ms = 0;
 	*ret = false;
 	/* zone and language show nowhere: they are set once, by this job */
-	if (wants_more(c) && !c->changed && !c->proven_before)
+	if (wants_more(c) && !c->ran && !c->proven_before)
 		return true;
 	if (!stg_device_get_time(c->device, &now_ms, err))
 		return stg_while(err, "read its clock");
@@ -56,7 +56,6 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 	step_acknowledged(c, ack);
 	if (!stg_device_set_time(c->device, stg_wall_ms(), *zone ? zone : NULL, err))
 		return false;
-	c->changed = true;
 	if (!*language && !*locale)
 		return true;
 	return stg_device_set_language(c->device, *language ? language : NULL, *locale ? locale : NULL, err) ||

@@ -27,9 +27,12 @@ static const struct stg_param params[] = {
 
 static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *facts = stg_device_facts(c->device, err);
+	/* before: what was read in this attach; afterwards: what the device says now */
+	STG_AUTO(stg_json_free_at) json_t *facts = c->ran ? stg_device_facts(c->device, err) : json_incref((json_t *)(uintptr_t)c->facts);
 	if (!facts)
 		return stg_while(err, "read the configuration");
+	if (c->ran)
+		c->fresh_facts = json_incref(facts);
 	*ret = stg_json_bool(facts, "supervised", false) && stg_json_bool(facts, "ours", false);
 	json_t *seen = json_object();
 	stg_json_put_bool(seen, "supervised", stg_json_bool(facts, "supervised", false));
@@ -118,6 +121,7 @@ const struct stg_step stg_step_supervise = {
 	.params = params,
 	.deadline_ms = 120000,
 	.needs_trust = true,
+	.reads_facts = true,
 	.proven = proven,
 	.run = run,
 };

@@ -63,6 +63,8 @@ static bool look(struct stg_step_ctx *c, json_t *lacks, struct stg_error *err)
 		facts = stg_device_facts(c->device, err);
 		if (!facts)
 			return stg_while(err, "read facts");
+		json_decref(c->fresh_facts);
+		c->fresh_facts = json_incref(facts);
 		look_at_flag(c, facts, "supervised", "ours", lacks, seen);
 		look_at_flag(c, facts, "activated", "activated", lacks, seen);
 	}

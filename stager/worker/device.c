@@ -52,17 +52,21 @@ void worker_forget_facts(struct worker *w)
 	w->facts = NULL;
 }
 
-const json_t *worker_facts(struct worker *w)
+void worker_take_facts(struct worker *w, json_t *read)
 {
-	if (w->facts)
-		return w->facts;
-	struct stg_error ignored = { 0 };
-	json_t *read = w->device ? stg_device_facts(w->device, &ignored) : NULL;
+	worker_forget_facts(w);
 	w->facts = json_is_object(read) ? json_incref(read) : json_object();
 	json_decref(read);
 	json_t *who = stg_identity_json(&w->identity);
 	json_object_update_missing(w->facts, who);
 	json_decref(who);
+}
+
+const json_t *worker_facts(struct worker *w)
+{
+	struct stg_error ignored = { 0 };
+	if (!w->facts)
+		worker_take_facts(w, w->device ? stg_device_facts(w->device, &ignored) : NULL);
 	return w->facts;
 }
 

@@ -26,6 +26,7 @@ struct turn {
 	struct stg_payload payload;
 	struct stg_step_ctx ctx;
 	bool told;                      /* a step_begin is on disk */
+	struct worker *worker;
 };
 
 struct run {
@@ -159,7 +160,10 @@ static bool look(struct turn *t, bool *ret, struct stg_error *err)
 	json_object_del(t->evidence, "reread");
 	if (!t->what->proven)
 		return true;
-	if (!t->what->proven(&t->ctx, ret, err)) {
+	bool read = t->what->proven(&t->ctx, ret, err);
+	if (t->ctx.fresh_facts)
+		worker_take_facts(t->worker, stg_steal(t->ctx.fresh_facts));
+	if (!read) {
 		*ret = false;
 		if (err->code != STG_E_UNSUPPORTED)
 			return stg_while(err, "re-read");
@@ -232,8 +236,6 @@ static enum verdict ends_expecting_return(struct run *r, struct turn *t)
 
 static enum verdict ends_done(struct run *r, struct turn *t, const char *outcome)
 {
-	if (t->ctx.changed)
-		worker_forget_facts(r->w);
 	tell_end_later(r, t, outcome);
 	return GO_ON;
 }
@@ -326,6 +328,7 @@ static enum verdict attempts(struct run *r, struct turn *t)
 		}
 		t->told = true;
 		t->began_ms = stg_boot_ms();
+		t->ctx.ran = true;
 		bool ran = run_with_person(r, t, &err), shown = false, gone = false;
 		if (t->ctx.changed)
 			worker_forget_facts(r->w);
@@ -384,6 +387,7 @@ static json_t *filled_params(const struct turn *t, struct stg_error *err)
 
 static void turn_clear(struct turn *t)
 {
+	json_decref(t->ctx.fresh_facts);
 	json_decref(t->params);
 	json_decref(t->evidence);
 	json_decref(t->values);
@@ -395,7 +399,7 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 	struct worker *w = r->w;
 	struct stg_error err = { 0 };
 	STG_AUTO(turn_clear) struct turn t = {
-		.spec = spec, .n = n, .key = stg_json_str(spec, "key"), .what = stg_step_find(stg_json_str(spec, "step")),
+		.worker = w, .spec = spec, .n = n, .key = stg_json_str(spec, "key"), .what = stg_step_find(stg_json_str(spec, "step")),
 	};
 	t.evidence = json_object();
 	if (!t.what) {

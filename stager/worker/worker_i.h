@@ -45,6 +45,8 @@ bool worker_reopen(struct worker *w, struct stg_error *err);
 /* Facts, read again when they were dropped. Never NULL: without an answer an empty object. */
 const json_t *worker_facts(struct worker *w);
 void worker_forget_facts(struct worker *w);
+/* Facts somebody has just read; takes the reference. */
+void worker_take_facts(struct worker *w, json_t *read);
 /* Pairs, waiting for a person up to STG_WORKER_TAP_MS. */
 bool worker_pair(struct worker *w, struct stg_error *err);
 
