@@ -24,4 +24,12 @@ struct stg_cmd {
 	int (*run)(struct stg_cmd_ctx *c);
 };
 
+/* ---- for command files (stager/cmd/_common.c) ---- */
+/* Tells a person (or, with --json, a program) what went wrong, once; returns the exit status that goes with it. */
+int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err);
+/* The connection to the station or the state, made on first use; NULL: told already, return stg_cmd_tell's status in *ret_status. */
+struct stg_caller *stg_cmd_caller(struct stg_cmd_ctx *c, int *ret_status);
+/* One operation; false: told already. */
+bool stg_cmd_call(struct stg_cmd_ctx *c, const char *op, const json_t *in, const int *fds, size_t n_fds, json_t **ret, int *ret_status);
+
 #endif

@@ -6,7 +6,7 @@
  * Called: as operations; the station reads its ports again after each.
  * Thread: the recorder's.
  *
- * A port is named by label ("A7"), kernel path ("2-1.4"), range of labels ("A1-A8") or "all".
+ * A port is named by label ("A7"), kernel path ("2-1.4"), pattern ("2-1.*"), range of labels ("A1-A8") or "all".
  *
  *   port.list   {} -> {"v":1,"ports":[{"port","label","allowed"}]}
  *   port.label  {"port","label"} ("" takes the label away) -> {"v":1,"port","label"}

@@ -87,14 +87,22 @@ static bool is_path(const char *word)
 	       strlen(word) < STG_PORT_MAX;
 }
 
+/* "2-1.*": every socket of a hub. */
+static bool is_pattern(const char *word)
+{
+	return strchr(word, '*') && strspn(word, "0123456789-.*") == strlen(word) && strlen(word) < STG_PORT_MAX;
+}
+
 json_t *stg_store_port_resolve(struct stg_store *s, const char *word, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
 	char prefix[32], label[64];
 	long from, to;
 	if (strcmp(word, "all") == 0) {
-		if (!add_ports(s, "SELECT port FROM port WHERE :word <> '' ORDER BY port", word, list, err))
+		/* those that have a row, and by the pattern all that will ever be seen */
+		if (!add_ports(s, "SELECT port FROM port WHERE :word <> '' AND port <> '*' ORDER BY port", word, list, err))
 			return NULL;
+		json_array_append_new(list, json_string("*"));
 	} else if (!add_ports(s, "SELECT port FROM port WHERE label <> '' AND label = :word COLLATE NOCASE UNION SELECT port FROM port WHERE port = :word", word,
 			      list, err)) {
 		return NULL;
@@ -104,7 +112,7 @@ json_t *stg_store_port_resolve(struct stg_store *s, const char *word, struct stg
 			if (!add_ports(s, "SELECT port FROM port WHERE label = :word COLLATE NOCASE", label, list, err))
 				return NULL;
 		}
-	} else if (json_array_size(list) == 0 && is_path(word)) {
+	} else if (json_array_size(list) == 0 && (is_path(word) || is_pattern(word))) {
 		json_array_append_new(list, json_string(word));
 	}
 	if (json_array_size(list) == 0) {

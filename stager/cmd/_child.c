@@ -1,0 +1,199 @@
+/*
+ * _child.c - programs a command starts beside itself.
+ *
+ * For:    demo, rehearse, stage, devices.
+ * Uses:   posix_spawn, base.
+ * Called: from those commands.
+ * Thread: the command's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <stager/clock.h>
+#include <stager/file.h>
+#include <stager/message.h>
+
+#include "_child.h"
+
+#define LIBEXEC "/usr/libexec/stager"
+#define ANSWER_MAX (16u << 20)
+
+extern char **environ;
+
+/* One line within the deadline; false: none came. */
+static bool read_line(int fd, struct stg_buf *line, int64_t timeout_ms)
+{
+	int64_t until = stg_boot_ms() + timeout_ms;
+	for (;;) {
+		int64_t left = until - stg_boot_ms();
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		char c[4096];
+		if (left <= 0 || (poll(&p, 1, (int)left) <= 0 && errno != EINTR))
+			return false;
+		ssize_t n = read(fd, c, sizeof(c));
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return line->len && line->data[line->len - 1] == '\n';
+		if (!stg_buf_add(line, c, (size_t)n, NULL))
+			return false;
+		if (memchr(c, '\n', (size_t)n))
+			return true;
+	}
+}
+
+bool child_start(struct child *c, char *const argv[], const char *log, int64_t timeout_ms, struct stg_error *err)
+{
+	int out[2];
+	*c = (struct child){ .out = -1 };
+	if (pipe2(out, O_CLOEXEC) != 0)
+		return stg_fail(err, STG_E_STATION, errno, "pipe: %s", strerror(errno));
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (log)
+		posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	/* a group of its own: Ctrl-C in a terminal reaches the command, which stops its children in order */
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	int failed = posix_spawn(&c->pid, argv[0], &files, &attr, argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	close(out[1]);
+	c->out = out[0];
+	if (failed) {
+		c->pid = 0;
+		child_stop(c, 0);
+		return stg_fail(err, STG_E_STATION, failed, "start %s: %s", argv[0], strerror(failed));
+	}
+	STG_AUTO(stg_buf_clear) struct stg_buf line = STG_BUF(1 << 20);
+	if (read_line(c->out, &line, timeout_ms))
+		c->ready = stg_json_parse(stg_buf_view(&line), line.len, err);
+	else
+		stg_fail(err, STG_E_STATION, 0, "%s did not get ready%s%s", argv[0], log ? "; see " : "", log ? log : "");
+	if (!c->ready) {
+		child_stop(c, 2000);
+		return false;
+	}
+	if (json_object_get(c->ready, "error")) {
+		stg_json_to_error(json_object_get(c->ready, "error"), err);
+		child_stop(c, 2000);
+		return false;
+	}
+	return true;
+}
+
+void child_stop(struct child *c, int64_t grace_ms)
+{
+	if (c->pid > 0) {
+		int pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+		struct pollfd p = { .fd = pidfd, .events = POLLIN };
+		kill(c->pid, SIGTERM);
+		if (pidfd < 0 || poll(&p, 1, (int)grace_ms) <= 0)
+			kill(c->pid, SIGKILL);
+		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		if (pidfd >= 0)
+			close(pidfd);
+	}
+	stg_close_at(&c->out);
+	json_decref(c->ready);
+	*c = (struct child){ .out = -1 };
+}
+
+bool own_program(char *ret, size_t size, struct stg_error *err)
+{
+	ssize_t n = readlink("/proc/self/exe", ret, size - 1);
+	if (n <= 0)
+		return stg_fail(err, STG_E_STATION, errno, "find the program: %s", strerror(errno));
+	ret[n] = 0;
+	return true;
+}
+
+bool bench_program(char *ret, size_t size, struct stg_error *err)
+{
+	if (!own_program(ret, size, err))
+		return false;
+	char *slash = strrchr(ret, '/');
+	if (slash && (size_t)(slash - ret) + sizeof("/stager-bench") <= size) {
+		strcpy(slash, "/stager-bench");
+		if (access(ret, X_OK) == 0)
+			return true;
+	}
+	stg_copy(ret, size, LIBEXEC "/stager-bench");
+	return access(ret, X_OK) == 0 || stg_fail(err, STG_E_STATION, ENOENT, "the virtual bench is not installed: %s", ret);
+}
+
+json_t *bench_word(const char *control, struct stg_error *err, const char *verb, ...)
+{
+	const char *path = strncmp(control, "unix:", 5) == 0 ? control + 5 : control;
+	STG_AUTO(stg_close_at) int fd = stg_unix_connect(path, err);
+	if (fd < 0)
+		return NULL;
+	STG_AUTO(stg_json_free_at) json_t *ask = json_object();
+	json_t *args = json_array();
+	va_list ap;
+	va_start(ap, verb);
+	for (const char *word = va_arg(ap, const char *); word; word = va_arg(ap, const char *))
+		json_array_append_new(args, json_string(word));
+	va_end(ap);
+	stg_json_put(ask, "verb", verb);
+	stg_json_put_new(ask, "args", args);
+	STG_AUTO(stg_free_at) char *text = stg_json_text(ask);
+	STG_AUTO(stg_buf_clear) struct stg_buf line = STG_BUF(ANSWER_MAX);
+	if (dprintf(fd, "%s\n", text) < 0 || !read_line(fd, &line, 120000)) {
+		stg_fail(err, STG_E_TIMEOUT, 0, "the virtual bench does not answer '%s'", verb);
+		return NULL;
+	}
+	json_t *answer = stg_json_parse(stg_buf_view(&line), ANSWER_MAX, err);
+	if (answer && !stg_json_bool(answer, "ok", false)) {
+		stg_fail(err, STG_E_REFUSED, 0, "virtual bench, %s: %s", verb, stg_json_str(answer, "error"));
+		json_decref(answer);
+		return NULL;
+	}
+	return answer;
+}
+
+bool station_needed(struct stg_caller *caller, struct child *c, struct stg_error *err)
+{
+	*c = (struct child){ .out = -1 };
+	if (caller->fd >= 0)
+		return true;
+	char self[4096], actor[64], state[512];
+	if (!own_program(self, sizeof(self), err))
+		return false;
+	stg_copy(actor, sizeof(actor), caller->actor);
+	stg_copy(state, sizeof(state), caller->state_dir);
+	stg_caller_close(caller);    /* the station takes the state's lock */
+	char *argv[] = { self, "run", "--state", state, "--with-parent", NULL };
+	if (!child_start(c, argv, NULL, 60000, err))
+		return false;
+	if (stg_caller_open(caller, state, actor, err) && caller->fd >= 0)
+		return true;
+	station_release(caller, c);
+	return false;
+}
+
+void station_release(struct stg_caller *caller, struct child *c)
+{
+	if (c->pid > 0) {
+		stg_caller_close(caller);
+		child_stop(c, 60000);
+	}
+}

@@ -1,0 +1,63 @@
+/*
+ * _common.c - what every command does the same way: reach the station, say what went wrong.
+ *
+ * For:    the files of this folder.
+ * Uses:   <stager/op.h>, the error rows.
+ * Called: from commands.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
+
+#include <stager/cmd.h>
+#include <stager/text.h>
+
+int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
+{
+	char detail[300];
+	stg_printable(err->msg, true, detail, sizeof(detail));
+	if (c->json) {
+		json_t *j = json_object();
+		char code[16];
+		snprintf(code, sizeof(code), "STG-%u", (unsigned int)err->id);
+		stg_json_put_int(j, "v", 1);
+		stg_json_put(j, "code", err->id ? code : stg_code_name(err->code));
+		stg_json_put(j, "error", err->id ? stg_id_sentence_in(err->id, "en") : detail);
+		stg_json_put(j, "act", stg_id_act_in(err->id, "en"));
+		stg_json_put(j, "detail", detail);
+		char *text = stg_json_text(j);
+		puts(text);
+		free(text);
+		json_decref(j);
+	} else if (err->id) {
+		fprintf(stderr, "stager: %s %s (STG-%u%s%s)\n", stg_id_sentence(err->id), stg_id_act(err->id), (unsigned int)err->id,
+			detail[0] ? ", " : "", detail);
+	} else {
+		fprintf(stderr, "stager: %s\n", detail[0] ? detail : stg_code_name(err->code));
+	}
+	return stg_exit_status(err);
+}
+
+struct stg_caller *stg_cmd_caller(struct stg_cmd_ctx *c, int *ret_status)
+{
+	struct stg_error err = { 0 };
+	if (c->caller->state_dir[0])
+		return c->caller;
+	if (stg_caller_open(c->caller, c->state, c->actor, &err))
+		return c->caller;
+	*ret_status = stg_cmd_tell(c, &err);
+	return NULL;
+}
+
+bool stg_cmd_call(struct stg_cmd_ctx *c, const char *op, const json_t *in, const int *fds, size_t n_fds, json_t **ret, int *ret_status)
+{
+	struct stg_error err = { 0 };
+	struct stg_caller *caller = stg_cmd_caller(c, ret_status);
+	if (!caller)
+		return false;
+	if (stg_call(caller, op, in, fds, n_fds, ret, &err))
+		return true;
+	*ret_status = stg_cmd_tell(c, &err);
+	return false;
+}

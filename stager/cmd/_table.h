@@ -1,0 +1,23 @@
+/*
+ * _table.h - lists for people as aligned columns, for programs as JSON Lines.
+ */
+#ifndef CMD_TABLE_H
+#define CMD_TABLE_H
+
+#include <stager/cmd.h>
+#include <stager/json.h>
+
+struct column {
+	const char *key;          /* "balance.staged" looks inside */
+	const char *title;        /* N_() */
+	enum { COLUMN_TEXT, COLUMN_TIME, COLUMN_STATE, COLUMN_CODE } kind;
+};
+
+/* Prints `list`, then {"summary": ...} (JSON) or nothing. `columns` ends with a row without a key. */
+void table_print(const struct stg_cmd_ctx *c, const json_t *list, const struct column *columns, json_t *summary /* taken, may be NULL */);
+/* One document: with --json as it is, else "title: value" lines of its plain members. */
+void document_print(const struct stg_cmd_ctx *c, const json_t *doc);
+/* One JSON value on a line. */
+void json_line(const json_t *j);
+
+#endif

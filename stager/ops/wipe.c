@@ -1,0 +1,133 @@
+/*
+ * wipe.c - a person's order to erase: the typed half of the gate.
+ *
+ * For:    cmd/wipe.c.
+ * Uses:   the store's erase orders. Nothing is sent to a device here: the order waits until the device's own job asks.
+ * Called: as an operation.
+ * Thread: the recorder's.
+ *
+ *   wipe.list   {"batch"} -> {"batch","devices":[{serial,asset_tag,name,end}],"count","refused":[{serial,ownership}]}
+ *   wipe.order  {"batch","count"} or {"serials":[{"serial","confirm"}]} -> {"ordered":n,"serials":[...]}
+ */
+#include <string.h>
+
+#include <stager/op.h>
+
+static bool may_erase(const json_t *row)
+{
+	return strcmp(stg_json_str(row, "ownership"), "pool") == 0 && !stg_json_bool(row, "unexpected", false) &&
+	       strcmp(stg_json_str(row, "end"), "staged") != 0;
+}
+
+static json_t *short_row(const json_t *row)
+{
+	json_t *one = json_object();
+	static const char *const keys[] = { "serial", "asset_tag", "name", "end", "ownership" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(keys); i++)
+		stg_json_put(one, keys[i], stg_json_str(row, keys[i]));
+	return one;
+}
+
+static bool lists(struct stg_op_ctx *c, const char *batch, json_t **devices, json_t **refused, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_batch_rows(c->store, batch, err);
+	size_t i;
+	json_t *row;
+	if (!rows)
+		return false;
+	*devices = json_array();
+	*refused = json_array();
+	json_array_foreach(rows, i, row)
+		if (!stg_json_bool(row, "unexpected", false) && strcmp(stg_json_str(row, "end"), "staged") != 0)
+			json_array_append_new(may_erase(row) ? *devices : *refused, short_row(row));
+	return true;
+}
+
+static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	json_t *devices = NULL, *refused = NULL;
+	if (!lists(c, stg_json_str(in, "batch"), &devices, &refused, err))
+		return false;
+	*ret = json_pack("{s:s, s:I, s:o, s:o}", "batch", stg_json_str(in, "batch"), "count", (json_int_t)json_array_size(devices),
+			 "devices", devices, "refused", refused);
+	return true;
+}
+
+static bool put_order(struct stg_op_ctx *c, json_t *order, json_t *serials, const char *object, struct stg_error *err)
+{
+	json_object_set(order, "serials", serials);
+	stg_json_put(order, "by", c->actor);
+	STG_AUTO(stg_json_free_at) json_t *audit = json_pack("{s:s, s:s, s:s, s:s, s:{s:O}}", "actor", c->actor, "verb", "wipe.order",
+		"object", object, "outcome", "done", "detail", "serials", serials);
+	return stg_store_erase_allow(c->store, order, err) && stg_store_audit(c->store, audit, err);
+}
+
+static bool order_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *batch = stg_json_str(in, "batch");
+	json_t *devices = NULL, *refused = NULL;
+	if (!lists(c, batch, &devices, &refused, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *serials = json_array(), *order = json_object();
+	int64_t count = (int64_t)json_array_size(devices);
+	for (size_t i = 0; i < json_array_size(devices); i++)
+		json_array_append_new(serials, json_string(stg_json_str(json_array_get(devices, i), "serial")));
+	json_decref(devices);
+	json_decref(refused);
+	if (count == 0)
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_NOTHING, 0, "batch %s", batch);
+	if (stg_json_int(in, "count", -1) != count)
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_COUNT, 0, "typed %lld, the list has %lld",
+				   (long long)stg_json_int(in, "count", -1), (long long)count);
+	stg_json_put(order, "batch", batch);
+	stg_json_put_int(order, "count", count);
+	if (!put_order(c, order, serials, batch, err))
+		return false;
+	*ret = json_pack("{s:I, s:O}", "ordered", (json_int_t)count, "serials", serials);
+	return true;
+}
+
+/* One serial: it must be a pool row of a started batch, and its last four characters were typed. */
+static bool order_serial(struct stg_op_ctx *c, const char *serial, const char *typed, struct stg_error *err)
+{
+	size_t n = strlen(serial);
+	if (n < 4 || strcasecmp(serial + n - 4, typed) != 0)
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_SERIAL, 0, "serial %s", serial);
+	struct stg_identity who = { 0 };
+	stg_copy(who.family, sizeof(who.family), "apple");
+	stg_copy(who.serial, sizeof(who.serial), serial);
+	STG_AUTO(stg_json_free_at) json_t *row = stg_store_batch_match(c->store, &who, NULL);
+	if (!row)
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ERASE_NOT_IN_BATCH, 0, "serial %s", serial);
+	if (strcmp(stg_json_str(row, "ownership"), "pool") != 0)
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ERASE_NOT_POOL, 0, "serial %s is '%s'", serial,
+				   stg_json_str_or(row, "ownership", "unknown"));
+	STG_AUTO(stg_json_free_at) json_t *order = json_object(), *serials = json_pack("[s]", stg_json_str_or(row, "serial", serial));
+	stg_json_put(order, "batch", stg_json_str(row, "batch"));
+	return put_order(c, order, serials, serial, err);
+}
+
+static bool order(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const json_t *serials = json_object_get(in, "serials");
+	if (!serials)
+		return order_batch(c, in, ret, err);
+	size_t i;
+	json_t *one;
+	json_t *done = json_array();
+	json_array_foreach(serials, i, one) {
+		if (!order_serial(c, stg_json_str(one, "serial"), stg_json_str(one, "confirm"), err)) {
+			json_decref(done);
+			return false;
+		}
+		json_array_append_new(done, json_string(stg_json_str(one, "serial")));
+	}
+	*ret = json_pack("{s:I, s:o}", "ordered", (json_int_t)json_array_size(done), "serials", done);
+	return true;
+}
+
+const struct stg_op stg_ops_wipe[] = {
+	{ "wipe.list", STG_OP_STORE, list },
+	{ "wipe.order", STG_OP_STORE, order },
+	{ 0 },
+};

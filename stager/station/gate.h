@@ -1,0 +1,27 @@
+/*
+ * gate.h - may this device be erased, now, on this attach? A pure function, so that every order of events can be tried.
+ */
+#ifndef STATION_GATE_H
+#define STATION_GATE_H
+
+#include <stager/identity.h>
+
+/* One yes each; any no refuses. What each is read from stands in erase_ask() of asks.c. */
+struct gate_facts {
+	bool erasing_allowed_here;       /* not a no-erase station (STAGER_NO_ERASE unset) */
+	bool blueprint_erases;           /* the running step is the job's pinned erase step */
+	const char *ownership;           /* "pool", "personal", "unknown" */
+	bool batch_started;              /* the job's batch is started, and the device is one of its rows */
+	bool port_allowed;               /* its port, on this attach */
+	bool ordered;                    /* a person typed the count or the serial, and that order is not spent */
+	bool present;                    /* this attach is still plugged in */
+	uint64_t job_attach, attach;     /* the attach the job was started on, the attach that asks */
+	const struct stg_identity *job_identity, *read_now;   /* who the job is for, and what was just re-read */
+	unsigned int attached_as_this;   /* how many attached devices say they are this unit or carry this serial */
+	bool token_spent;                /* this attach has asked before */
+};
+
+/* True, or false with STG_E_SAFETY and the row that says which condition is missing. */
+bool gate_opens(const struct gate_facts *f, struct stg_error *err);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * intake.c - who is it, seen before, which batch, which job.
+ *
+ * For:    workers.c, when a worker has said who it is.
+ * Uses:   the recorder: everything is decided in one transaction, so that two attaches of one device cannot both get a job.
+ * Called: workers.c.
+ * Thread: asks on the main loop's, decides on the recorder's.
+ *
+ * Order: an open job of this unit goes on; else a row of a started batch; else a person's explicit order; else it is
+ * not in the order: what this attach's intake paired is unpaired at once, and nothing is written to the device.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <stager/blueprint.h>
+
+#include "station_i.h"
+
+static const struct stg_tag tag = { .room = "intake" };
+
+enum verdict { GO, REST, UNEXPECTED };
+
+struct decide {
+	struct stg_station *station;
+	uint64_t attach;
+	struct stg_identity who;
+	json_t *order;
+	char port[STG_PORT_MAX], label[32], port_batch[64];
+	bool window_open, known, no_backup;
+	/* the answer */
+	enum verdict verdict;
+	json_t *job;
+	char word[24], wait[16], batch[64];
+	unsigned int why_id;
+	char why[200];
+};
+
+static void rest(struct decide *d, const char *word, unsigned int id, const char *why)
+{
+	d->verdict = REST;
+	stg_copy(d->word, sizeof(d->word), word);
+	d->why_id = id;
+	stg_copy(d->why, sizeof(d->why), why);
+}
+
+/* A job that stands is started again on this attach; false: it stays as it is (d says how). */
+static bool resume(struct stg_store *store, struct decide *d, struct stg_error *err)
+{
+	enum stg_job_state state;
+	int64_t id = stg_json_int(d->job, "id", 0);
+	const json_t *why = json_object_get(d->job, "why");
+	stg_copy(d->batch, sizeof(d->batch), stg_json_str(d->job, "batch"));
+	if (!stg_job_state_parse(stg_json_str(d->job, "state"), &state))
+		return stg_fail(err, STG_E_BUG, 0, "job %lld has an unknown state", (long long)id);
+	if (state == STG_JOB_HOLD) {
+		rest(d, "hold", (unsigned int)stg_json_int(why, "id", 0), stg_json_str(why, "reason"));
+		return true;
+	}
+	if (state == STG_JOB_PARKED && strcmp(stg_json_str(why, "wait"), "line") == 0 && !d->window_open) {
+		rest(d, "waiting", (unsigned int)stg_json_int(why, "id", 0), stg_json_str(why, "msg"));
+		stg_copy(d->wait, sizeof(d->wait), "line");
+		return true;
+	}
+	json_t *move = json_object();
+	stg_json_put(move, "port", d->port);
+	stg_json_put(move, "label", d->label);
+	stg_json_put_int(move, "attach", (int64_t)d->attach);
+	bool ok = (state == STG_JOB_WAITING || state == STG_JOB_RUNNING || stg_store_job_move(store, id, STG_JOB_WAITING, NULL, err)) &&
+		  (state == STG_JOB_RUNNING || stg_store_job_move(store, id, STG_JOB_RUNNING, move, err));
+	json_decref(move);
+	d->verdict = GO;
+	return ok;
+}
+
+static bool add_job(struct stg_store *store, struct decide *d, const char *batch, const json_t *row, const json_t *blueprint,
+		    const json_t *profiles, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *job = json_object();
+	stg_json_put(job, "family", d->who.family);
+	stg_json_put(job, "unit", d->who.unit);
+	stg_json_put(job, "batch", batch);
+	if (row && json_object_get(row, "row"))
+		json_object_set(job, "row", json_object_get(row, "row"));
+	json_object_set(job, "blueprint", (json_t *)(uintptr_t)blueprint);
+	if (profiles)
+		json_object_set(job, "profiles", (json_t *)(uintptr_t)profiles);
+	stg_json_put(job, "port", d->port);
+	stg_json_put(job, "label", d->label);
+	stg_json_put_int(job, "attach", (int64_t)d->attach);
+	stg_json_put(job, "actor", d->order ? stg_json_str_or(d->order, "actor", "station") : "station");
+	STG_AUTO(stg_json_free_at) json_t *attributes = json_object();
+	if (row) {
+		json_object_update(attributes, json_object_get(row, "attributes"));
+		static const char *const own[] = { "asset_tag", "name", "ownership" };
+		for (size_t i = 0; i < STG_ARRAY_LEN(own); i++)
+			stg_json_put(attributes, own[i], stg_json_str(row, own[i]));
+	}
+	json_object_set(job, "attributes", attributes);
+	int64_t id = 0;
+	STG_AUTO(stg_json_free_at) json_t *move = json_pack("{s:I}", "attach", (json_int_t)d->attach);
+	if (!stg_store_job_add(store, job, &id, err) || !stg_store_job_move(store, id, STG_JOB_RUNNING, move, err))
+		return false;
+	json_decref(d->job);
+	d->job = stg_store_job(store, id, err);
+	stg_copy(d->batch, sizeof(d->batch), batch);
+	d->verdict = GO;
+	return d->job != NULL;
+}
+
+static bool from_batch(struct stg_store *store, struct decide *d, const json_t *row, struct stg_error *err)
+{
+	const char *batch = stg_json_str(row, "batch"), *end = stg_json_str(row, "end");
+	stg_copy(d->batch, sizeof(d->batch), batch);
+	if (strcmp(end, "staged") == 0) {
+		rest(d, "staged", 0, "");
+		return true;
+	}
+	if (strcmp(end, "failed") == 0 && !d->order) {
+		rest(d, "failed", (unsigned int)stg_json_int(row, "why_id", 0), stg_json_str(row, "reason"));
+		return true;
+	}
+	STG_AUTO(stg_json_free_at) json_t *pins = stg_store_batch_pins(store, batch, err);
+	if (!pins)
+		return false;
+	return add_job(store, d, batch, row, json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), err);
+}
+
+static bool run(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	struct decide *d = arg;
+	int64_t device = 0;
+	struct stg_error why = { 0 };
+	if (!d->who.unit[0]) {
+		rest(d, "failed", 0, "it did not say its ECID");
+		return true;
+	}
+	if (!stg_store_device_put(store, &d->who, &device, err))
+		return false;
+	d->job = stg_store_job_open(store, d->who.family, d->who.unit, &why);
+	if (!d->job && why.code != STG_E_NOT_FOUND) {
+		*err = why;
+		return false;
+	}
+	if (d->no_backup) {
+		rest(d, "listed", STG_ID_NO_BACKUP, "real devices wait for a verified backup");
+		return true;
+	}
+	stg_error_reset(&why);
+	STG_AUTO(stg_json_free_at) json_t *hold = stg_store_hold_of(store, &d->who, &why);
+	if (!hold && why.code != STG_E_NOT_FOUND) {
+		*err = why;
+		return false;
+	}
+	if (hold) {
+		rest(d, "hold", (unsigned int)stg_json_int(hold, "id", 0), stg_json_str(hold, "reason"));
+		return true;
+	}
+	if (d->job)
+		return resume(store, d, err);
+	stg_error_reset(&why);
+	STG_AUTO(stg_json_free_at) json_t *row = stg_store_batch_match(store, &d->who, &why);
+	if (row && (!d->order || json_object_get(d->order, "batch")))
+		return from_batch(store, d, row, err);
+	if (d->order)
+		return add_job(store, d, "", row, json_object_get(d->order, "blueprint"), json_object_get(d->order, "profiles"), err);
+	if (why.code == STG_E_HOLD || why.code == STG_E_WAITING) {
+		rest(d, why.code == STG_E_HOLD ? "hold" : "listed", why.id, why.msg);
+		return true;
+	}
+	if (why.code != STG_E_NOT_FOUND) {
+		*err = why;
+		return false;
+	}
+	/* It may still be in the order, by a serial that only a paired device tells: `known` says that it was told. */
+	if (!d->known) {
+		rest(d, "listed", 0, "");
+		return true;
+	}
+	d->verdict = UNEXPECTED;
+	return !d->port_batch[0] || stg_store_unexpected(store, d->port_batch, &d->who, d->port, err);
+}
+
+static unsigned int alike(struct stg_station *s, const struct slot *me)
+{
+	unsigned int n = 0;
+	for (const struct slot *slot = s->slots; slot; slot = slot->next)
+		if (slot == me || (me->identity.unit[0] && strcmp(slot->identity.unit, me->identity.unit) == 0) ||
+		    (me->identity.serial[0] && strcmp(slot->identity.serial, me->identity.serial) == 0))
+			n++;
+	return n;
+}
+
+static void done(void *arg, bool ok, const struct stg_error *err)
+{
+	struct decide *d = arg;
+	struct stg_station *s = d->station;
+	struct slot *slot = slot_by_attach(s, d->attach);
+	if (!slot || !slot->worker || slot->state != SLOT_DECIDING) {
+		/* it went while we looked: a job that was made or resumed waits for its return */
+		if (ok && d->verdict == GO)
+			job_orphaned(s, stg_json_int(d->job, "id", 0));
+		goto out;
+	}
+	if (!ok) {
+		stg_log_error(STG_LOG_ERR, &tag, err);
+		slot_why(slot, err->id, err->msg);
+		slot_word(s, slot, "failed");
+		worker_end(s, slot);
+		goto out;
+	}
+	stg_copy(slot->batch, sizeof(slot->batch), d->batch);
+	stg_copy(slot->wait, sizeof(slot->wait), d->wait);
+	slot_why(slot, d->why_id, d->why);
+	switch (d->verdict) {
+	case GO:
+		slot->job = stg_json_int(d->job, "id", 0);
+		json_decref(slot->job_row);
+		slot->job_row = stg_steal(d->job);
+		worker_steps(s, slot);
+		break;
+	case REST:
+		slot_word(s, slot, d->word);
+		worker_end(s, slot);
+		break;
+	case UNEXPECTED:
+		slot_why(slot, STG_ID_NOT_IN_ORDER, NULL);
+		slot_word(s, slot, "unexpected");
+		if (slot->paired_here)
+			worker_unpair(s, slot);
+		else
+			worker_end(s, slot);
+		break;
+	}
+out:
+	json_decref(d->job);
+	json_decref(d->order);
+	free(d);
+}
+
+/* A device that went silent while it was asked who it is: looked at once more, then shown as it is. */
+static bool cannot_decide(struct stg_station *s, struct slot *slot, const struct stg_error *why)
+{
+	if (!why || slot->identity.unit[0])
+		return false;
+	stg_log_error(STG_LOG_NOTICE, &(struct stg_tag){ .room = "intake", .unit = slot->arrival.udid }, why);
+	slot_why(slot, why->id, why->msg);
+	slot->again = slot->crashes++ == 0;
+	slot_word(s, slot, slot->again ? "queued" : "failed");
+	worker_end(s, slot);
+	return true;
+}
+
+void intake_decide(struct stg_station *s, struct slot *slot, const struct stg_error *why)
+{
+	if (cannot_decide(s, slot, why))
+		return;
+	if (alike(s, slot) > 1) {
+		slot_why(slot, STG_ID_TWO_ALIKE, slot->identity.serial);
+		slot_word(s, slot, "hold");
+		worker_end(s, slot);
+		return;
+	}
+	if (!slot->identity.serial[0] && strcmp(slot->trust, "ours") != 0) {
+		/* Not paired, so its serial is unknown. By ECID or UDID it may be in the order; if not, a person must help. */
+		if (why && why->id)
+			slot_why(slot, why->id, why->msg);
+	}
+	slot->state = SLOT_DECIDING;
+	struct decide *d = stg_calloc(1, sizeof(*d));
+	d->station = s;
+	d->attach = slot->arrival.attach;
+	d->who = slot->identity;
+	d->order = json_incref(slot->order);
+	d->window_open = window_open(s);
+	d->known = slot->identity.serial[0] != 0;
+	d->no_backup = !s->rehearsal && s->cache.org && stg_json_int(s->cache.org, "backup_verified_ms", 0) == 0;
+	stg_copy(d->port, sizeof(d->port), slot->arrival.port);
+	stg_copy(d->label, sizeof(d->label), slot->label);
+	stg_copy(d->port_batch, sizeof(d->port_batch), stg_json_str(batch_on_port(s, slot->arrival.port), "name"));
+	if (!d->known && why) {
+		stg_copy(d->why, sizeof(d->why), why->msg);
+		d->why_id = why->id;
+	}
+	queue_post(s->recorder, run, done, d);
+}

@@ -1,0 +1,119 @@
+/*
+ * pool.c - keys made in idle time, so that no device waits for one.
+ *
+ * For:    pairing (host identities, kept sealed in the inventory) and certificates (leaf keys, kept in memory only).
+ * Uses:   keys on the maker's thread, the recorder to keep what was made.
+ * Called: station.c once a second, asks.c and payload.c.
+ * Thread: the main loop's; the leaf keys are handed over between maker tasks, which run one after another.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include <stager/clock.h>
+
+#include "station_i.h"
+
+#define LEAF_KEYS 16
+
+static const struct stg_tag tag = { .room = "pool" };
+
+/* Maker thread only. */
+static struct stg_secret leaf_keys[LEAF_KEYS];
+static unsigned int n_leaf_keys;
+
+struct fill {
+	struct stg_station *station;
+	int64_t free, want;
+	char host_id[64];
+	struct stg_buf sealed;
+	int64_t cpu_us;
+};
+
+static void fill_done(struct fill *f, const struct stg_error *err)
+{
+	if (err && err->code != STG_OK)
+		stg_log_error(STG_LOG_WARNING, &tag, err);
+	f->station->filling_pool = false;
+	stg_buf_clear(&f->sealed);
+	free(f);
+}
+
+static bool keep_run(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	struct fill *f = arg;
+	return stg_store_hostid_add(store, f->host_id, stg_buf_view(&f->sealed), err);
+}
+
+static void keep_done(void *arg, bool ok, const struct stg_error *err)
+{
+	struct fill *f = arg;
+	f->station->pool_cpu_us += f->cpu_us;
+	fill_done(f, ok ? NULL : err);
+}
+
+static int64_t thread_cpu_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	(void)store;
+	struct fill *f = arg;
+	int64_t before = thread_cpu_us();
+	bool ok = true;
+	if (f->free < f->want)
+		ok = stg_hostid_make(f->station->keys, f->station->cache.buid, f->host_id, &f->sealed, err);
+	else if (f->station->cache.org && n_leaf_keys < LEAF_KEYS)
+		ok = stg_leaf_key_make(&leaf_keys[n_leaf_keys], err) && ++n_leaf_keys;
+	f->cpu_us = thread_cpu_us() - before;
+	return ok;
+}
+
+static void make_done(void *arg, bool ok, const struct stg_error *err)
+{
+	struct fill *f = arg;
+	if (ok && f->sealed.len) {
+		queue_post(f->station->recorder, keep_run, keep_done, f);
+		return;
+	}
+	f->station->pool_cpu_us += f->cpu_us;
+	fill_done(f, ok ? NULL : err);
+}
+
+static bool count_run(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	return stg_store_hostid_count(store, &((struct fill *)arg)->free, err);
+}
+
+static void count_done(void *arg, bool ok, const struct stg_error *err)
+{
+	struct fill *f = arg;
+	if (!ok) {
+		fill_done(f, err);
+		return;
+	}
+	queue_post(f->station->maker, make_run, make_done, f);
+}
+
+void pool_fill(struct stg_station *s)
+{
+	if (s->filling_pool || s->stopping || s->busy_workers || queue_waiting(s->maker))
+		return;
+	struct fill *f = stg_calloc(1, sizeof(*f));
+	f->station = s;
+	f->sealed = STG_BUF(256 << 10);
+	f->want = s->rehearsal ? 4 : 64;
+	s->filling_pool = true;
+	queue_post(s->recorder, count_run, count_done, f);
+}
+
+bool pool_take_leaf_key(struct stg_secret *ret)
+{
+	if (!n_leaf_keys)
+		return false;
+	stg_secret_move(ret, &leaf_keys[--n_leaf_keys]);
+	return true;
+}

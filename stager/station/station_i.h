@@ -1,0 +1,222 @@
+/*
+ * station_i.h - what the files of this room share: the live station, its slots and its workers.
+ *
+ * Everything here belongs to the main loop's thread. Tasks on other threads carry the attach epoch of a slot, never a
+ * pointer: when they come back the slot is looked up again, and may have gone.
+ */
+#ifndef STATION_I_H
+#define STATION_I_H
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include <stager/arrival.h>
+#include <stager/job.h>
+#include <stager/log.h>
+#include <stager/message.h>
+#include <stager/op.h>
+#include <stager/station.h>
+#include <stager/step.h>
+#include <stager/topology.h>
+#include <stager/watch.h>
+
+#include "queue.h"
+
+struct stg_nursery {
+	pid_t pid;
+	struct stg_channel *channel;
+};
+
+/* Where one attached device stands. */
+enum slot_state {
+	SLOT_LISTED,     /* seen, not touched: no batch wants its port, or another family */
+	SLOT_QUEUED,     /* will be looked at when a worker is free */
+	SLOT_INTAKE,     /* a worker asks who it is */
+	SLOT_DECIDING,   /* the recorder looks for its job */
+	SLOT_STEPS,      /* the worker carries out the blueprint */
+	SLOT_LEAVING,    /* the worker was told to end (unpair, rest) */
+	SLOT_RESTING,    /* nothing more to do on this attach, for now */
+};
+
+struct worker {
+	unsigned int ref;
+	pid_t pid;                       /* 0 until the nursery has answered */
+	struct stg_channel *channel;
+	sd_event_source *io, *deadline;
+	char mux[128];                   /* its private door */
+	bool job_sent, finished, killed_for_deadline, kill_wanted, exited;
+	/* the running step */
+	int n;
+	char key[96], step[32];
+	const struct stg_step *what;
+	json_t *begin;                   /* the step_begin that waits for its turn, NULL once it went */
+	bool on_disk, holds_turn;
+	bool token_used;
+	unsigned int challenges;         /* signed in this step: one, and one repeat after a refused signature */
+	int64_t deadline_ms;
+};
+
+struct slot {
+	struct slot *next;
+	struct stg_arrival arrival;
+	enum slot_state state;
+	struct worker *worker;
+	struct stg_identity identity;
+	json_t *facts;
+	char trust[16];
+	bool paired_here;                /* this attach's intake made the trust */
+	json_t *order;                   /* an explicit `stage` of a person: {"blueprint","profiles","actor"} */
+	int64_t job;
+	json_t *job_row;                 /* as the store gave it, with the pinned blueprint */
+	char batch[64], label[32];
+	bool again;                      /* look at it once more when the worker has ended */
+	unsigned int crashes;
+	/* what the board shows */
+	char word[24];                   /* listed queued looking working person waiting staged hold failed unexpected interrupted locked */
+	char wait[16];
+	unsigned int why_id;
+	char why_msg[240], step[32], ask[24];
+	int step_n, step_of, percent;
+	int64_t since_ms, step_since_ms, step_deadline_ms;
+};
+
+/* What the main loop knows of the database without asking: reloaded after every operation that changes it. */
+struct cache {
+	json_t *ports;                   /* [{"port","label","allowed"}] */
+	json_t *batches;                 /* started ones, with "ports" of their pins */
+	json_t *org;                     /* default organisation's row, or NULL */
+	struct stg_buf org_sealed;
+	json_t *settings;                /* activation_url, window, ... */
+	char buid[40];
+};
+
+struct client {
+	struct client *next;
+	struct stg_station *station;
+	struct stg_channel *channel;
+	sd_event_source *io;
+	char actor[128];
+	bool greeted, events, gone;
+	unsigned int calls;              /* answers still owed */
+};
+
+struct stg_station {
+	struct stg_station_setup setup;
+	char state_dir[512], socket[512], run_dir[512], activation_url[256];
+	bool rehearsal, stopping, settled, no_erase;
+	sd_event *loop;
+	struct stg_nursery *nursery;
+	sd_event_source *nursery_io, *listen_io, *watch_io, *muxdoor_io, *topology_io;
+	sd_event_source *recorder_io, *maker_io, *relay_io, *settle_timer, *tick, *watchdog;
+	struct stg_store *store;
+	struct stg_keys *keys;
+	struct queue *recorder, *maker, *relay;
+	struct stg_watch *watch;
+	struct stg_topology *topology;
+	bool mux_up;
+	struct stg_channel *muxdoor;
+	pid_t muxdoor_pid;
+	int lock_dir_fd;
+	struct slot *slots;
+	struct client *clients;
+	struct cache cache;
+	uint64_t next_attach;
+	unsigned int next_ref, busy_workers;
+	bool filling_pool, reloading, reload_again;
+	int64_t worker_cpu_us, door_cpu_us, pool_cpu_us, worker_rss_kib;  /* for `make bench` */
+	struct push_thread *push;
+	int64_t started_ms;
+	int exit_status;
+};
+
+/* nursery.c */
+int nursery_spawn(struct stg_nursery *n, const char *kind, const char *ref, int lock, struct stg_error *err);
+void nursery_kill(struct stg_nursery *n, pid_t pid);
+
+/* slots.c: what is plugged in, and what the station wants of it */
+struct slot *slot_by_attach(struct stg_station *s, uint64_t attach);
+struct slot *slot_by_udid(struct stg_station *s, const char *udid);
+void slots_arrived(struct stg_station *s, const struct stg_arrival *a);
+void slots_left(struct stg_station *s, const char *udid);
+void slots_free(struct stg_station *s);
+/* Something changed that may give a resting device work: ports, batches, orders, the line. */
+void slots_reconsider(struct stg_station *s);
+/* Starts workers for queued slots while there is room; fair between ports. */
+void slots_serve(struct stg_station *s);
+void slot_word(struct stg_station *s, struct slot *slot, const char *word);
+void slot_why(struct slot *slot, unsigned int id, const char *msg);
+json_t *slot_json(const struct slot *slot);
+const char *port_label(const struct stg_station *s, const char *port);
+bool port_allowed(const struct stg_station *s, const char *port);
+json_t *batch_on_port(const struct stg_station *s, const char *port);   /* borrowed: a started batch this port belongs to */
+void slot_rest(struct stg_station *s, struct slot *slot);
+
+/* workers.c: the talk with one worker */
+bool worker_start(struct stg_station *s, struct slot *slot, struct stg_error *err);
+void worker_gone(struct stg_station *s, struct slot *slot);
+void worker_end(struct stg_station *s, struct slot *slot);      /* asks it to leave */
+void worker_kill(struct stg_station *s, struct slot *slot);
+void worker_free(struct stg_station *s, struct slot *slot);
+bool worker_tell(struct slot *slot, json_t *m /* taken */);
+void worker_unpair(struct stg_station *s, struct slot *slot);
+void worker_steps(struct stg_station *s, struct slot *slot);    /* job_row is set: begin */
+void worker_door_ready(struct stg_station *s, struct slot *slot);
+void workers_spawned(struct stg_station *s, const json_t *m);
+void workers_exited(struct stg_station *s, const json_t *m);
+void workers_last_words(struct stg_station *s, struct slot *slot);
+void workers_turns(struct stg_station *s);                      /* a step of a capped kind ended: let the next one in */
+
+/* intake.c: whose is it, which job */
+/* `why` is what went wrong while asking, NULL: nothing. */
+void intake_decide(struct stg_station *s, struct slot *slot, const struct stg_error *why);
+
+/* finish.c: how a job ends */
+void job_ended(struct stg_station *s, struct slot *slot, const json_t *finished);
+void job_orphaned(struct stg_station *s, int64_t job);           /* its device went before its first step */
+void job_lost(struct stg_station *s, struct slot *slot, enum stg_id id, const char *msg);
+
+/* asks.c: what a worker may ask for */
+void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m);
+void ask_answer(struct slot *slot, const json_t *ask, json_t *ok_fields /* taken, NULL on failure */, const struct stg_error *err);
+json_t *job_values(const struct stg_station *s, const struct slot *slot);
+
+/* payload.c: profiles and certificates for one device */
+void payload_ask(struct stg_station *s, struct slot *slot, const json_t *m);
+void payload_installed(struct stg_station *s, int64_t job, bool proven);
+
+/* muxdoor.c */
+bool door_start(struct stg_station *s, struct stg_error *err);
+bool door_open(struct stg_station *s, struct slot *slot, const struct stg_secret *record, struct stg_error *err);
+void door_close(struct stg_station *s, const struct worker *w);
+void door_record(struct stg_station *s, const struct worker *w, const struct stg_secret *record);
+
+/* pool.c: host identities and leaf keys made in idle time */
+void pool_fill(struct stg_station *s);
+bool pool_take_leaf_key(struct stg_secret *ret);
+
+/* socket.c: stager.sock */
+bool socket_listen(struct stg_station *s, struct stg_error *err);
+void socket_close(struct stg_station *s);
+void socket_event(struct stg_station *s, json_t *event /* taken */);
+void event_slot(struct stg_station *s, const struct slot *slot);
+
+/* cache.c */
+bool cache_load(struct stg_store *store, struct cache *c, struct stg_error *err);   /* recorder's thread */
+void cache_use(struct stg_station *s, struct cache *fresh /* emptied */);
+void cache_reload(struct stg_station *s);
+bool cache_load_now(struct stg_station *s, struct stg_error *err);
+void cache_clear(struct cache *c);
+bool window_open(const struct stg_station *s);
+
+/* pushing.c: the push thread */
+bool pushing_start(struct stg_station *s, struct stg_error *err);
+void pushing_stop(struct stg_station *s);
+void pushing_wake(struct stg_station *s);
+
+/* ending.c */
+void station_stop(struct stg_station *s, bool now);
+void station_stop_if_idle(struct stg_station *s);
+/* [{"port","label","serial","step","seconds","erasing"}] */
+json_t *station_running(const struct stg_station *s);
+
+#endif
