@@ -15,7 +15,7 @@ bench_start() {
 	[ -x "$STAGER_BENCH" ] || { echo "not built: $STAGER_BENCH" >&2; return 1; }
 	BENCH=$(mktemp -d "${TMPDIR:-/tmp}/peers.XXXXXX")
 	mkfifo "$BENCH/ready"
-	"$STAGER_BENCH" --usbmuxd "unix:$BENCH/mux" --usbmuxd tcp:127.0.0.1:0 --control "unix:$BENCH/ctl" --pace instant "$@" \
+	"$STAGER_BENCH" --usbmuxd "unix:$BENCH/mux" --usbmuxd tcp:127.0.0.1:0 --control "unix:$BENCH/ctl" --pace instant --with-parent "$@" \
 		>"$BENCH/ready" 2>"$BENCH/errors" 3>&- </dev/null &
 	BENCH_PID=$!
 	exec 9<>"$BENCH/ready"   # both ends, so that neither side ever waits for the other to open

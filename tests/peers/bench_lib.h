@@ -75,12 +75,13 @@ static inline void bench_assert_text(struct bench *b, int device, const char *ke
 static inline void bench_start(struct bench *b, const char *option)
 {
 	char mux[96], control[96], address[96], line[8192];
-	char *argv[] = { (char *)(uintptr_t)bench_program(), "--iphones", "2", "--pace", "instant", "--usbmuxd", mux, "--control",
+	char *argv[] = { (char *)(uintptr_t)bench_program(), "--iphones", "2", "--pace", "instant", "--with-parent", "--usbmuxd", mux, "--control",
 			 control, *option ? (char *)(uintptr_t)option : NULL, NULL };
 	posix_spawn_file_actions_t actions;
 	json_t *list;
 	int out[2];
 
+	signal(SIGPIPE, SIG_IGN);   /* libimobiledevice writes to sockets that have gone */
 	memset(b, 0, sizeof(*b));
 	snprintf(b->dir, sizeof(b->dir), "/tmp/peers.XXXXXX");
 	assert_non_null(mkdtemp(b->dir));
