@@ -10,6 +10,15 @@
 # Each gets B, STAGER and STAGER_BENCH (absolute paths), an empty TMPDIR and HOME of its own, UTC and UTF-8.
 set -u
 
+# timeout gives the command a process group of its own: what the command leaves behind ends with it.
+timed() {
+	timeout -k 10 "$STG_TIMEOUT" "$@" >"$log" 2>&1 </dev/null &
+	group=$!
+	wait "$group"
+	status=$?
+	kill -KILL -- "-$group" 2>/dev/null
+}
+
 # One program: `run.sh --one KIND PATH NAME`, with the settings of the whole run in the environment.
 one() {
 	kind=$1 path=$2 name=$3
@@ -18,16 +27,18 @@ one() {
 	HOME=$TMPDIR/home
 	mkdir "$HOME"
 	export TMPDIR HOME
+	group=
+	trap '[ -z "$group" ] || kill -KILL -- "-$group" 2>/dev/null; rm -rf "$TMPDIR"; exit 130' INT TERM HUP
 	begin=$(date +%s)
 	case $kind in
 	missing) echo "not built: $path" >"$log"; status=1 ;;
-	bats) timeout -k 10 "$STG_TIMEOUT" bats --tap "$path" >"$log" 2>&1 </dev/null; status=$? ;;
+	bats) timed bats --tap "$path" ;;
 	*)
 		wrap=
 		[ -z "${STG_VALGRIND:-}" ] ||
 			wrap="valgrind --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite -q --trace-children=no"
 		# shellcheck disable=SC2086 # $wrap is a list of words
-		timeout -k 10 "$STG_TIMEOUT" $wrap "$path" >"$log" 2>&1 </dev/null; status=$? ;;
+		timed $wrap "$path" ;;
 	esac
 	seconds=$(($(date +%s) - begin))
 	chmod -R u+w "$TMPDIR" 2>/dev/null

@@ -52,6 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	read_every_way(y, stg_yaml_root(y));
-	STG_AUTO(stg_json_free_at) json_t *j = stg_yaml_json(stg_yaml_root(y));
+	json_decref(stg_yaml_json(stg_yaml_root(y)));
 	return 0;
 }
