@@ -72,8 +72,7 @@ static enum stg_wait wait_of(const struct stg_error *err)
 		enum stg_wait wait;
 	} rows[] = {
 		{ "NEEDS_CHARGE", STG_WAIT_CHARGE },
-		{ "ASSIGNED", STG_WAIT_REGISTRATION },
-		{ "WAITS_REGISTRATION", STG_WAIT_REGISTRATION },
+		{ "ASSIGNED_CENTRALLY", STG_WAIT_REGISTRATION },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(rows); i++)
 		if (strcmp(stg_id_name(err->id), rows[i].row) == 0)
