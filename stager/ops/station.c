@@ -11,6 +11,7 @@
  *   stage         {"port"|"serials":[..]|"all":true, "blueprint":{pinned},"profiles":{pinned}} -> {"staging":[{port,udid,attach}],"skipped":[..]}
  *   station.stop  {"now":bool} -> {"running":[{"port","label","serial","step","seconds","erasing"}]}
  *   station.show  -> figures: pid, workers, CPU, memory
+ *   push.now      {"target"} -> {}: waits of targets are forgotten, the push thread goes round at once
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,10 +165,19 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return true;
 }
 
+static bool push_now(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)err;
+	pushing_now(c->station, stg_json_str(in, "target"));
+	*ret = json_object();
+	return true;
+}
+
 const struct stg_op stg_ops_station[] = {
 	{ "devices", STG_OP_STATION, devices },
 	{ "stage", STG_OP_STATION, stage },
 	{ "station.stop", STG_OP_STATION, stop },
 	{ "station.show", STG_OP_STATION, show },
+	{ "push.now", STG_OP_STATION, push_now },
 	{ 0 },
 };

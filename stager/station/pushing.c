@@ -25,7 +25,8 @@ struct push_thread {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool woken, stopping;
+	bool woken, stopping, at_once;
+	char only[64];               /* the target a person asked for, "" = all */
 	struct stg_stop *stop;
 };
 
@@ -138,14 +139,21 @@ static void event(void *ctx, const char *target, const char *what, int64_t count
 static void *serve(void *arg)
 {
 	struct push_thread *p = arg;
-	const struct stg_push_door door = {
+	struct stg_push_door door = {
 		.ctx = p, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .note = note, .event = event,
 		.rehearsal = p->station->rehearsal, .state_dir = p->station->state_dir,
 	};
 	for (;;) {
 		int64_t delivered = 0, next = INT64_MAX;
 		struct stg_error err = { 0 };
-		if (!stg_push_round(&door, NULL, p->stop, &delivered, &next, &err) && err.code != STG_E_CANCELLED) {
+		char only[sizeof(p->only)];
+		pthread_mutex_lock(&p->lock);
+		door.at_once = p->at_once;
+		stg_copy(only, sizeof(only), p->only);
+		p->at_once = false;
+		p->only[0] = 0;
+		pthread_mutex_unlock(&p->lock);
+		if (!stg_push_round(&door, only[0] ? only : NULL, p->stop, &delivered, &next, &err) && err.code != STG_E_CANCELLED) {
 			stg_log_error(STG_LOG_WARNING, &tag, &err);
 			next = stg_boot_ms() + 5000;
 		}
@@ -202,6 +210,18 @@ void pushing_wake(struct stg_station *s)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->woken = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pushing_now(struct stg_station *s, const char *target)
+{
+	struct push_thread *p = s->push;
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->at_once = p->woken = true;
+	stg_copy(p->only, sizeof(p->only), target);
 	pthread_cond_signal(&p->wake);
 	pthread_mutex_unlock(&p->lock);
 }

@@ -212,6 +212,7 @@ bool window_open(const struct stg_station *s);
 bool pushing_start(struct stg_station *s, struct stg_error *err);
 void pushing_stop(struct stg_station *s);
 void pushing_wake(struct stg_station *s);
+void pushing_now(struct stg_station *s, const char *target);    /* "" = all: a person asked */
 
 /* ending.c */
 void station_stop(struct stg_station *s, bool now);

@@ -1,0 +1,48 @@
+/*
+ * audit.c - who did what: a log that shows when it was changed.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/audit.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static const struct column entries[] = {
+	{ "seq", N_("no"), COLUMN_TEXT }, { "time", N_("time"), COLUMN_TEXT }, { "actor", N_("who"), COLUMN_TEXT },
+	{ "verb", N_("what"), COLUMN_TEXT }, { "object", N_("object"), COLUMN_TEXT },
+	{ "unit", N_("device"), COLUMN_TEXT }, { "outcome", N_("outcome"), COLUMN_TEXT },
+	{ 0 },
+};
+
+static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("%lld entries, %lld checkpoints: nothing was changed.\n"), (long long)stg_json_int(ret, "rows", 0),
+	       (long long)stg_json_int(ret, "checkpoints", 0));
+}
+
+static const struct verb verbs[] = {
+	{ "", "audit.list", "--from# --limit# --last#", entries, "rows", NULL, NULL },
+	{ "list", "audit.list", "--from# --limit# --last#", entries, "rows", NULL, NULL },
+	{ "verify", "audit.verify", "", NULL, NULL, say, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_audit = {
+	.name = "audit",
+	.usage = "stager audit verify\n"
+		 "stager audit list [--last N]",
+	.about = N_("who did what: a log that shows when it was changed"),
+	.run = run,
+};

@@ -1,0 +1,114 @@
+/*
+ * batch.c - expected devices: import, check, start, pause, close.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/batch.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static const struct column batches[] = {
+	{ "name", N_("name"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT },
+	{ "blueprint", N_("blueprint"), COLUMN_TEXT }, { "balance.expected", N_("expected"), COLUMN_TEXT },
+	{ "balance.staged", N_("staged"), COLUMN_TEXT }, { "balance.running", N_("running"), COLUMN_TEXT },
+	{ "balance.waiting", N_("waiting"), COLUMN_TEXT }, { "balance.hold", N_("on hold"), COLUMN_TEXT },
+	{ "balance.failed", N_("failed"), COLUMN_TEXT }, { "balance.missing", N_("missing"), COLUMN_TEXT },
+	{ "balance.unexpected", N_("not in the order"), COLUMN_TEXT },
+	{ 0 },
+};
+static const struct column rows[] = {
+	{ "line", N_("line"), COLUMN_TEXT }, { "serial", N_("serial"), COLUMN_TEXT },
+	{ "asset_tag", N_("tag"), COLUMN_TEXT }, { "name", N_("name"), COLUMN_TEXT },
+	{ "end", N_("end"), COLUMN_STATE }, { "code", N_("why"), COLUMN_CODE },
+	{ "reason", N_("detail"), COLUMN_TEXT },
+	{ 0 },
+};
+
+static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	static const struct column columns[] = { { "heading", N_("column"), COLUMN_TEXT }, { "field", N_("becomes"), COLUMN_TEXT }, { 0 } };
+	static const struct column first[] = {
+		{ "line", N_("line"), COLUMN_TEXT }, { "serial", N_("serial"), COLUMN_TEXT }, { "imei", N_("IMEI"), COLUMN_TEXT },
+		{ "name", N_("name"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
+	};
+	static const struct column problems[] = { { "text", N_("what is wrong"), COLUMN_TEXT }, { 0 } };
+	printf(_("%s: %lld devices, encoding %s, separator '%s'\n\n"), stg_json_str(in, "file"), (long long)stg_json_int(ret, "count", 0),
+	       stg_json_str(ret, "encoding"), strcmp(stg_json_str(ret, "separator"), "\t") == 0 ? "tab" : stg_json_str(ret, "separator"));
+	table_print(c, json_object_get(ret, "columns"), columns, NULL);
+	putchar('\n');
+	table_print(c, json_object_get(ret, "rows"), first, NULL);
+	if (json_array_size(json_object_get(ret, "problems"))) {
+		putchar('\n');
+		table_print(c, json_object_get(ret, "problems"), problems, NULL);
+		printf(_("%lld lines must be corrected before this list can be imported.\n"), (long long)stg_json_int(ret, "problem_count", 0));
+	}
+}
+
+static int check_status(const json_t *ret)
+{
+	return stg_json_int(ret, "problem_count", 0) ? 3 : 0;
+}
+
+static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("Batch %s: %lld devices, blueprint %s. Start it with: stager batch start %s\n"), stg_json_str(ret, "name"),
+	       (long long)stg_json_int(ret, "count", 0), stg_json_str(ret, "blueprint"), stg_json_str(ret, "name"));
+	if (stg_json_bool(ret, "erases", false))
+		puts(_("This blueprint erases. Nothing is erased until you confirm it with: stager wipe"));
+}
+
+static void say_state(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	const char *state = stg_json_str(ret, "state");
+	printf(strcmp(state, "started") == 0 ? _("Batch %s is started. Plug in.\n") : strcmp(state, "paused") == 0 ?
+	       _("Batch %s is paused: what runs is finished, nothing new begins.\n") : _("Batch %s is open again; start it to go on.\n"),
+	       stg_json_str(ret, "name"));
+}
+
+static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)in;
+	STG_AUTO(stg_json_free_at) json_t *one = json_array();
+	json_array_append(one, (json_t *)(uintptr_t)ret);
+	table_print(c, one, batches, NULL);
+	putchar('\n');
+	table_print(c, json_object_get(ret, "rows"), rows, NULL);
+}
+
+static const struct verb verbs[] = {
+	{ "", "batch.list", "", batches, NULL, NULL, NULL },
+	{ "list", "batch.list", "", batches, NULL, NULL, NULL },
+	{ "check", "batch.check", "file< --map:", NULL, NULL, say_check, check_status },
+	{ "import", "batch.import", "file< --name= --blueprint= --map: --params: --abm<", NULL, NULL, say_import, NULL },
+	{ "show", "batch.show", "name", NULL, NULL, say_show, NULL },
+	{ "start", "batch.start", "name --ports, --params:", NULL, NULL, say_state, NULL },
+	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
+	{ "reopen", "batch.reopen", "name", NULL, NULL, say_state, NULL },
+	{ "update", "batch.update", "name --ports, --params:", NULL, NULL, NULL, NULL },
+	{ "close", "batch.close", "name --dir= --open!", NULL, NULL, NULL, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_batch = {
+	.name = "batch",
+	.usage = "stager batch check FILE [--map serial=COL]\n"
+		 "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--abm LIST.csv]\n"
+		 "stager batch list | show NAME\n"
+		 "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] | pause NAME | reopen NAME | update NAME\n"
+		 "stager batch close NAME [--dir DIR] [--open]",
+	.about = N_("expected devices: import, check, start, pause, close"),
+	.run = run,
+};

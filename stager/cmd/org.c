@@ -1,0 +1,62 @@
+/*
+ * org.c - the organisation: supervision identity and certificate authority.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/org.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static const struct column orgs[] = {
+	{ "name", N_("name"), COLUMN_TEXT },
+	{ "supervisor.not_after", N_("supervision identity until"), COLUMN_TEXT },
+	{ "backup_verified_ms", N_("backup verified"), COLUMN_TIME },
+	{ 0 },
+};
+
+static void say_create(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("Organisation %s is ready. Losing its identity would mean erasing every device it supervises:\n"
+		 "now make the backup and keep it somewhere else: stager org backup FILE\n"), stg_json_str(ret, "name"));
+}
+
+static void say_backup(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c;
+	printf(_("%s: %lld bytes, read back and compared. Keep it and its passphrase away from this station.\n"), stg_json_str(in, "file"),
+	       (long long)stg_json_int(ret, "bytes", 0));
+}
+
+static const struct verb verbs[] = {
+	{ "", "org.list", "", orgs, NULL, NULL, NULL },
+	{ "list", "org.list", "", orgs, NULL, NULL, NULL },
+	{ "create", "org.create", "name --country= --domain= --email= --phone= --address= --department= --crl_url=", NULL, NULL, say_create, NULL },
+	{ "import", "org.import", "name --identity< --key< --country= --domain= ^password", NULL, NULL, say_create, NULL },
+	{ "show", "org.show", "name?", NULL, NULL, NULL, NULL },
+	{ "backup", "org.backup", "file> --name= ^passphrase", NULL, NULL, say_backup, NULL },
+	{ "restore", "org.restore", "file< ^passphrase", NULL, NULL, say_create, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_org = {
+	.name = "org",
+	.usage = "stager org create NAME [--country CC] [--domain D] [--email E] [--phone P]\n"
+		 "stager org import NAME --identity FILE [--key FILE]     asks for the file's password\n"
+		 "stager org list | show [NAME]\n"
+		 "stager org backup FILE [--name NAME]                    asks for a passphrase, kept off the station\n"
+		 "stager org restore FILE",
+	.about = N_("the organisation: supervision identity and certificate authority"),
+	.run = run,
+};

@@ -1,0 +1,46 @@
+/*
+ * outbox.c - results on their way.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/outbox.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static const struct column rows[] = {
+	{ "id", N_("id"), COLUMN_TEXT }, { "target", N_("target"), COLUMN_TEXT },
+	{ "serial", N_("serial"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT },
+	{ "attempts", N_("tries"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
+	{ "text", N_("detail"), COLUMN_TEXT },
+	{ 0 },
+};
+
+static const struct verb verbs[] = {
+	{ "", "outbox.summary", "", NULL, NULL, NULL, NULL },
+	{ "list", "outbox.list", "--target= --state= --serial= --open!", rows, NULL, NULL, NULL },
+	{ "retry", "outbox.retry", "--id# --target= --state= --serial=", NULL, NULL, NULL, NULL },
+	{ "drop", "outbox.drop", "--id# --reason= --second= ^second_pin", NULL, NULL, NULL, NULL },
+	{ "explain", "outbox.explain", "--id#", NULL, NULL, NULL, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_outbox = {
+	.name = "outbox",
+	.usage = "stager outbox list [--target T] [--state S] [--serial S] [--open]\n"
+		 "stager outbox retry [--id N | --target T]\n"
+		 "stager outbox drop --id N --reason TEXT --second NAME\n"
+		 "stager outbox explain ID",
+	.about = N_("results on their way"),
+	.run = run,
+};

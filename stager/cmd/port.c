@@ -1,0 +1,54 @@
+/*
+ * port.c - the sockets of the bench: names, and which may be used.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/port.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static const struct column ports[] = {
+	{ "port", N_("port"), COLUMN_TEXT }, { "label", N_("label"), COLUMN_TEXT },
+	{ "allowed", N_("allowed"), COLUMN_TEXT },
+	{ 0 },
+};
+
+static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	size_t n = json_array_size(json_object_get(ret, "ports"));
+	if (n == 1 && strcmp(json_string_value(json_array_get(json_object_get(ret, "ports"), 0)), "*") == 0)
+		puts(stg_json_bool(ret, "allowed", false) ? _("Every port may be used.") : _("No port may be used unless it is named."));
+	else
+		printf(stg_json_bool(ret, "allowed", false) ? _("%zu ports may be used.\n") : _("%zu ports are left alone.\n"), n);
+}
+
+static const struct verb verbs[] = {
+	{ "", "port.list", "", ports, "ports", NULL, NULL },
+	{ "list", "port.list", "", ports, "ports", NULL, NULL },
+	{ "label", "port.label", "port label?", NULL, NULL, NULL, NULL },
+	{ "allow", "port.allow", "ports...", NULL, NULL, say, NULL },
+	{ "deny", "port.deny", "ports...", NULL, NULL, say, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_port = {
+	.name = "port",
+	.usage = "stager port list\n"
+		 "stager port label PORT LABEL\n"
+		 "stager port allow PORT...    PORT: a path (2-1.4), a pattern (2-1.*), a label, a range (A1-A8), all\n"
+		 "stager port deny PORT...",
+	.about = N_("the sockets of the bench: names, and which may be used"),
+	.run = run,
+};

@@ -1,0 +1,97 @@
+/*
+ * status.c - five lines: batch, ports, hands, line and outbox, first expiry.
+ *
+ * For:    whoever walks up to the bench.
+ * Uses:   op "status".
+ * Called: main.c, also without a subcommand.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include <stager/clock.h>
+#include <stager/text.h>
+
+#include "_table.h"
+
+static void day(int64_t wall_ms, char ret[32])
+{
+	time_t s = (time_t)(wall_ms / 1000);
+	struct tm tm;
+	ret[0] = 0;
+	if (localtime_r(&s, &tm))
+		strftime(ret, 32, "%Y-%m-%d", &tm);
+}
+
+static void batches(const json_t *list)
+{
+	size_t i;
+	json_t *b;
+	if (!json_array_size(list))
+		puts(_("Batch    none. Import one: stager batch import FILE --name NAME --blueprint B"));
+	json_array_foreach(list, i, b) {
+		const json_t *n = json_object_get(b, "balance");
+		printf(_("Batch    %s (%s): %lld of %lld staged, %lld running, %lld waiting, %lld on hold, %lld failed\n"), stg_json_str(b, "name"),
+		       _(stg_json_str(b, "state")), (long long)stg_json_int(n, "staged", 0), (long long)stg_json_int(n, "expected", 0),
+		       (long long)stg_json_int(n, "running", 0), (long long)stg_json_int(n, "waiting", 0), (long long)stg_json_int(n, "hold", 0),
+		       (long long)stg_json_int(n, "failed", 0));
+	}
+}
+
+static void outbox(const json_t *ret)
+{
+	const json_t *line = json_object_get(ret, "line"), *box = json_object_get(ret, "outbox");
+	int64_t waiting = stg_json_int(box, "waiting", 0), oldest = stg_json_int(box, "oldest_ms", 0);
+	const char *open = stg_json_bool(line, "open", true) ? _("open") : _("closed");
+	if (!waiting)
+		printf(_("Line     %s; outbox empty, %lld delivered\n"), open, (long long)stg_json_int(box, "delivered", 0));
+	else
+		printf(_("Line     %s; %lld results wait, the oldest for %lld min\n"), open, (long long)waiting,
+		       oldest ? (long long)(stg_wall_ms() - oldest) / 60000 : 0LL);
+}
+
+static int run(struct stg_cmd_ctx *c)
+{
+	int status = 0;
+	json_t *ret = NULL;
+	if (!stg_cmd_call(c, "status", NULL, NULL, 0, &ret, &status))
+		return status;
+	if (c->json) {
+		document_print(c, ret);
+	} else {
+		const json_t *ports = json_object_get(ret, "ports"), *hand = json_object_get(ret, "hand"), *expiry = json_object_get(ret, "expiry");
+		const json_t *next = json_object_get(hand, "next");
+		bool running = c->caller->fd >= 0;
+		char until[32];
+		batches(json_object_get(ret, "batches"));
+		printf(_("Ports    %lld busy of %lld allowed; station %s\n"), (long long)stg_json_int(ports, "busy", 0),
+		       (long long)stg_json_int(ports, "allowed", 0), running ? _("running") : _("not running (stager run)"));
+		int64_t hands = stg_json_int(hand, "waiting", 0);
+		if (hands)
+			printf(_("Hands    %lld needed; next: %s %s %s\n"), (long long)hands, stg_json_str_or(next, "label", stg_json_str(next, "port")),
+			       stg_json_str(next, "serial"), stg_id_sentence((unsigned int)stg_json_int(next, "id", 0)));
+		else
+			puts(_("Hands    none needed"));
+		outbox(ret);
+		day(stg_json_int(expiry, "not_after_ms", 0), until);
+		if (expiry)
+			printf(_("Expires  first: %s %s on %s\n"), stg_json_str(expiry, "name"), stg_json_str(expiry, "subject"), until);
+		else
+			puts(_("Expires  nothing known"));
+		const json_t *clock = json_object_get(ret, "clock");
+		if (clock && !stg_json_bool(clock, "ok", true))
+			printf("%s %s\n", stg_id_sentence((unsigned int)stg_json_int(clock, "id", 0)),
+			       stg_id_act((unsigned int)stg_json_int(clock, "id", 0)));
+		if (strcmp(stg_json_str(ret, "kind"), "rehearsal") == 0)
+			puts(_("This is a rehearsal state: virtual devices only."));
+	}
+	json_decref(ret);
+	return 0;
+}
+
+const struct stg_cmd stg_cmd_status = {
+	.name = "status",
+	.usage = "stager [status] [--json]",
+	.about = N_("five lines: batch, ports busy, hands, line and outbox, first expiry"),
+	.run = run,
+};

@@ -1,0 +1,52 @@
+/*
+ * target.c - the systems that get the results.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/target.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static const struct column targets[] = {
+	{ "name", N_("name"), COLUMN_TEXT }, { "connector", N_("connector"), COLUMN_TEXT },
+	{ "enabled", N_("on"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT },
+	{ "waiting", N_("waiting"), COLUMN_TEXT }, { "delivered", N_("delivered"), COLUMN_TEXT },
+	{ "rejected", N_("rejected"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
+	{ 0 },
+};
+static const struct column connectors[] = {
+	{ "name", N_("name"), COLUMN_TEXT }, { "about", N_("about"), COLUMN_TEXT },
+	{ "where", N_("where"), COLUMN_TEXT },
+	{ 0 },
+};
+
+static const struct verb verbs[] = {
+	{ "", "target.list", "", targets, NULL, NULL, NULL },
+	{ "list", "target.list", "", targets, NULL, NULL, NULL },
+	{ "check", "target.check", "name", NULL, NULL, NULL, NULL },
+	{ "try", "target.try", "name --record_id=", NULL, NULL, NULL, NULL },
+	{ "test", "target.test", "name", NULL, NULL, NULL, NULL },
+	{ "remove", "target.remove", "name", NULL, NULL, NULL, NULL },
+	{ "connectors", "target.connectors", "", connectors, NULL, NULL, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_target = {
+	.name = "target",
+	.usage = "stager target add NAME --url URL [--connector webhook|file] [--config KEY=VALUE] [--cert FILE] [--ca FILE]\n"
+		 "                        asks for nothing; secrets: --token or --secret read from a prompt with target secret\n"
+		 "stager target list | check NAME | try NAME --record ID | test NAME | remove NAME | connectors",
+	.about = N_("the systems that get the results"),
+	.run = run,
+};

@@ -1,0 +1,140 @@
+/*
+ * wipe.c - a person's order to erase: the count of a list, or the last four characters of a serial, typed.
+ *
+ * For:    people at the bench; scripts pass --count or --confirm, which replace the typing and no condition.
+ * Uses:   ops "wipe.list" and "wipe.order". The gate decides again when the device itself is there.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stager/text.h>
+
+#include "_table.h"
+
+static bool type_answer(const char *question, char *ret, size_t size)
+{
+	if (!isatty(STDIN_FILENO))
+		return false;
+	fprintf(stderr, "%s ", question);
+	if (!fgets(ret, (int)size, stdin))
+		return false;
+	ret[strcspn(ret, "\r\n")] = 0;
+	return true;
+}
+
+static int unconfirmed(const struct stg_cmd_ctx *c)
+{
+	struct stg_error err = { 0 };
+	stg_fail_id(&err, STG_E_SAFETY, STG_ID_ERASE_NOT_CONFIRMED, 0, "nothing was typed");
+	return stg_cmd_tell(c, &err);
+}
+
+static int order_batch(struct stg_cmd_ctx *c, const char *batch, int64_t count)
+{
+	static const struct column columns[] = {
+		{ "serial", N_("serial"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT }, { "name", N_("name"), COLUMN_TEXT }, { 0 },
+	};
+	static const struct column kept[] = {
+		{ "serial", N_("never erased"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
+	};
+	STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:s}", "batch", batch), *list = NULL, *ret = NULL;
+	int status = 0;
+	if (!stg_cmd_call(c, "wipe.list", in, NULL, 0, &list, &status))
+		return status;
+	if (!c->json && !c->quiet) {
+		table_print(c, json_object_get(list, "devices"), columns, NULL);
+		if (json_array_size(json_object_get(list, "refused"))) {
+			putchar('\n');
+			table_print(c, json_object_get(list, "refused"), kept, NULL);
+		}
+	}
+	if (count < 0) {
+		char typed[32];
+		if (!type_answer(_("Everything on these devices will be ERASED. Type their number:"), typed, sizeof(typed)))
+			return unconfirmed(c);
+		count = atoll(typed);
+	}
+	stg_json_put_int(in, "count", count);
+	if (!stg_cmd_call(c, "wipe.order", in, NULL, 0, &ret, &status))
+		return status;
+	if (c->json)
+		document_print(c, ret);
+	else
+		printf(_("%lld erases are ordered. Each happens when its device is plugged in and every condition holds.\n"),
+		       (long long)stg_json_int(ret, "ordered", 0));
+	return 0;
+}
+
+static int order_serials(struct stg_cmd_ctx *c, json_t *serials)
+{
+	STG_AUTO(stg_json_free_at) json_t *in = json_object(), *ret = NULL;
+	size_t i;
+	json_t *one;
+	int status = 0;
+	json_array_foreach(serials, i, one) {
+		char typed[16], question[160];
+		if (json_object_get(one, "confirm"))
+			continue;
+		snprintf(question, sizeof(question), _("%s will be ERASED. Type its last four characters:"), stg_json_str(one, "serial"));
+		if (!type_answer(question, typed, sizeof(typed)))
+			return unconfirmed(c);
+		stg_json_put(one, "confirm", typed);
+	}
+	json_object_set(in, "serials", serials);
+	if (!stg_cmd_call(c, "wipe.order", in, NULL, 0, &ret, &status))
+		return status;
+	if (c->json)
+		document_print(c, ret);
+	else
+		printf(_("%lld erases are ordered. Each happens when its device is plugged in and every condition holds.\n"),
+		       (long long)stg_json_int(ret, "ordered", 0));
+	return 0;
+}
+
+static int run(struct stg_cmd_ctx *c)
+{
+	static const struct option options[] = {
+		{ "batch", required_argument, NULL, 'b' }, { "count", required_argument, NULL, 'n' },
+		{ "serial", required_argument, NULL, 's' }, { "confirm", required_argument, NULL, 'c' }, { 0 },
+	};
+	STG_AUTO(stg_json_free_at) json_t *serials = json_array();
+	const char *batch = NULL;
+	int64_t count = -1;
+	char *end;
+	int opt;
+	optind = 1;
+	while ((opt = getopt_long(c->argc, c->argv, "", options, NULL)) != -1) {
+		switch (opt) {
+		case 'b': batch = optarg; break;
+		case 'n':
+			count = strtoll(optarg, &end, 10);
+			if (!*optarg || *end || count < 0)
+				return 2;
+			break;
+		case 's': json_array_append_new(serials, json_pack("{s:s}", "serial", optarg)); break;
+		case 'c':
+			if (!json_array_size(serials))
+				return 2;
+			stg_json_put(json_array_get(serials, json_array_size(serials) - 1), "confirm", optarg);
+			break;
+		default: return 2;
+		}
+	}
+	if ((batch != NULL) == (json_array_size(serials) > 0)) {
+		fprintf(stderr, "%s\n", _("stager wipe: say --batch NAME, or --serial S (there is no --all)"));
+		return 2;
+	}
+	return batch ? order_batch(c, batch, count) : order_serials(c, serials);
+}
+
+const struct stg_cmd stg_cmd_wipe = {
+	.name = "wipe",
+	.usage = "stager wipe --batch NAME [--count N]\nstager wipe --serial S [--confirm LAST4] [--serial S --confirm LAST4 ...]",
+	.about = N_("orders erases: the count or the end of each serial is typed; there is no --all"),
+	.run = run,
+};
