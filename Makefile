@@ -112,9 +112,9 @@ tsan:                  ## the station's threads under the thread sanitizer
 	$(Q)STG_SANITIZED=1 STG_ONLY=tsan sh tests/run.sh $(B)/tsan
 memcheck: build tests  ## the tests under valgrind
 	$(Q)STG_VALGRIND=1 sh tests/run.sh $(B)
-peers: build deps-check ## Debian's tools and go-ios against the virtual bench
+peers: build deps-check $(B)/bench-keys/63.pem ## Debian's tools and go-ios against the virtual bench
 	$(Q)STG_ONLY=peers sh tests/run.sh $(B)
-bench: build           ## speed and memory, with peers beside, into build/bench.json
+bench: build $(B)/bench-keys/63.pem         ## speed and memory, with peers beside, into build/bench.json
 	$(Q)sh tests/bench/run.sh $(B)
 lint:                  ## static analysis
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem \
