@@ -63,6 +63,16 @@ static void old_world_close(struct old_world *w)
 	*w = (struct old_world){ 0 };
 }
 
+/* Was the password judged at all? Empties OpenSSL's error queue. */
+static bool unknown_digest(void)
+{
+	unsigned long e;
+	bool found = false;
+	while ((e = ERR_get_error()))
+		found |= ERR_GET_LIB(e) == ERR_LIB_PKCS12 && ERR_GET_REASON(e) == PKCS12_R_UNKNOWN_DIGEST_ALGORITHM;
+	return found;
+}
+
 /* An empty password is written in two ways; NULL in *ret_pass means "none". */
 static bool right_password(PKCS12 *p12, const char *typed, const char **ret_pass)
 {
@@ -99,12 +109,12 @@ static bool open_p12(struct old_world *w, struct stg_bytes file, const char *pas
 		return refuse(err, STG_ID_IDENTITY_FILE, "neither PKCS#12 nor PEM");
 	}
 	bool ok = false;
+	ERR_clear_error();
 	PKCS12_get0_mac(NULL, NULL, NULL, &rounds, p12);
 	if (rounds && (ASN1_INTEGER_get(rounds) < 0 || ASN1_INTEGER_get(rounds) > MAC_ROUNDS_MAX))
 		refuse(err, STG_ID_P12_ALGORITHM, "more password rounds than anybody uses");
 	else if (!right_password(p12, password, &pass))
-		refuse(err, ERR_GET_REASON(ERR_peek_last_error()) == PKCS12_R_UNKNOWN_DIGEST_ALGORITHM ? STG_ID_P12_ALGORITHM : STG_ID_P12_PASSWORD,
-		       "the password does not open the file");
+		refuse(err, unknown_digest() ? STG_ID_P12_ALGORITHM : STG_ID_P12_PASSWORD, "the password does not open the file");
 	else if (PKCS12_parse(p12, pass, &key, &cert, NULL) != 1)
 		refuse(err, STG_ID_P12_ALGORITHM, w->legacy ? "the password is right, but its encryption is not known here"
 							    : "the password is right, but its old encryption is not available on this system");
