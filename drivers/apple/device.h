@@ -61,6 +61,9 @@ static inline struct apple_device *apple_device(struct stg_device *d)
 /* Makes dev->tls from the record. */
 bool apple_tls_ready(struct apple_device *dev, struct stg_error *err);
 void apple_tls_forget(struct apple_device *dev);
+EVP_PKEY *apple_read_key(struct stg_bytes pem);
+/* In the nursery: see driver.h, warm(). */
+void apple_warm(void);
 
 /* ---- record.c ---- */
 /* Reads the record through libusbmuxd, once; present or not, it is true. */

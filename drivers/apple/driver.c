@@ -114,4 +114,5 @@ const struct stg_driver stg_driver_apple = {
 	.set_language = apple_set_language,
 	.restart = apple_restart,
 	.erase = apple_erase,
+	.warm = apple_warm,
 };

@@ -145,9 +145,9 @@ bool apple_device_certificate(struct stg_bytes public_pem, struct stg_bytes root
 	EVP_PKEY *key = device_public_key(public_pem);
 	if (!key)
 		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_DEVICE_NONSENSE, 0, "the device's public key cannot be read");
-	BIO *in = memory(root_certificate), *key_in = memory(root_key), *out = BIO_new(BIO_s_mem());
+	BIO *in = memory(root_certificate), *out = BIO_new(BIO_s_mem());
 	X509 *root = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL, *cert = X509_new();
-	EVP_PKEY *signer = key_in ? PEM_read_bio_PrivateKey(key_in, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *signer = apple_read_key(root_key);
 	char *text = NULL;
 	bool ok = root && signer && cert && out && fill(cert, key, root, signer) && PEM_write_bio_X509(out, cert) == 1;
 	long len = ok ? BIO_get_mem_data(out, &text) : 0;
@@ -157,7 +157,6 @@ bool apple_device_certificate(struct stg_bytes public_pem, struct stg_bytes root
 	X509_free(root);
 	X509_free(cert);
 	BIO_free(in);
-	BIO_free(key_in);
 	BIO_free(out);
 	ERR_clear_error();
 	return ok || stg_fail(err, STG_E_BUG, 0, "the device's certificate could not be made");

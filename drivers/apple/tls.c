@@ -3,7 +3,7 @@
  *
  * For:    every TLS connection to a device.
  * Uses:   OpenSSL 3.
- * Called: by link.c.
+ * Called: by link.c; apple_warm() in the nursery, so that workers inherit what OpenSSL looks up and builds on first use.
  * Thread: the worker's.
  * Facts:  protocols/apple.md 3.6: the device shows the DeviceCertificate of the record, the host any certificate of it; no
  *         names are checked, so the key is all there is. iOS 12 and later speak TLS 1.2 and 1.3.
@@ -37,6 +37,28 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+/* Made before the fork, used by the one device of the worker that inherits it. */
+static SSL_CTX *spare;
+
+static SSL_CTX *new_context(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	if (!ctx)
+		return NULL;
+	/* no compression, no renegotiation, no anonymous suites; one read per record instead of two */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, keep_session);
+	SSL_CTX_set_security_level(ctx, 1);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+	    SSL_CTX_set_cipher_list(ctx, "HIGH:!aNULL:!PSK:!SRP") == 1)
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
 static X509 *read_certificate(struct stg_bytes pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
@@ -45,18 +67,30 @@ static X509 *read_certificate(struct stg_bytes pem)
 	return x;
 }
 
-static int no_password(char *buf, int size, int writing, void *arg)
+/* OpenSSL 3 finds out by trial what a private key in PEM is, at three times the cost of being told: it is RSA, in PKCS#8
+ * or in the older form of its own. */
+EVP_PKEY *apple_read_key(struct stg_bytes pem)
 {
-	(void)buf, (void)size, (void)writing, (void)arg;
-	return -1;
-}
-
-static EVP_PKEY *read_key(struct stg_bytes pem)
-{
+	char *name = NULL, *header = NULL;
+	unsigned char *der = NULL;
+	long len = 0;
+	EVP_PKEY *key = NULL;
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
-	EVP_PKEY *k = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+	if (bio && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
+		const unsigned char *p = der;
+		PKCS8_PRIV_KEY_INFO *info = strcmp(name, PEM_STRING_PKCS8INF) == 0 ? d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, len) : NULL;
+		int inner = (int)len;
+		if (strcmp(name, PEM_STRING_RSA) == 0 || (info && PKCS8_pkey_get0(NULL, &p, &inner, NULL, info) == 1))
+			key = d2i_PrivateKey(EVP_PKEY_RSA, NULL, &p, inner);
+		PKCS8_PRIV_KEY_INFO_free(info);
+	}
+	OPENSSL_free(name);
+	OPENSSL_free(header);
+	if (der)
+		OPENSSL_clear_free(der, (size_t)len);
 	BIO_free(bio);
-	return k;
+	ERR_clear_error();
+	return key;
 }
 
 void apple_tls_forget(struct apple_device *dev)
@@ -77,22 +111,13 @@ bool apple_tls_ready(struct apple_device *dev, struct stg_error *err)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_NO_TRUST, 0, "no pair record");
 	X509 *device = read_certificate(dev->record.device_certificate);
 	X509 *host = read_certificate(dev->record.host_certificate);
-	EVP_PKEY *key = read_key(dev->record.host_key);
+	EVP_PKEY *key = apple_read_key(dev->record.host_key);
 	dev->device_key = device ? X509_get_pubkey(device) : NULL;
-	dev->tls = SSL_CTX_new(TLS_client_method());
-	bool ok = dev->device_key && host && key && dev->tls && SSL_CTX_set_min_proto_version(dev->tls, TLS1_2_VERSION) == 1;
-	if (ok) {
-		/* no compression, no renegotiation, no anonymous suites; one read per record instead of two */
-		SSL_CTX_set_options(dev->tls, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-		SSL_CTX_set_read_ahead(dev->tls, 1);
-		SSL_CTX_set_verify(dev->tls, SSL_VERIFY_PEER, NULL);
+	dev->tls = spare ? stg_steal(spare) : new_context();
+	bool ok = dev->device_key && host && key && dev->tls && SSL_CTX_use_certificate(dev->tls, host) == 1 &&
+		  SSL_CTX_use_PrivateKey(dev->tls, key) == 1;
+	if (ok)
 		SSL_CTX_set_cert_verify_callback(dev->tls, check_key, dev);
-		SSL_CTX_set_session_cache_mode(dev->tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-		SSL_CTX_sess_set_new_cb(dev->tls, keep_session);
-		SSL_CTX_set_security_level(dev->tls, 1);
-		ok = SSL_CTX_set_cipher_list(dev->tls, "HIGH:!aNULL:!PSK:!SRP") == 1 && SSL_CTX_use_certificate(dev->tls, host) == 1 &&
-		     SSL_CTX_use_PrivateKey(dev->tls, key) == 1;
-	}
 	X509_free(device);
 	X509_free(host);
 	EVP_PKEY_free(key);
@@ -101,4 +126,70 @@ bool apple_tls_ready(struct apple_device *dev, struct stg_error *err)
 	apple_tls_forget(dev);
 	ERR_clear_error();
 	return stg_fail_id(err, STG_E_REFUSED, STG_ID_TRUST_LOST, 0, "the pair record cannot be used");
+}
+
+/* ---- once, before the workers are forked ---- */
+
+static int accept_any(X509_STORE_CTX *store, void *arg)
+{
+	(void)arg;
+	X509_STORE_CTX_set_error(store, X509_V_OK);
+	return 1;
+}
+
+/* A certificate for a key that is thrown away: small, so that making it takes milliseconds. */
+static X509 *throw_away_certificate(EVP_PKEY *key)
+{
+	X509 *x = X509_new();
+	if (x && X509_set_version(x, X509_VERSION_3) && X509_gmtime_adj(X509_getm_notBefore(x), 0) &&
+	    X509_gmtime_adj(X509_getm_notAfter(x), 60) && X509_set_pubkey(x, key) && X509_sign(x, key, EVP_sha256()) > 0)
+		return x;
+	X509_free(x);
+	return NULL;
+}
+
+/* A handshake with ourselves: what OpenSSL fetches and computes on first use is then there for every worker. */
+void apple_warm(void)
+{
+	EVP_PKEY *key = EVP_RSA_gen(1024);
+	X509 *x = key ? throw_away_certificate(key) : NULL;
+	SSL_CTX *client_ctx = new_context(), *server_ctx = SSL_CTX_new(TLS_server_method());
+	SSL *client = client_ctx ? SSL_new(client_ctx) : NULL, *server = NULL;
+	BIO *near = NULL, *far = NULL;
+	if (x && server_ctx && client && SSL_CTX_use_certificate(server_ctx, x) == 1 &&
+	    SSL_CTX_use_PrivateKey(server_ctx, key) == 1 && SSL_use_certificate(client, x) == 1 &&
+	    SSL_use_PrivateKey(client, key) == 1 && BIO_new_bio_pair(&near, 0, &far, 0) == 1) {
+		SSL_CTX_set_cert_verify_callback(client_ctx, accept_any, NULL);
+		SSL_CTX_set_cert_verify_callback(server_ctx, accept_any, NULL);
+		SSL_CTX_set_verify(server_ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_session_cache_mode(client_ctx, SSL_SESS_CACHE_OFF);
+		server = SSL_new(server_ctx);
+		SSL_set_bio(client, near, near);
+		SSL_set_connect_state(client);
+		if (server) {
+			SSL_set_bio(server, far, far);
+			SSL_set_accept_state(server);
+		} else {
+			BIO_free(far);
+		}
+		for (int i = 0; server && i < 10; i++) {
+			char c = 0;
+			SSL_do_handshake(client);
+			SSL_do_handshake(server);
+			if (SSL_is_init_finished(client) && SSL_is_init_finished(server)) {
+				SSL_write(server, "x", 1);
+				SSL_read(client, &c, 1);
+				break;
+			}
+		}
+	}
+	SSL_free(client);
+	SSL_free(server);
+	SSL_CTX_free(client_ctx);
+	SSL_CTX_free(server_ctx);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	if (!spare)
+		spare = new_context();
 }

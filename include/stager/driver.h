@@ -87,6 +87,10 @@ struct stg_driver {
 	bool (*restart)(struct stg_device *, struct stg_error *);
 	/* Sends the erase once. The gate's token was consumed by the caller before. STG_E_UNKNOWN when no answer came. */
 	bool (*erase)(struct stg_device *, bool keep_esim, struct stg_error *);
+
+	/* Once in the nursery, before any worker is forked: does what every worker would do first, so that they inherit it.
+	 * Optional. No thread, no descriptor and no secret may be left behind; some tens of milliseconds at most. */
+	void (*warm)(void);
 };
 
 /* A driver's own device begins with this. */
