@@ -25,9 +25,11 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
+#include <stager/driver.h>
 #include <stager/log.h>
 #include <stager/message.h>
 #include <stager/muxdoor.h>
+#include <stager/registry.h>
 #include <stager/station.h>
 #include <stager/watch.h>
 #include <stager/worker.h>
@@ -142,6 +144,9 @@ static _Noreturn void nursery_main(int station, pid_t parent)
 	SSL_CTX *warm = SSL_CTX_new(TLS_method());
 	SSL_CTX_free(warm);
 	EVP_MD_free(EVP_MD_fetch(NULL, "SHA256", NULL));
+	for (const struct stg_driver *const *d = stg_drivers; *d; d++)
+		if ((*d)->warm)
+			(*d)->warm();
 
 	for (;;) {
 		struct pollfd p[2] = { { .fd = station, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
