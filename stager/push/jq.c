@@ -170,7 +170,8 @@ _Noreturn static void serve(int fd)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGTERM, SIG_DFL);
 	(void)signal(SIGINT, SIG_IGN);          /* Ctrl-C is the command's to handle; the helper leaves when the socket closes */
-	clearenv();
+	static char *nothing[] = { NULL };
+	environ = nothing;                      /* not clearenv(): libjq reads through the pointer */
 	for (int i = 0; i < 3 && null >= 0; i++)
 		(void)dup2(null, i);
 	if (fd != 3)

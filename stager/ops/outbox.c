@@ -1,0 +1,185 @@
+/*
+ * outbox.c - what the targets must still be told, and what people decide about it.
+ *
+ * For:    cmd/outbox.c, the board, the demo.
+ * Uses:   the store.
+ * Called: as operations.
+ * Thread: the recorder's.
+ *
+ *   outbox.summary {} -> {"waiting","delivered","oldest_ms","by_target":[...]}
+ *   outbox.list    {"target","state","serial","open":bool} -> rows
+ *   outbox.retry   {"id"} or {"target","state","serial"} -> {"retried":N}: rejected, doubtful, parked or undecided ones again
+ *   outbox.drop    {"id" or "ids","reason","second","second_pin"} -> {"dropped":N}: a result that will never be told; for good
+ *   outbox.explain {"id"} -> the row with its sentence, its act and when it is tried again
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <stager/clock.h>
+#include <stager/op.h>
+
+static bool summary(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)in;
+	*ret = stg_store_outbox_summary(c->store, err);
+	if (*ret)
+		stg_json_put_int(*ret, "v", 1);
+	return *ret != NULL;
+}
+
+static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	*ret = stg_store_outbox(c->store, in, err);
+	return *ret != NULL;
+}
+
+static bool audit(struct stg_op_ctx *c, const char *verb, const json_t *row, json_t *detail, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o}", "actor", c->actor, "verb", verb, "object", stg_json_str(row, "record_id"),
+							     "unit", stg_json_str(row, "unit"), "outcome", "done", "detail", detail);
+	return stg_store_audit(c->store, entry, err);
+}
+
+static bool may_retry(const char *state)
+{
+	static const char *const states[] = { "rejected", "in_doubt", "conflict", "parked", "sent_unproven" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(states); i++)
+		if (strcmp(states[i], state) == 0)
+			return true;
+	return false;
+}
+
+static bool retry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	if (!stg_json_int(in, "id", 0) && !*stg_json_str(in, "target") && !*stg_json_str(in, "serial"))
+		return stg_fail(err, STG_E_USAGE, 0, "say which: a delivery's number, --target or --serial");
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_outbox(c->store, in, err);
+	int64_t n = 0;
+	size_t i;
+	json_t *row;
+	if (!rows)
+		return false;
+	json_array_foreach(rows, i, row) {
+		const char *state = stg_json_str(row, "state");
+		bool is_late = strcmp(state, "queued") == 0 && stg_json_int(row, "not_before_ms", 0) > stg_wall_ms();
+		if (!may_retry(state) && !is_late)
+			continue;
+		if (!stg_store_outbox_settle(c->store, stg_json_int(row, "id", 0), "queued", 0, NULL, err) ||
+		    !audit(c, "outbox.retry", row, json_pack("{s:s,s:s}", "target", stg_json_str(row, "target"), "was", state), err))
+			return false;
+		n++;
+	}
+	if (!n && stg_json_int(in, "id", 0))
+		return json_array_size(rows) ? stg_fail(err, STG_E_REFUSED, 0, "delivery %lld is %s: there is nothing to try again", (long long)stg_json_int(in, "id", 0),
+							stg_json_str(json_array_get(rows, 0), "state")) :
+					       stg_fail(err, STG_E_NOT_FOUND, 0, "no delivery %lld", (long long)stg_json_int(in, "id", 0));
+	*ret = json_pack("{s:i,s:I}", "v", 1, "retried", (json_int_t)n);
+	return true;
+}
+
+static bool drop_one(struct stg_op_ctx *c, const json_t *in, int64_t id, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *filter = json_pack("{s:I}", "id", (json_int_t)id);
+	STG_AUTO(stg_json_free_at) json_t *rows = id > 0 ? stg_store_outbox(c->store, filter, err) : json_array();
+	const json_t *row = json_array_get(rows, 0);
+	if (!rows)
+		return false;
+	if (!row)
+		return stg_fail(err, STG_E_NOT_FOUND, 0, "no delivery %lld", (long long)id);
+	STG_AUTO(stg_json_free_at) json_t *why = json_pack("{s:s,s:s,s:s,s:s,s:I}", "class", "dropped", "text", stg_json_str(in, "reason"), "by", c->actor, "second",
+							   stg_json_str(in, "second"), "at_ms", (json_int_t)stg_wall_ms());
+	return stg_store_outbox_settle(c->store, id, "dropped", 0, why, err) &&
+	       audit(c, "outbox.drop", row,
+		     json_pack("{s:s,s:s,s:s,s:s}", "target", stg_json_str(row, "target"), "was", stg_json_str(row, "state"), "reason", stg_json_str(in, "reason"),
+			       "second", stg_json_str(in, "second")), err);
+}
+
+static bool drop(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const json_t *ids = json_object_get(in, "ids");
+	int64_t n = 0;
+	size_t i;
+	json_t *one;
+	if (!*stg_json_str(in, "reason"))
+		return stg_fail(err, STG_E_USAGE, 0, "a result is dropped for good: give a --reason");
+	/* One person alone must not be able to make a result disappear. */
+	if (!stg_op_second(c, in, "lead", err))
+		return false;
+	if (!ids) {
+		if (!drop_one(c, in, stg_json_int(in, "id", 0), err))
+			return false;
+		n = 1;
+	}
+	json_array_foreach((json_t *)(uintptr_t)ids, i, one) {
+		if (!drop_one(c, in, json_integer_value(one), err))
+			return false;
+		n++;
+	}
+	*ret = json_pack("{s:i,s:I}", "v", 1, "dropped", (json_int_t)n);
+	return true;
+}
+
+/* What a person reads of a row: its own refusal first, else why its target does not take anything now. */
+static unsigned int id_of(const json_t *row, const char *target_state)
+{
+	static const struct {
+		const char *word;
+		unsigned int id;
+	} ids[] = {
+		{ "offline", STG_ID_TARGET_OFFLINE }, { "throttled", STG_ID_TARGET_BUSY }, { "server", STG_ID_TARGET_TROUBLE }, { "clock", STG_ID_TARGET_CLOCK },
+		{ "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE }, { "config", STG_ID_TARGET_CONFIG },
+		{ "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE }, { "in_doubt", STG_ID_TARGET_TROUBLE },
+	};
+	const char *state = stg_json_str(row, "state");
+	if (strcmp(state, "rejected") == 0)
+		return STG_ID_RECORD_REJECTED;
+	if (strcmp(state, "damaged") == 0)
+		return STG_ID_ROW_DAMAGED;
+	if (strcmp(state, "in_doubt") == 0 && !*target_state)
+		return STG_ID_DELIVERY_IN_DOUBT;
+	if (strcmp(state, "queued") != 0 && strcmp(state, "in_doubt") != 0)
+		return 0;
+	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)
+		if (strcmp(ids[i].word, target_state) == 0)
+			return ids[i].id;
+	return 0;
+}
+
+static bool explain(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	int64_t id = stg_json_int(in, "id", 0);
+	STG_AUTO(stg_json_free_at) json_t *filter = json_pack("{s:I}", "id", (json_int_t)id);
+	STG_AUTO(stg_json_free_at) json_t *rows = id > 0 ? stg_store_outbox(c->store, filter, err) : json_array();
+	json_t *row = json_array_get(rows, 0);
+	if (!rows)
+		return false;
+	if (!row)
+		return stg_fail(err, STG_E_NOT_FOUND, 0, "no delivery %lld", (long long)id);
+	STG_AUTO(stg_json_free_at) json_t *target = stg_store_target(c->store, stg_json_str(row, "target"), NULL, err);
+	if (!target)
+		return false;
+	unsigned int code = id_of(row, stg_json_str(target, "state"));
+	json_t *said = json_deep_copy(row);
+	int64_t row_due = stg_json_int(row, "not_before_ms", 0), target_due = stg_json_int(target, "not_before_ms", 0);
+	stg_json_put_int(said, "v", 1);
+	stg_json_put(said, "target_state", stg_json_str(target, "state"));
+	stg_json_put(said, "target_text", stg_json_str(target, "text"));
+	if (code) {
+		stg_json_put_int(said, "code", code);
+		stg_json_put(said, "sentence", stg_id_sentence(code));
+		stg_json_put(said, "act", stg_id_act(code));
+	}
+	if (row_due || target_due)
+		stg_json_put_int(said, "next_ms", row_due > target_due ? row_due : target_due);
+	*ret = said;
+	return true;
+}
+
+const struct stg_op stg_ops_outbox[] = {
+	{ "outbox.summary", STG_OP_STORE, summary },
+	{ "outbox.list", STG_OP_STORE, list },
+	{ "outbox.retry", STG_OP_STORE, retry },
+	{ "outbox.drop", STG_OP_STORE, drop },
+	{ "outbox.explain", STG_OP_STORE, explain },
+	{ 0 },
+};

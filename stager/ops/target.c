@@ -1,0 +1,278 @@
+/*
+ * target.c - the servers and files that results go to.
+ *
+ * For:    cmd/target.c, the demo.
+ * Uses:   <stager/push.h> to check what is given before it is kept; credentials are sealed and never come out again.
+ * Called: as operations.
+ * Thread: the recorder's. target.test asks the network for at most ten seconds.
+ *
+ *   target.add    {"name","connector","config":{"url","auth","signature","pin"...} or "url","credentials":{"token","secret"},
+ *                  "enabled","replace","phase"} [+ client certificate and key, PEM] [+ CA of the server, PEM] -> the target
+ *   target.list   -> [{"name","connector","config","enabled","state","text","code","waiting","delivered","rejected","in_doubt"}]
+ *   target.remove {"name"} -> {"name"}: nothing may wait for it; its credentials are forgotten, its history stays
+ *   target.check  {"name"} -> {"name","ok"}: settings, connector and credentials fit together
+ *   target.try    {"name","record_id"} -> the exact request, secrets masked, nothing sent
+ *   target.test   {"name"} -> {"name","ok","class","status","text"}: whether it answers and would take us
+ *   target.connectors -> [{"name","about","where"}]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+#include <stager/file.h>
+#include <stager/op.h>
+#include <stager/push.h>
+
+#define PEM_MAX (256u << 10)
+#define PURPOSE "target"
+
+static bool audit(struct stg_op_ctx *c, const char *verb, const json_t *target, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:{s:s,s:s,s:b}}", "actor", c->actor, "verb", verb, "object",
+							     stg_json_str(target, "name"), "outcome", "done", "detail", "connector",
+							     stg_json_str(target, "connector"), "url",
+							     stg_json_str(json_object_get(target, "config"), "url"), "enabled",
+							     stg_json_bool(target, "enabled", true));
+	return stg_store_audit(c->store, entry, err);
+}
+
+/* A PEM file among the descriptors; empty when none was given there. */
+static bool read_pem(struct stg_op_ctx *c, size_t which, const char *what, const char *must_hold, struct stg_buf *ret, struct stg_error *err)
+{
+	if (c->n_fds <= which || c->fds[which] < 0)
+		return true;
+	struct stg_error why = { 0 };
+	if (!stg_file_read_fd(c->fds[which], ret, &why))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", what, why.msg);
+	return strstr(stg_buf_str(ret), must_hold) != NULL ||
+	       stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "%s: no '%s' in it, a PEM file was expected", what, must_hold);
+}
+
+/* What the person gave becomes one JSON text, which is sealed as a whole. Empty when nothing was given. */
+static bool gather_credentials(struct stg_op_ctx *c, const json_t *in, struct stg_secret *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(PEM_MAX);
+	if (!read_pem(c, 0, "client certificate", "PRIVATE KEY-----", &pem, err))
+		return false;
+	json_t *all = json_object(), *value;
+	const char *key;
+	json_object_foreach(json_object_get(in, "credentials"), key, value)
+		json_object_set(all, key, value);
+	if (pem.len)
+		stg_json_put(all, "client_pem", stg_buf_str(&pem));
+	bool ok = true;
+	if (json_object_size(all)) {
+		char *text = stg_json_text(all);
+		ok = stg_secret_set(ret, stg_bytes_str(text), err);
+		OPENSSL_cleanse(text, strlen(text));
+		free(text);
+	}
+	json_decref(all);
+	return ok;
+}
+
+static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf ca = STG_BUF(PEM_MAX);
+	if (!read_pem(c, 1, "CA", "BEGIN CERTIFICATE-----", &ca, err))
+		return NULL;
+	if (strstr(stg_buf_str(&ca), "PRIVATE KEY")) {
+		stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "CA: it holds a private key, only certificates were expected");
+		return NULL;
+	}
+	json_t *config = json_is_object(json_object_get(in, "config")) ? json_deep_copy(json_object_get(in, "config")) : json_object();
+	stg_json_put(config, "url", stg_json_str(in, "url"));
+	if (ca.len)
+		stg_json_put(config, "ca_pem", stg_buf_str(&ca));
+	json_t *row = json_object();
+	stg_json_put(row, "name", stg_json_str(in, "name"));
+	stg_json_put(row, "connector", stg_json_str_or(in, "connector", "webhook"));
+	stg_json_put(row, "phase", stg_json_str(in, "phase"));
+	stg_json_put_bool(row, "enabled", stg_json_bool(in, "enabled", true));
+	stg_json_put_new(row, "config", config);
+	return row;
+}
+
+/* The stored target with its credentials opened; an empty secret when it has none. */
+static json_t *stored(struct stg_op_ctx *c, const char *name, struct stg_secret *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20);
+	STG_AUTO(stg_json_free_at) json_t *row = stg_store_target(c->store, name, &sealed, err);
+	if (!row) {
+		if (err && err->code == STG_E_NOT_FOUND)
+			stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_TARGET_UNKNOWN, 0, "no target '%.48s'", name);
+		return NULL;
+	}
+	if (ret && sealed.len && !stg_keys_open_sealed(c->keys, PURPOSE, stg_buf_view(&sealed), ret, err))
+		return NULL;
+	return stg_steal(row);
+}
+
+/* Shown to people: no certificates, only that there are some. */
+static json_t *public_form(const json_t *row)
+{
+	json_t *shown = json_deep_copy(row), *config = json_object_get(shown, "config");
+	if (json_object_get(config, "ca_pem")) {
+		json_object_del(config, "ca_pem");
+		stg_json_put_bool(config, "own_ca", true);
+	}
+	stg_json_put_int(shown, "v", 1);
+	return shown;
+}
+
+static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	struct stg_secret credentials = { 0 }, before = { 0 };
+	struct stg_error none = { 0 };
+	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20);
+	STG_AUTO(stg_json_free_at) json_t *row = row_of(c, in, err);
+	STG_AUTO(stg_json_free_at) json_t *old = row ? stored(c, stg_json_str(row, "name"), &before, &none) : NULL;
+	bool ok = row && stg_op_may(c, "admin", err) && gather_credentials(c, in, &credentials, err);
+	if (ok && old && stg_json_bool(old, "enabled", true) && !stg_json_bool(in, "replace", false))
+		ok = stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_EXISTS, 0, "target %s exists", stg_json_str(row, "name"));
+	bool kept = old && stg_secret_is_set(&before) && !stg_secret_is_set(&credentials);
+	/* Old credentials go to the address they were given for, and to no other. */
+	if (ok && kept && strcmp(stg_json_str(json_object_get(row, "config"), "url"), stg_json_str(json_object_get(old, "config"), "url")) != 0)
+		ok = stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "the address changes: give the credentials again, they were for the old one");
+	ok = ok && stg_push_check(row, kept ? &before : &credentials, c->rehearsal, c->state_dir, err);
+	if (ok && stg_secret_is_set(&credentials))
+		ok = stg_keys_seal(c->keys, PURPOSE, stg_secret_reveal(&credentials), &sealed, err);
+	ok = ok && stg_store_target_put(c->store, row, stg_buf_view(&sealed), err) && audit(c, "target.add", row, err);
+	stg_secret_clear(&credentials);
+	stg_secret_clear(&before);
+	if (ok)
+		*ret = public_form(row);
+	return ok;
+}
+
+/* The sentence for a target's state. */
+static unsigned int id_of_state(const char *state)
+{
+	static const struct {
+		const char *state;
+		unsigned int id;
+	} ids[] = {
+		{ "offline", STG_ID_TARGET_OFFLINE }, { "throttled", STG_ID_TARGET_BUSY }, { "server", STG_ID_TARGET_TROUBLE }, { "in_doubt", STG_ID_TARGET_TROUBLE },
+		{ "clock", STG_ID_TARGET_CLOCK }, { "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE },
+		{ "config", STG_ID_TARGET_CONFIG }, { "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE },
+	};
+	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)
+		if (strcmp(ids[i].state, state) == 0)
+			return ids[i].id;
+	return 0;
+}
+
+static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	static const char *const counts[] = { "waiting", "delivered", "rejected", "in_doubt", "due_ms" };
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_targets(c->store, err);
+	STG_AUTO(stg_json_free_at) json_t *sums = rows ? stg_store_outbox_summary(c->store, err) : NULL;
+	size_t i, k;
+	json_t *row, *sum;
+	(void)in;
+	if (!sums)
+		return false;
+	json_t *shown = json_array();
+	json_array_foreach(rows, i, row) {
+		json_t *one = public_form(row);
+		unsigned int id = id_of_state(stg_json_str(row, "state"));
+		if (id)
+			stg_json_put_int(one, "code", id);
+		json_array_foreach(json_object_get(sums, "by_target"), k, sum)
+			for (size_t n = 0; n < STG_ARRAY_LEN(counts) && strcmp(stg_json_str(sum, "name"), stg_json_str(row, "name")) == 0; n++)
+				stg_json_put_int(one, counts[n], stg_json_int(sum, counts[n], 0));
+		json_array_append_new(shown, one);
+	}
+	*ret = shown;
+	return true;
+}
+
+static bool remove_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name");
+	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(4096);
+	STG_AUTO(stg_json_free_at) json_t *row = stg_op_may(c, "admin", err) ? stored(c, name, NULL, err) : NULL;
+	STG_AUTO(stg_json_free_at) json_t *sums = row ? stg_store_outbox_summary(c->store, err) : NULL;
+	size_t i;
+	json_t *sum;
+	if (!sums)
+		return false;
+	json_array_foreach(json_object_get(sums, "by_target"), i, sum)
+		if (strcmp(stg_json_str(sum, "name"), name) == 0 && stg_json_int(sum, "waiting", 0))
+			return stg_fail(err, STG_E_REFUSED, 0, "%lld results still wait for %s: push them, or drop them with a reason",
+					(long long)stg_json_int(sum, "waiting", 0), name);
+	/* Its deliveries are history and keep its name; what it knew of secrets goes. */
+	stg_json_put_bool(row, "enabled", false);
+	if (!stg_keys_seal(c->keys, PURPOSE, stg_bytes_str("{}"), &sealed, err) || !stg_store_target_put(c->store, row, stg_buf_view(&sealed), err) ||
+	    !audit(c, "target.remove", row, err))
+		return false;
+	*ret = json_pack("{s:i,s:s,s:b}", "v", 1, "name", name, "enabled", 0);
+	return true;
+}
+
+static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	struct stg_secret credentials = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &credentials, err);
+	bool ok = row && stg_push_check(row, &credentials, c->rehearsal, c->state_dir, err);
+	stg_secret_clear(&credentials);
+	if (ok)
+		*ret = json_pack("{s:i,s:s,s:b}", "v", 1, "name", stg_json_str(row, "name"), "ok", 1);
+	return ok;
+}
+
+static bool try_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *record_id = stg_json_str(in, "record_id");
+	struct stg_secret credentials = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &credentials, err);
+	STG_AUTO(stg_json_free_at) json_t *record = row && *record_id ? stg_store_record(c->store, record_id, err) : NULL;
+	if (row && (!*record_id || record))
+		*ret = stg_push_try(row, &credentials, json_object_get(record, "record"), c->rehearsal, c->state_dir, err);
+	stg_secret_clear(&credentials);
+	if (*ret)
+		stg_json_put_int(*ret, "v", 1);
+	return *ret != NULL;
+}
+
+/* ---- target.test: the two questions push asks of a door ---- */
+
+static json_t *door_targets(void *ctx, struct stg_error *err)
+{
+	return stg_store_targets(((struct stg_op_ctx *)ctx)->store, err);
+}
+
+static bool door_credentials(void *ctx, const char *target, struct stg_secret *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *row = stored(ctx, target, ret, err);
+	return row != NULL;
+}
+
+static bool test(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const struct stg_push_door door = { .ctx = c, .targets = door_targets, .credentials = door_credentials, .rehearsal = c->rehearsal,
+					    .state_dir = c->state_dir };
+	*ret = stg_push_test(&door, stg_json_str(in, "name"), err);
+	if (*ret)
+		stg_json_put_int(*ret, "v", 1);
+	return *ret != NULL;
+}
+
+static bool connectors(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)in, (void)err;
+	*ret = stg_connector_list(c->state_dir);
+	return true;
+}
+
+const struct stg_op stg_ops_target[] = {
+	{ "target.add", STG_OP_STORE, add },
+	{ "target.list", STG_OP_STORE, list },
+	{ "target.remove", STG_OP_STORE, remove_target },
+	{ "target.check", STG_OP_STORE, check },
+	{ "target.try", STG_OP_STORE, try_target },
+	{ "target.test", STG_OP_STORE, test },
+	{ "target.connectors", STG_OP_STORE, connectors },
+	{ 0 },
+};
