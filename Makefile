@@ -59,7 +59,11 @@ check: deps deps-check ## install what is missing, build, run every test: no dev
 
 -include $(wildcard stager/rules.mk tests/rules.mk images/rules.mk)
 
-tests: $(TEST_BIN)     ## build the test programs
+tests: $(TEST_BIN) $(B)/bench-keys/63.pem  ## build the test programs
+
+$(B)/bench-keys/63.pem: | $(B)/stager-bench
+	@echo "  keys  $(@D)"
+	$(Q)$(B)/stager-bench keys $(@D)
 
 deps:                  ## install the Debian packages needed to build and run
 	$(Q)sh images/deps.sh $(DEPS)

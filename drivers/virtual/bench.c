@@ -187,6 +187,8 @@ bool virt_bench_start(struct virt_bench *b, struct stg_error *err)
 	signal(SIGPIPE, SIG_IGN);
 	if (!add_default_devices(b, err) || !add_scenario(b, err))
 		return false;
+	for (size_t i = 0; i < b->n_devices; i++)
+		b->devices[i]->given_port = b->devices[i]->port[0] != '\0';
 	ports = o->slots ? o->slots : (unsigned int)b->n_devices > VIRT_HUB_PORTS ? (unsigned int)b->n_devices : VIRT_HUB_PORTS;
 	b->n_ports = (ports + VIRT_HUB_PORTS - 1) / VIRT_HUB_PORTS * VIRT_HUB_PORTS;
 	b->hub_addresses = 19;   /* root hub and three chips for each of six hubs */
@@ -197,10 +199,15 @@ bool virt_bench_start(struct virt_bench *b, struct stg_error *err)
 		if (!b->sysfs)
 			return false;
 	}
-	for (size_t i = 0; i < b->n_devices; i++)
-		if (!b->devices[i]->stays_out && i + o->unplugged < b->n_devices &&
-		    !virt_device_plug(b->devices[i], NULL, err))
-			return false;
+	/* Those that were given a port first, so that nobody sits on it. */
+	for (int given = 1; given >= 0; given--)
+		for (size_t i = 0; i < b->n_devices; i++) {
+			struct virt_device *d = b->devices[i];
+
+			if (!d->stays_out && i + o->unplugged < b->n_devices && d->given_port == (given != 0) &&
+			    !virt_device_plug(d, NULL, err))
+				return false;
+		}
 	b->mux = virt_mux_start(b, err);
 	if (!b->mux)
 		return false;

@@ -20,6 +20,7 @@
 #include "conn.h"
 #include "control.h"
 #include "mux.h"
+#include "profiles.h"
 #include "sysfs.h"
 
 #define LOG_MAX 65536u
@@ -436,6 +437,7 @@ void virt_device_set_activation(struct virt_device *d, const char *state)
 {
 	stg_copy(d->activation_state, sizeof(d->activation_state), state);
 	virt_notify(d, "com.apple.mobile.lockdown.activation_state");
+	virt_consider_programme(d);
 	virt_control_changed(d->bench);
 }
 

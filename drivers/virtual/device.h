@@ -41,7 +41,7 @@ struct virt_profile {
 	uint64_t version;
 	bool removal_disallowed;
 	bool silent;               /* came through a supervisor: only it may take it away */
-	bool has_mdm;
+	bool has_mdm, has_wifi;
 	struct stg_buf bytes;      /* as sent */
 	plist_t content;
 };
@@ -121,6 +121,7 @@ struct virt_device {
 	plist_t values;                     /* what SetValue changed: "domain/key" -> value */
 
 	bool stays_out;                     /* a scenario keeps it unplugged at the start */
+	bool given_port;                    /* a scenario says where it is plugged in */
 
 	struct virt_conn *conns;
 	struct virt_listener *listeners;    /* ports opened by StartService */

@@ -20,6 +20,7 @@
 #include "control.h"
 #include "mux.h"
 #include "pairing.h"
+#include "profiles.h"
 
 static const char *word(const json_t *args, size_t i)
 {
@@ -297,6 +298,8 @@ static bool line(struct virt_bench *b, const json_t *args, json_t *ret, struct s
 	else if (how[0])
 		return stg_fail(err, STG_E_USAGE, 0, "line open|closed");
 	virt_activation_server_line(b);
+	for (size_t i = 0; b->line_open && i < b->n_devices; i++)
+		virt_consider_programme(b->devices[i]);
 	stg_json_put(ret, "line", b->line_open ? "open" : "closed");
 	return true;
 }

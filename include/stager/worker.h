@@ -71,6 +71,8 @@ int stg_worker_main(int channel_fd);
  * a child process of theirs. */
 struct stg_driver;
 int stg_worker_serve(int channel_fd, const struct stg_driver *driver);
+/* stg_worker_main() with this driver: for the test of the sandbox. */
+int stg_worker_boxed(int channel_fd, const struct stg_driver *driver);
 
 /* Values as they travel in messages. The objects a job points to are shared (new references); clear gives them back. */
 json_t *stg_job_json(const struct stg_job *j);

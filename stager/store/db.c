@@ -27,7 +27,10 @@ bool db_fail(struct stg_store *s, int rc, const char *doing, struct stg_error *e
 			return stg_fail_id(err, STG_E_IO, STG_ID_DISK_FULL, rc, "%s: %s", doing, strerror(sys));
 		if (sys == EROFS || sys == EACCES || sys == EPERM)
 			return stg_fail_id(err, STG_E_STATION, STG_ID_STATE_UNWRITABLE, rc, "%s: %s", doing, strerror(sys));
-		return stg_fail_id(err, STG_E_IO, STG_ID_DATABASE_DAMAGED, rc, "%s: %s (%s)", doing, text, strerror(sys));
+		/* what could not be written is not damage: SQLite has undone it and goes on when the disk does */
+		if (rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_TRUNCATE || rc == SQLITE_IOERR_DIR_FSYNC)
+			return stg_fail_id(err, STG_E_IO, STG_ID_DISK_REFUSES, rc, "%s: %s", doing, text);
+		return stg_fail_id(err, STG_E_IO, STG_ID_DATABASE_DAMAGED, rc, "%s: %s (%s)", doing, text, sys ? strerror(sys) : "read");
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return stg_fail_id(err, STG_E_IO, STG_ID_DATABASE_DAMAGED, rc, "%s: %s", doing, text);

@@ -170,7 +170,7 @@ int stg_worker_serve(int channel_fd, const struct stg_driver *driver)
 	return work(channel_fd, driver, false);
 }
 
-int stg_worker_main(int channel_fd)
+int stg_worker_boxed(int channel_fd, const struct stg_driver *driver)
 {
 	/* the station may have died between the fork and this line; the first read says so */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -178,5 +178,10 @@ int stg_worker_main(int channel_fd)
 	signal(SIGINT, SIG_IGN);        /* Ctrl-C reaches the whole group: the station decides how workers end */
 	signal(SIGHUP, SIG_IGN);
 	worker_clean_environment();
-	return work(channel_fd, NULL, true);
+	return work(channel_fd, driver, true);
+}
+
+int stg_worker_main(int channel_fd)
+{
+	return stg_worker_boxed(channel_fd, NULL);
 }

@@ -171,6 +171,52 @@ static void a_service_port_takes_one_connection_and_outlives_the_session(void **
 	link_close(&s);
 }
 
+/* Connects to a fresh port of MCInstall, resuming `old` when given; whether it was resumed. */
+static bool resumes(struct link *l, SSL_SESSION *old, SSL_SESSION **ret)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	uint16_t port = start_service(l, "com.apple.mobile.MCInstall", NULL, NULL);
+	int fd = connect_port(&bench, bench.udid, port);
+	bool resumed;
+
+	SSL_set_max_proto_version(ssl, TLS1_2_VERSION);   /* its ticket comes within the handshake */
+	SSL_set_security_level(ssl, 0);
+	SSL_use_certificate(ssl, trust.root);
+	SSL_use_PrivateKey(ssl, host_key());
+	SSL_set_fd(ssl, fd);
+	if (old)
+		SSL_set_session(ssl, old);
+	assert_int_equal(SSL_connect(ssl), 1);
+	resumed = SSL_session_reused(ssl) == 1;
+	if (ret)
+		*ret = SSL_get1_session(ssl);
+	SSL_shutdown(ssl);   /* else OpenSSL takes the session for broken */
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	close(fd);
+	return resumed;
+}
+
+static void a_session_is_resumed_for_the_same_trust_only(void **state)
+{
+	SSL_SESSION *first = NULL;
+	struct link l;
+
+	(void)state;
+	pair(&bench, bench.udid, &trust);
+	l = session(&bench, bench.udid, &trust, NULL);
+	assert_false(resumes(&l, NULL, &first));
+	assert_true(resumes(&l, first, NULL));
+	link_close(&l);
+	trust_free(&trust);
+	pair(&bench, bench.udid, &trust);
+	l = session(&bench, bench.udid, &trust, NULL);
+	assert_false(resumes(&l, first, NULL));
+	link_close(&l);
+	SSL_SESSION_free(first);
+}
+
 static void a_service_that_does_not_exist_is_invalid(void **state)
 {
 	struct link l;
@@ -374,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(in_setup_a_host_is_trusted_at_once, begin, end),
 		cmocka_unit_test_setup_teardown(the_socket_goes_on_in_plain_after_the_session, begin, end),
 		cmocka_unit_test_setup_teardown(a_service_port_takes_one_connection_and_outlives_the_session, begin, end),
+		cmocka_unit_test_setup_teardown(a_session_is_resumed_for_the_same_trust_only, begin, end),
 		cmocka_unit_test_setup_teardown(an_unpaired_host_is_a_stranger_again, begin, end),
 		cmocka_unit_test_setup_teardown(an_erase_changes_the_key_and_ends_all_trust, begin, end),
 		cmocka_unit_test_setup_teardown(name_and_clock_can_be_set_and_are_read_back, begin, end),

@@ -506,6 +506,21 @@ static void an_erased_device_remembers_nothing(void **state)
 	json_decref(d);
 }
 
+static void a_device_of_the_programme_fetches_its_own_configuration(void **state)
+{
+	struct link l = mcinstall();
+
+	(void)state;
+	tell(&bench, "set %s abm_assigned true", bench.udid);
+	tell(&bench, "line closed");
+	assert_string_equal(install(&l, "InstallProfile", "org.example.wifi"), "Acknowledged");
+	assert_string_equal(outcome(link_ask(&l, request("HelloHostIdentifier"))), "Acknowledged");
+	tell(&bench, "line open");
+	tell(&bench, "wait %s supervised", bench.udid);
+	assert_string_equal(supervise_with(&l, configuration()), "14002");
+	link_close(&l);
+}
+
 static void wifi_may_be_switched_on_supervised_devices_only(void **state)
 {
 	struct link l = mcinstall();
@@ -539,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_newer_profile_takes_the_place_of_the_older, begin, end),
 		cmocka_unit_test_setup_teardown(the_unlock_token_opens_what_it_was_given_for, begin, end),
 		cmocka_unit_test_setup_teardown(an_erased_device_remembers_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(a_device_of_the_programme_fetches_its_own_configuration, begin, end),
 		cmocka_unit_test_setup_teardown(wifi_may_be_switched_on_supervised_devices_only, begin, end),
 	};
 

@@ -242,27 +242,15 @@ static plist_t set_cloud_configuration(struct virt_device *d, plist_t msg)
 	return acknowledged();
 }
 
-/* The automated route: the device's own record, from Apple, over its own network or the line. */
 static plist_t download_configuration(struct virt_device *d)
 {
-	plist_t c;
-
 	if (!d->has_network && !d->bench->line_open)
 		return failed_with(33000, CLOUD, "The configuration could not be downloaded.");
 	if (!d->abm_assigned)
 		return failed_with(33005, CLOUD, "There is no configuration for this device.");
 	if (d->cloud_config)
 		return failed_with(14002, tunnel_domain(d), "A cloud configuration is already present on this device.");
-	c = plist_new_dict();
-	plist_dict_set_item(c, "ConfigurationSource", plist_new_uint(1));
-	plist_dict_set_item(c, "ConfigurationURL", plist_new_string("https://mdm.example.org/enroll"));
-	plist_dict_set_item(c, "OrganizationName", plist_new_string("Example Organization"));
-	put_bool(c, "AllowPairing", true);
-	put_bool(c, "IsMandatory", true);
-	put_bool(c, "IsMDMUnremovable", true);
-	put_bool(c, "IsSupervised", true);
-	plist_dict_set_item(c, "SkipSetup", plist_new_array());
-	d->cloud_config = c;
+	virt_configuration_arrives(d);
 	return acknowledged();
 }
 
@@ -455,6 +443,7 @@ static plist_t escalate(struct virt_conn *c, plist_t msg)
 		return bad_form();
 	if (!virt_device_is_supervisor(d, cert))
 		return status("CertificateRejected");
+	stg_buf_clear(&t->supervisor);
 	t->supervisor = STG_BUF(65536);
 	stg_buf_add(&t->supervisor, cert.data, cert.len, NULL);
 	virt_random_fill(&d->bench->random, t->challenge, sizeof(t->challenge));
