@@ -27,14 +27,18 @@ bench_start() {
 	UDID=$(ctl list | jq -r '.devices[0].udid')
 }
 
+# Fails when the bench did not end well: it crashed, or a sanitizer found something.
 bench_stop() {
+	local ended=0
 	if [ -n "${BENCH_PID:-}" ]; then
 		kill "$BENCH_PID" 2>/dev/null || true
-		wait "$BENCH_PID" 2>/dev/null || true
+		wait "$BENCH_PID" 2>/dev/null || ended=$?
 	fi
 	exec 9>&-
 	[ ! -s "${BENCH:-/nowhere}/errors" ] || sed 's/^/bench: /' "$BENCH/errors" >&2
 	rm -rf "${BENCH:-/nowhere}"
+	[ "$ended" -eq 0 ] || echo "the bench ended with $ended" >&2
+	return "$ended"
 }
 
 # A word to the bench; fails when the bench says no.
