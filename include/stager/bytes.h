@@ -76,8 +76,10 @@ bool stg_unbase64(const char *text, struct stg_buf *ret, struct stg_error *err);
 void stg_sha256(struct stg_bytes in, uint8_t ret[32]);
 void stg_sha256_hex(struct stg_bytes in, char ret[65]);
 
-/* Copies with a NUL, cutting at size - 1; false when it had to cut. */
+/* Copies with a NUL, cutting at size - 1 or before the character that does not fit; false when it had to cut. */
 bool stg_copy(char *ret, size_t size, const char *s);
+/* Drops the half of a UTF-8 character that a cut left at the end: what is stored and sent must stay UTF-8. */
+void stg_mend_end(char *s);
 /* strdup that aborts the program when there is no memory: for small strings of our own, never for outside bytes. */
 char *stg_strdup(const char *s);
 void *stg_calloc(size_t n, size_t size);

@@ -183,6 +183,18 @@ void stg_sha256_hex(struct stg_bytes in, char ret[65])
 	stg_hex(stg_bytes(d, sizeof(d)), ret);
 }
 
+void stg_mend_end(char *s)
+{
+	size_t len = strlen(s), back = 1;
+	while (back < 4 && back < len && ((unsigned char)s[len - back] & 0xc0) == 0x80)
+		back++;
+	if (len == 0 || !((unsigned char)s[len - back] & 0x80))
+		return;
+	unsigned char lead = (unsigned char)s[len - back];
+	if (back < (size_t)(lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2))
+		s[len - back] = 0;
+}
+
 bool stg_copy(char *ret, size_t size, const char *s)
 {
 	size_t n = strlen(s);
@@ -191,6 +203,8 @@ bool stg_copy(char *ret, size_t size, const char *s)
 		n = size - 1;
 	memmove(ret, s, n);
 	ret[n] = 0;
+	if (!fits)
+		stg_mend_end(ret);
 	return fits;
 }
 

@@ -34,19 +34,6 @@ static const char *const code_names[] = {
 	[STG_E_USAGE] = "usage", [STG_E_INPUT] = "input", [STG_E_STATION] = "station", [STG_E_SAFETY] = "safety",
 };
 
-/* A cut may have left half a character: what is stored and sent must stay UTF-8. */
-static void mend_end(char *s)
-{
-	size_t len = strlen(s), back = 1;
-	while (back < 4 && back < len && ((unsigned char)s[len - back] & 0xc0) == 0x80)
-		back++;
-	if (len == 0 || !((unsigned char)s[len - back] & 0x80))
-		return;
-	unsigned char lead = (unsigned char)s[len - back];
-	if (back < (size_t)(lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2))
-		s[len - back] = 0;
-}
-
 __attribute__((format(printf, 5, 0)))
 static void set(struct stg_error *err, enum stg_code code, unsigned int id, int origin, const char *fmt, va_list ap)
 {
@@ -55,7 +42,7 @@ static void set(struct stg_error *err, enum stg_code code, unsigned int id, int 
 	/* formatted apart, because the arguments may be this error's own message */
 	char msg[sizeof(err->msg)];
 	if (vsnprintf(msg, sizeof(msg), fmt, ap) >= (int)sizeof(msg))
-		mend_end(msg);
+		stg_mend_end(msg);
 	err->code = code;
 	err->id = (uint16_t)id;
 	err->origin = origin;
@@ -90,8 +77,7 @@ bool stg_while(struct stg_error *err, const char *fmt, ...)
 	vsnprintf(where, sizeof(where), fmt, ap);
 	va_end(ap);
 	snprintf(whole, sizeof(whole), "%s: %s", where, err->msg);
-	if (!stg_copy(err->msg, sizeof(err->msg), whole))
-		mend_end(err->msg);
+	(void)stg_copy(err->msg, sizeof(err->msg), whole);
 	return false;
 }
 

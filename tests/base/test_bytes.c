@@ -177,6 +177,14 @@ static void copies_say_when_they_had_to_cut(void **state)
 	assert_string_equal(to, "1234");
 	assert_false(stg_copy(to, sizeof(to), "12345"));
 	assert_string_equal(to, "1234");
+	assert_false(stg_copy(to, sizeof(to), "abc\xc3\xa9"));
+	assert_string_equal(to, "abc");
+	assert_false(stg_copy(to, sizeof(to), "\xf0\x9f\x93\xb1!"));
+	assert_string_equal(to, "\xf0\x9f\x93\xb1");
+	assert_false(stg_copy(to, sizeof(to), "ab\xe6\x97\xa5"));
+	assert_string_equal(to, "ab");
+	assert_false(stg_copy(to, 1, "\xe6\x97\xa5"));
+	assert_string_equal(to, "");
 	assert_true(stg_copy(to, sizeof(to), ""));
 	assert_string_equal(to, "");
 }
