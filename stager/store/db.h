@@ -114,8 +114,9 @@ bool pin_put(struct stg_store *s, const json_t *body, char ret_sha256[65], struc
 enum search_kind { SEARCH_DEVICE = 1, SEARCH_ROW, SEARCH_BATCH, SEARCH_CERTIFICATE, SEARCH_RECORD };
 bool search_put(struct stg_store *s, enum search_kind kind, int64_t ref, const char *text, struct stg_error *err);
 bool search_device(struct stg_store *s, int64_t device, struct stg_error *err);
-/* The text as an FTS5 query of quoted prefixes: nothing a person types is syntax. */
-bool search_query(const char *text, struct stg_buf *ret, struct stg_error *err);
+bool search_rebuild(struct stg_store *s, struct stg_error *err);
+/* Ids of devices that bear every word, at most `limit`, in rising order; the caller frees. */
+bool search_devices(struct stg_store *s, const char *text, int64_t limit, int64_t **ret, size_t *ret_n, struct stg_error *err);
 bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
 bool audit_checkpoint(struct stg_store *s, bool only_if_due, struct stg_error *err);
 bool audit_head(struct stg_store *s, int64_t *ret_rows, char ret_hash[65], struct stg_error *err);

@@ -213,21 +213,35 @@ json_t *stg_store_device_json(struct stg_store *s, const char *family, const cha
 	" LEFT JOIN job ON job.id = (SELECT max(id) FROM job AS j WHERE j.device = device.id)" \
 	" LEFT JOIN batch ON batch.id = job.batch"
 
+static bool add_device(struct stg_store *s, int64_t id, json_t *list, struct stg_error *err)
+{
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " LIST_JSON " FROM device" LIST_JOIN " WHERE device.id = :id");
+	stmt_int(&q, ":id", id);
+	int got = stmt_step(&q, err);
+	if (got <= 0)
+		return got == 0;
+	json_t *row = stmt_object(&q, err);
+	if (row)
+		json_array_append_new(list, row);
+	return row != NULL;
+}
+
 json_t *stg_store_inventory(struct stg_store *s, const char *query, int64_t limit, struct stg_error *err)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf words = STG_BUF(8192);
-	if (query && *query && !search_query(query, &words, err))
+	STG_AUTO(stg_free_at) int64_t *ids = NULL;
+	size_t n = 0;
+	if (!query || !*query) {
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " LIST_JSON " FROM device" LIST_JOIN " ORDER BY device.id LIMIT :limit");
+		stmt_int(&q, ":limit", limit > 0 ? limit : LIST_MAX);
+		return stmt_list(&q, err);
+	}
+	STG_AUTO(stg_json_free_at) json_t *list = json_array();
+	if (!search_devices(s, query, limit, &ids, &n, err))
 		return NULL;
-	if (query && *query && !words.len)
-		return json_array();
-	STG_AUTO(stmt_close) struct stmt q =
-		stmt_open(s, words.len ? "SELECT " LIST_JSON " FROM search JOIN device ON device.id = search.rowid / 8" LIST_JOIN
-					 " WHERE search MATCH :words AND search.rowid % 8 = 1 ORDER BY search.rowid LIMIT :limit"
-				       : "SELECT " LIST_JSON " FROM device" LIST_JOIN " ORDER BY device.id LIMIT :limit");
-	if (words.len)
-		stmt_text(&q, ":words", stg_buf_str(&words));
-	stmt_int(&q, ":limit", limit > 0 ? limit : LIST_MAX);
-	return stmt_list(&q, err);
+	for (size_t i = 0; i < n; i++)
+		if (!add_device(s, ids[i], list, err))
+			return NULL;
+	return stg_steal(list);
 }
 
 json_t *stg_store_inventory_page(struct stg_store *s, int64_t after_id, int64_t limit, struct stg_error *err)

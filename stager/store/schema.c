@@ -15,6 +15,8 @@
 
 #define APPLICATION_ID 0x53544752   /* "STGR" in the file's header: tells our file from anybody else's */
 
+#define SEARCH_WORDS_SINCE 2        /* the migration whose new tables are filled from the old rows */
+
 static const char *const migrations[] = {
 	/* 1: the first shipped form */
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
@@ -155,6 +157,11 @@ static const char *const migrations[] = {
 
 	/* rowid = 8 * ref + kind, see search.c */
 	"CREATE VIRTUAL TABLE search USING fts5 (text, prefix = '2 4', tokenize = \"unicode61 remove_diacritics 2\");",
+
+	/* 2: words in one ordered table instead of FTS5, filled by search_rebuild(), see search.c */
+	"DROP TABLE search;"
+	"CREATE TABLE findable (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
+	"CREATE TABLE word (word TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (word, id)) STRICT, WITHOUT ROWID;",
 };
 
 int schema_version(void)
@@ -221,7 +228,8 @@ bool schema_migrate(struct stg_store *s, struct stg_error *err)
 		snprintf(stamp, sizeof(stamp), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, v + 1);
 		if (!db_run(s, "BEGIN IMMEDIATE", err))
 			return stg_while(err, "bring the inventory to version %d", v + 1);
-		if (!db_run(s, migrations[v], err) || !db_run(s, stamp, err) || !db_run(s, "COMMIT", err)) {
+		if (!db_run(s, migrations[v], err) || (v + 1 == SEARCH_WORDS_SINCE && !search_rebuild(s, err)) || !db_run(s, stamp, err) ||
+		    !db_run(s, "COMMIT", err)) {
 			(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 			if (err && err->id != STG_ID_DISK_FULL)
 				err->id = STG_ID_MIGRATION_FAILED;

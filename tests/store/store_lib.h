@@ -48,11 +48,16 @@ __attribute__((unused)) static void state_key(struct stg_store *s)
 	stg_secret_clear(&k);
 }
 
-__attribute__((unused)) static void state_open_kind(struct state *st, enum stg_store_kind kind)
+__attribute__((unused)) static void state_folder(struct state *st)
 {
 	const char *tmp = getenv("TMPDIR");
 	snprintf(st->dir, sizeof(st->dir), "%s/stgstore.XXXXXX", tmp && strlen(tmp) < 80 ? tmp : "/tmp");
 	assert_non_null(mkdtemp(st->dir));
+}
+
+__attribute__((unused)) static void state_open_kind(struct state *st, enum stg_store_kind kind)
+{
+	state_folder(st);
 	OK((st->s = stg_store_open(st->dir, kind, err)) != NULL);
 	state_key(st->s);
 }

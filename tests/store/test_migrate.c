@@ -1,0 +1,119 @@
+/* test_migrate.c - a state written by every schema ever shipped opens here, also one that was killed in mid-job. */
+#include "raw.h"
+
+#include <sys/stat.h>
+
+#include <stager/file.h>
+
+static void lay_down(struct state *st, const char *fixture, const char *also)
+{
+	char path[256];
+	STG_AUTO(stg_buf_clear) struct stg_buf sql = STG_BUF(8u << 20);
+	state_folder(st);
+	OK(stg_file_read(fixture, &sql, err));
+	snprintf(path, sizeof(path), "%s/stager.db", st->dir);
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	raw_run(db, "PRAGMA journal_mode = WAL");
+	raw_run(db, stg_buf_str(&sql));
+	if (also)
+		raw_run(db, also);
+	sqlite3_close(db);
+}
+
+static int version_of(const struct state *st, const char *name)
+{
+	char path[256];
+	sqlite3 *db;
+	sqlite3_stmt *q;
+	snprintf(path, sizeof(path), "%s/%s", st->dir, name);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	int version = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	return version;
+}
+
+static void a_state_of_version_1_killed_in_mid_job_goes_on(void **unused)
+{
+	(void)unused;
+	struct state st;
+	int64_t jobs = 0, rows = 0;
+	json_t *j;
+	lay_down(&st, "tests/data/store-1.sql", NULL);
+	OK((st.s = stg_store_open(st.dir, STG_STORE_PRODUCTION, err)) != NULL);
+	state_key(st.s);
+	assert_int_equal(version_of(&st, "before-2.db"), 1);
+	assert_true(version_of(&st, "stager.db") > 1);
+
+	OK(stg_store_recover(st.s, &jobs, err));
+	assert_int_equal(jobs, 1);
+	OK((j = stg_store_job(st.s, 2, err)) != NULL);
+	assert_string_equal(stg_json_str(j, "state"), "interrupted");
+	/* the blueprint it began with is still pinned to it */
+	assert_string_equal(stg_json_str(json_object_get(j, "blueprint"), "sha256"), "00ff");
+	json_decref(j);
+	OK((j = stg_store_steps(st.s, 2, err)) != NULL);
+	assert_string_equal(stg_json_str(json_array_get(j, 0), "outcome"), "done");
+	assert_string_equal(stg_json_str(json_array_get(j, 1), "outcome"), "interrupted");
+	json_decref(j);
+	OK((j = stg_store_outbox(st.s, NULL, err)) != NULL);
+	assert_string_equal(stg_json_str(json_array_get(j, 0), "state"), "in_doubt");
+	json_decref(j);
+	OK((j = stg_store_batch(st.s, "NORTH-12", err)) != NULL);
+	assert_int_equal(stg_json_int(json_object_get(j, "balance"), "staged", 0), 1);
+	assert_int_equal(stg_json_int(json_object_get(j, "balance"), "waiting", 0), 1);
+	assert_int_equal(stg_json_int(json_object_get(j, "balance"), "missing", 0), 1);
+	json_decref(j);
+	OK(stg_store_audit_verify(st.s, &rows, err));
+	assert_true(rows > 0);
+	/* what was found by the old search is found by the new one */
+	OK((j = stg_store_find(st.s, "0003", 10, err)) != NULL);
+	assert_int_equal(json_array_size(j), 1);
+	assert_string_equal(stg_json_str(json_array_get(j, 0), "kind"), "expected");
+	json_decref(j);
+
+	struct stg_identity two = phone(2);
+	OK(stg_store_job_move(st.s, 2, STG_JOB_WAITING, NULL, err));
+	OK(stg_store_job_move(st.s, 2, STG_JOB_RUNNING, NULL, err));
+	OK(stg_store_step_begin(st.s, 2, 1, "01-install_profile-wifi", "install_profile", NULL, err));
+	OK(stg_store_step_end(st.s, 2, 1, "01-install_profile-wifi", "done", NULL, NULL, 1, err));
+	OK(stg_store_job_finish(st.s, 2, STG_JOB_DONE, STG_END_STAGED, NULL, &two, NULL, NULL, err));
+	OK((j = stg_store_records(st.s, "NORTH-12", err)) != NULL);
+	assert_int_equal(json_array_size(j), 2);
+	assert_int_equal(stg_json_int(json_array_get(j, 1), "seq", 0), 2);
+	json_decref(j);
+	state_remove(&st);
+}
+
+static void a_migration_that_fails_leaves_the_file_as_it_was(void **unused)
+{
+	(void)unused;
+	struct state st;
+	/* something in the way of the second version's table */
+	lay_down(&st, "tests/data/store-1.sql", "CREATE TABLE findable (x)");
+	FAILS((st.s = stg_store_open(st.dir, STG_STORE_ANY, err)) != NULL, STG_E_BUG, STG_ID_MIGRATION_FAILED);
+	assert_int_equal(version_of(&st, "stager.db"), 1);
+	FAILS((st.s = stg_store_open_read(st.dir, err)) != NULL, STG_E_STATION, 0);
+	char path[256];
+	sqlite3 *db;
+	snprintf(path, sizeof(path), "%s/stager.db", st.dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	raw_run(db, "SELECT * FROM search WHERE search MATCH 'north'");   /* the old table is whole */
+	raw_run(db, "DROP TABLE findable");
+	sqlite3_close(db);
+	OK((st.s = stg_store_open(st.dir, STG_STORE_ANY, err)) != NULL);
+	state_remove(&st);
+}
+
+int main(void)
+{
+	raw_begin();
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_state_of_version_1_killed_in_mid_job_goes_on),
+		cmocka_unit_test(a_migration_that_fails_leaves_the_file_as_it_was),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
