@@ -109,6 +109,21 @@ static void a_full_device_takes_nothing_more(void **unused)
 	assert_holds("before", "x");
 }
 
+static void faults_meet_files_by_the_name_of_the_operation(void **unused)
+{
+	char words[128];
+	uint64_t handle = 0;
+
+	(void)unused;
+	snprintf(words, sizeof(words), "fault %s disk_full FileWrite", b.udid[0]);
+	bench_do(&b, words);
+	assert_int_equal(put("f", AFC_FOPEN_WRONLY, "x"), AFC_E_NO_SPACE_LEFT);
+	assert_int_equal(put("f", AFC_FOPEN_WRONLY, "x"), AFC_E_SUCCESS);
+	snprintf(words, sizeof(words), "fault %s drop_before FileOpen", b.udid[0]);
+	bench_do(&b, words);
+	assert_int_not_equal(afc_file_open(afc, "f", AFC_FOPEN_RDONLY, &handle), AFC_E_SUCCESS);
+}
+
 static void a_file_opened_for_reading_is_not_written(void **unused)
 {
 	uint64_t handle = 0;
@@ -240,6 +255,7 @@ int main(void)
 		ON_A_PHONE(what_is_not_there_is_not_found),
 		ON_A_PHONE(nobody_leaves_the_media_folder),
 		ON_A_PHONE(a_full_device_takes_nothing_more),
+		ON_A_PHONE(faults_meet_files_by_the_name_of_the_operation),
 		ON_A_PHONE(a_file_opened_for_reading_is_not_written),
 		ON_A_PHONE(a_folder_with_contents_is_only_removed_with_them),
 		ON_A_PHONE(files_are_written_read_moved_and_listed),

@@ -351,10 +351,49 @@ static void on_path(struct virt_conn *c, struct virt_afc *afc, struct virt_shelf
 	status(c, r->number, code_of(a));
 }
 
+/* The word for an operation in the log and in faults; those that move bytes are not logged, there are too many. */
+static const char *op_name(uint64_t op)
+{
+	static const char *const names[] = {
+		[OP_READ_DIR] = "ReadDir", [OP_TRUNCATE] = "Truncate", [OP_REMOVE_PATH] = "RemovePath", [OP_MAKE_DIR] = "MakeDir",
+		[OP_FILE_INFO] = "GetFileInfo", [OP_DEVICE_INFO] = "GetDeviceInfo", [OP_FILE_OPEN] = "FileOpen",
+		[OP_FILE_READ] = "FileRead", [OP_FILE_WRITE] = "FileWrite", [OP_FILE_SEEK] = "FileSeek",
+		[OP_FILE_TELL] = "FileTell", [OP_FILE_CLOSE] = "FileClose", [OP_FILE_SET_SIZE] = "SetSize",
+		[OP_RENAME] = "RenamePath", [OP_FILE_LOCK] = "FileLock", [OP_MAKE_LINK] = "MakeLink",
+		[OP_SET_TIME] = "SetModTime", [OP_REMOVE_ALL] = "RemovePathAndContents",
+	};
+
+	return op < STG_ARRAY_LEN(names) && names[op] ? names[op] : "?";
+}
+
+/* True when a fault took the request's place: dropped, no room, or refused with a status. */
+static bool meets_fault(struct virt_conn *c, const struct request *r)
+{
+	struct virt_device *d = virt_conn_device(c);
+	const char *name = op_name(r->op);
+	json_t *args = NULL;
+
+	if (!d->faults)
+		return false;
+	if (virt_fault(d, name, "drop_before", NULL))
+		virt_close(c);
+	else if (virt_fault(d, name, "disk_full", NULL))
+		status(c, r->number, AFC_NO_SPACE);
+	else if (virt_fault(d, name, "refuse", &args))
+		status(c, r->number, (uint64_t)stg_json_int(args, "status", AFC_PERMISSION));
+	else
+		return false;
+	return true;
+}
+
 static void carry_out(struct virt_conn *c, struct virt_afc *afc, const struct request *r)
 {
 	struct virt_shelf *shelf = virt_shelf(virt_conn_device(c));
 
+	if (r->op != OP_FILE_READ && r->op != OP_FILE_WRITE)
+		virt_device_note(virt_conn_device(c), virt_conn_service(c), op_name(r->op));
+	if (meets_fault(c, r))
+		return;
 	switch (r->op) {
 	case OP_READ_DIR: case OP_FILE_INFO: case OP_FILE_OPEN: case OP_MAKE_DIR: case OP_REMOVE_PATH: case OP_REMOVE_ALL:
 	case OP_RENAME: case OP_MAKE_LINK: case OP_SET_TIME: case OP_TRUNCATE:

@@ -284,7 +284,7 @@ static void finish(struct virt_conn *c, struct proxy *p)
 		virt_notify(d, "com.apple.mobile.application_uninstalled");
 	} else if (virt_fault(d, "Install", "absent", NULL)) {
 		/* acknowledged, but not there afterwards */
-	} else if (d->disk_full || virt_shelf_put_app(shelf, &p->app) != VIRT_SHELF_OK) {
+	} else if (d->disk_full || virt_fault(d, "Install", "disk_full", NULL) || virt_shelf_put_app(shelf, &p->app) != VIRT_SHELF_OK) {
 		fail(c, "PackageExtractionFailed", "there is no room left on the device");
 		return;
 	} else {
