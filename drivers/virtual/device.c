@@ -20,7 +20,7 @@
 #include "conn.h"
 #include "control.h"
 #include "mux.h"
-#include "profiles.h"
+#include "supervision.h"
 #include "sysfs.h"
 
 #define LOG_MAX 65536u
@@ -609,14 +609,20 @@ void virt_device_replug(struct virt_device *d, int64_t after_ms, const char *por
 	stg_copy(l->port, sizeof(l->port), port ? port : "");
 }
 
-static void switch_on(struct virt_device *d, void *mode)
+/* Only the latest of several restarts and erases ends in coming back. */
+static void switch_on(struct virt_device *d, void *what)
 {
-	if (d->is_on)
+	if (d->is_on || (uintptr_t)what >> 8 != d->power_ups)
 		return;
-	d->usb_mode = (enum virt_usb_mode)(uintptr_t)mode;
+	d->usb_mode = (enum virt_usb_mode)((uintptr_t)what & 0xff);
 	d->is_on = true;
 	if (d->is_plugged)
 		attach(d);
+}
+
+static void switch_on_after(struct virt_device *d, int64_t real_ms, enum virt_usb_mode back_as)
+{
+	virt_device_after(d, real_ms, switch_on, (void *)((uintptr_t)++d->power_ups << 8 | (uintptr_t)back_as));
 }
 
 void virt_device_shutdown(struct virt_device *d)
@@ -636,7 +642,7 @@ void virt_device_shutdown(struct virt_device *d)
 void virt_device_restart(struct virt_device *d, int64_t real_ms, enum virt_usb_mode back_as)
 {
 	virt_device_shutdown(d);
-	virt_device_after(d, real_ms, switch_on, (void *)(uintptr_t)back_as);
+	switch_on_after(d, real_ms, back_as);
 }
 
 void virt_device_erase(struct virt_device *d, int64_t real_ms)
@@ -655,5 +661,5 @@ void virt_device_erase(struct virt_device *d, int64_t real_ms)
 	d->clock_offset_ms = 0;
 	d->pair_challenge[0] = '\0';
 	virt_bench_count(d->bench, "erases");
-	virt_device_after(d, real_ms, switch_on, (void *)(uintptr_t)VIRT_USB_NORMAL);
+	switch_on_after(d, real_ms, VIRT_USB_NORMAL);
 }

@@ -84,6 +84,7 @@ struct virt_device {
 	uint32_t location_id;
 	unsigned int bus_number, device_number;
 	unsigned int attach_count;
+	unsigned int power_ups;             /* comings back that were asked for */
 
 	/* What state it is in. */
 	unsigned int generation;            /* erases so far: chooses the device key */

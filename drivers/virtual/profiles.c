@@ -19,11 +19,10 @@
 #include <stager/plistscan.h>
 
 #include "bench.h"
-#include "control.h"
 #include "service.h"
+#include "supervision.h"
 
 #define PROFILE_MAX (16u << 20)
-#define PROGRAMME_REAL_MS 8000
 
 static const char PROFILE[] = "MCProfileErrorDomain";
 static const char PAYLOAD[] = "MCPayloadErrorDomain";
@@ -322,45 +321,6 @@ bool virt_profile_remove(struct virt_device *d, const char *identifier)
 	virt_profile_free(p);
 	virt_notify(d, "com.apple.ManagedConfiguration.profileListChanged");
 	return true;
-}
-
-void virt_configuration_arrives(struct virt_device *d)
-{
-	static const char *const yes[] = { "AllowPairing", "IsMandatory", "IsMDMUnremovable", "IsSupervised" };
-	plist_t c = plist_new_dict();
-
-	plist_dict_set_item(c, "ConfigurationSource", plist_new_uint(1));
-	plist_dict_set_item(c, "ConfigurationURL", plist_new_string("https://mdm.example.org/enroll"));
-	plist_dict_set_item(c, "OrganizationName", plist_new_string("Example Organization"));
-	for (size_t i = 0; i < STG_ARRAY_LEN(yes); i++)
-		plist_dict_set_item(c, yes[i], plist_new_bool(1));
-	plist_dict_set_item(c, "SkipSetup", plist_new_array());
-	plist_free(d->cloud_config);
-	d->cloud_config = c;
-	virt_control_changed(d->bench);
-}
-
-static bool fetches_by_itself(const struct virt_device *d)
-{
-	bool has_wifi = false;
-
-	for (const struct virt_profile *p = d->profiles; p; p = p->next)
-		has_wifi = has_wifi || p->has_wifi;
-	return d->abm_assigned && !d->cloud_config && !d->at_home_screen && strcmp(d->activation_state, "Activated") == 0 &&
-	       (d->has_network || (has_wifi && d->bench->line_open));
-}
-
-static void fetch(struct virt_device *d, void *unused)
-{
-	(void)unused;
-	if (fetches_by_itself(d))
-		virt_configuration_arrives(d);
-}
-
-void virt_consider_programme(struct virt_device *d)
-{
-	if (fetches_by_itself(d))
-		virt_device_after(d, PROGRAMME_REAL_MS, fetch, NULL);
 }
 
 void virt_setup_finished(struct virt_device *d)

@@ -31,11 +31,6 @@ bool virt_profile_install(struct virt_device *, struct virt_profile *, bool sile
 /* True when it was there and is gone. */
 bool virt_profile_remove(struct virt_device *, const char *identifier);
 struct virt_profile *virt_profile_find(struct virt_device *, const char *identifier);
-/* The device's own record from its organisation's programme, as it downloads it. */
-void virt_configuration_arrives(struct virt_device *);
-/* A device of the programme that is activated and has a network in the Setup Assistant fetches its record by itself:
- * called when one of these may have changed. */
-void virt_consider_programme(struct virt_device *);
 /* The person finished the Setup Assistant: what was stored for that moment is installed. */
 void virt_setup_finished(struct virt_device *);
 

@@ -20,7 +20,7 @@
 #include "control.h"
 #include "mux.h"
 #include "pairing.h"
-#include "profiles.h"
+#include "supervision.h"
 
 static const char *word(const json_t *args, size_t i)
 {
@@ -205,6 +205,25 @@ static bool tap(struct virt_bench *b, const json_t *args, json_t *ret, struct st
 	}
 	d = virt_device_find(b, who);
 	return d ? virt_tap(d, trust, err) : stg_fail(err, STG_E_NOT_FOUND, 0, "no device '%s'", who);
+}
+
+/* The person goes to Settings and installs what waits there. */
+static bool accept_one(struct virt_device *d, const json_t *args, struct stg_error *err)
+{
+	struct virt_profile *p = d->queued;
+	struct virt_chain why = { 0 };
+
+	if (!p)
+		return strcmp(word(args, 0), "all") == 0 || stg_fail(err, STG_E_INPUT, 0, "no profile waits on %s", d->serial);
+	d->queued = NULL;
+	return virt_profile_install(d, p, false, &why) ||
+	       stg_fail(err, STG_E_REFUSED, (int)why.link[0].code, "%s", why.link[0].text);
+}
+
+static bool accept_profile(struct virt_bench *b, const json_t *args, json_t *ret, struct stg_error *err)
+{
+	(void)ret;
+	return each(b, args, accept_one, err);
 }
 
 static bool erase_one(struct virt_device *d, const json_t *args, struct stg_error *err)
@@ -464,6 +483,7 @@ static const struct {
 	{ "lock", lock, "lock DEVICE|all [REAL_MS]" },
 	{ "unlock", unlock, "unlock DEVICE|all" },
 	{ "tap", tap, "tap trust|deny DEVICE|all" },
+	{ "accept", accept_profile, "accept DEVICE|all" },
 	{ "erase", erase, "erase DEVICE|all [REAL_MS]" },
 	{ "restart", restart, "restart DEVICE|all [REAL_MS]" },
 	{ "power", power, "power DEVICE on|off" },

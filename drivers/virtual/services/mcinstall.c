@@ -2,7 +2,7 @@
  * mcinstall.c - com.apple.mobile.MCInstall: supervision, profiles, erase.
  *
  * For:    hosts that prepare devices.
- * Uses:   ../profiles.h, ../pairing.h (the supervisor's signature).
+ * Uses:   ../supervision.h, ../profiles.h, ../pairing.h (the supervisor's signature).
  * Called: by the core, through virt_service_mcinstall.
  * Thread: the bench's only one.
  * Facts:  request and reply forms, order of checks and forced keys as read in decompiled device daemons (iOS 15 to 18)
@@ -16,6 +16,7 @@
 #include "../conn.h"
 #include "../pairing.h"
 #include "../profiles.h"
+#include "../supervision.h"
 
 #define SUPERVISE_REAL_MS 2500
 #define PROFILE_REAL_MS 1200
@@ -24,8 +25,6 @@
 #define RESTART_REAL_MS 35000
 #define KEYBAG_POLLS 300
 
-static const char TUNNEL[] = "MCTunnelErrorDomain";
-static const char TUNNEL_NEW[] = "DMCTunnelErrorDomain";   /* since about iOS 16 */
 static const char CLOUD[] = "MCCloudConfigErrorDomain";
 static const char INSTALLATION[] = "MCInstallationErrorDomain";
 static const char KEYBAG[] = "DMCKeybagErrorDomain";
@@ -92,11 +91,6 @@ static void answer_after(struct virt_conn *c, int64_t real_ms, plist_t a)
 	virt_after(c, real_ms, send_later, NULL);
 }
 
-static const char *tunnel_domain(const struct virt_device *d)
-{
-	return d->os->major >= 16 ? TUNNEL_NEW : TUNNEL;
-}
-
 /* ---- members ---- */
 
 static const char *text_of(plist_t msg, const char *key)
@@ -119,21 +113,6 @@ static bool data_of(plist_t msg, const char *key, struct stg_bytes *ret)
 	return true;
 }
 
-static bool is_true(plist_t dict, const char *key)
-{
-	plist_t node = plist_dict_get_item(dict, key);
-	uint8_t yes = 0;
-	uint64_t n = 0;
-
-	if (!node)
-		return false;
-	if (plist_get_node_type(node) == PLIST_BOOLEAN)
-		plist_get_bool_val(node, &yes);
-	else if (plist_get_node_type(node) == PLIST_UINT)
-		plist_get_uint_val(node, &n);
-	return yes || n;
-}
-
 static void put_bool(plist_t dict, const char *key, bool yes)
 {
 	plist_dict_set_item(dict, key, plist_new_bool(yes));
@@ -141,117 +120,21 @@ static void put_bool(plist_t dict, const char *key, bool yes)
 
 /* ---- cloud configuration ---- */
 
-/* b: boolean, B: boolean or number, s: string, d: array of data, a: array of strings, n: number */
-static const struct {
-	const char *key;
-	char type;
-} cloud_keys[] = {
-	{ "AllowPairing", 'B' },          { "AnchorCertificates", 'd' },      { "AutoAdvanceSetup", 'b' },
-	{ "AwaitDeviceConfigured", 'b' }, { "CloudConfigurationUIComplete", 'b' }, { "ConfigurationSource", 'n' },
-	{ "ConfigurationURL", 's' },      { "ConfigurationWebURL", 's' },     { "ConfigurationWasApplied", 'b' },
-	{ "DeviceConfigured", 'b' },      { "IsMDMUnremovable", 'B' },        { "IsMandatory", 'b' },
-	{ "IsMultiUser", 'b' },           { "IsRapidReturnToService", 'b' },  { "IsSupervised", 'b' },
-	{ "OrganizationAddress", 's' },   { "OrganizationDepartment", 's' },  { "OrganizationEmail", 's' },
-	{ "OrganizationMagic", 's' },     { "OrganizationName", 's' },        { "OrganizationPhone", 's' },
-	{ "PostSetupProfileWasInstalled", 'b' }, { "SkipSetup", 'a' },        { "SupervisorHostCertificates", 'd' },
-	{ "SupportEmail", 's' },          { "SupportPhone", 's' },            { "Language", 's' }, { "Region", 's' },
-};
-
-static bool all_of(plist_t array, plist_type type)
-{
-	if (plist_get_node_type(array) != PLIST_ARRAY)
-		return false;
-	for (uint32_t i = 0; i < plist_array_get_size(array); i++)
-		if (plist_get_node_type(plist_array_get_item(array, i)) != type)
-			return false;
-	return true;
-}
-
-static bool has_type(plist_t node, char type)
-{
-	switch (type) {
-	case 'b':
-		return plist_get_node_type(node) == PLIST_BOOLEAN;
-	case 'B':
-		return plist_get_node_type(node) == PLIST_BOOLEAN || plist_get_node_type(node) == PLIST_UINT;
-	case 'n':
-		return plist_get_node_type(node) == PLIST_UINT;
-	case 's':
-		return plist_get_node_type(node) == PLIST_STRING;
-	case 'd':
-		return all_of(node, PLIST_DATA);
-	default:
-		return all_of(node, PLIST_STRING);
-	}
-}
-
-static bool is_well_formed(plist_t config)
-{
-	for (size_t i = 0; i < STG_ARRAY_LEN(cloud_keys); i++) {
-		plist_t node = plist_dict_get_item(config, cloud_keys[i].key);
-
-		if (node && !has_type(node, cloud_keys[i].type))
-			return false;
-	}
-	return !is_true(config, "IsSupervised") || text_of(config, "OrganizationName");
-}
-
-static void force_keys(struct virt_device *d, plist_t config)
-{
-	bool is_supervised = is_true(config, "IsSupervised");
-
-	plist_dict_set_item(config, "ConfigurationSource", plist_new_uint(2));
-	put_bool(config, "IsMandatory", true);
-	put_bool(config, "IsMDMUnremovable", false);
-	if (!text_of(config, "ConfigurationURL") && !text_of(config, "ConfigurationWebURL")) {
-		put_bool(config, "CloudConfigurationUIComplete", true);
-		put_bool(config, "ConfigurationWasApplied", true);
-	}
-	if (is_true(config, "IsRapidReturnToService"))
-		put_bool(config, "AwaitDeviceConfigured", true);
-	if (!is_supervised) {
-		plist_dict_remove_item(config, "IsMDMUnremovable");
-		plist_dict_remove_item(config, "AwaitDeviceConfigured");
-	}
-	if (is_true(config, "IsMultiUser") && (!is_supervised || !d->model->is_ipad))
-		put_bool(config, "IsMultiUser", false);
-}
-
 static plist_t set_cloud_configuration(struct virt_device *d, plist_t msg)
 {
 	plist_t config = plist_dict_get_item(msg, "CloudConfiguration");
+	struct virt_chain why = { 0 };
 
 	if (!config || plist_get_node_type(config) != PLIST_DICT)
 		return bad_form();
-	if (d->is_locked)
-		return failed_with(14001, tunnel_domain(d), "The device is locked.");
-	if (d->cloud_config)
-		return failed_with(14002, tunnel_domain(d), "A cloud configuration is already present on this device.");
-	if (!is_well_formed(config))
-		return failed_with(33002, CLOUD, "The cloud configuration is malformed.");
-	if (strcmp(d->activation_state, "Unactivated") == 0)
-		return failed_with(33003, CLOUD, "The device is not activated.");
-	if (d->abm_assigned)
-		return failed_with(33004, CLOUD, "The device must be configured through its organization's program.");
-	if (virt_fault(d, "SetCloudConfiguration", "ignore", NULL))
-		return acknowledged();
-	d->cloud_config = plist_copy(config);
-	force_keys(d, d->cloud_config);
-	if (plist_dict_get_item(d->cloud_config, "AllowPairing") && !is_true(d->cloud_config, "AllowPairing"))
-		virt_device_forget_records(d);
-	return acknowledged();
+	return virt_supervise(d, config, &why) ? acknowledged() : failed(&why);
 }
 
 static plist_t download_configuration(struct virt_device *d)
 {
-	if (!d->has_network && !d->bench->line_open)
-		return failed_with(33000, CLOUD, "The configuration could not be downloaded.");
-	if (!d->abm_assigned)
-		return failed_with(33005, CLOUD, "There is no configuration for this device.");
-	if (d->cloud_config)
-		return failed_with(14002, tunnel_domain(d), "A cloud configuration is already present on this device.");
-	virt_configuration_arrives(d);
-	return acknowledged();
+	struct virt_chain why = { 0 };
+
+	return virt_programme_asked(d, &why) ? acknowledged() : failed(&why);
 }
 
 static plist_t get_cloud_configuration(struct virt_device *d)
@@ -411,7 +294,7 @@ static plist_t store_profile(struct virt_device *d, plist_t msg)
 	if (!purpose || !data_of(msg, "ProfileData", &data))
 		return bad_form();
 	if (strcmp(purpose, "PostSetupInstallation") != 0)
-		return failed_with(14000, tunnel_domain(d), "The field Purpose is not valid.");
+		return failed_with(14000, virt_tunnel_domain(d), "The field Purpose is not valid.");
 	stg_buf_reset(&d->stored_profile);
 	stg_buf_add(&d->stored_profile, data.data, data.len, NULL);
 	return acknowledged();
@@ -576,7 +459,7 @@ static bool is_flag(plist_t msg, const char *key)
 {
 	plist_t node = plist_dict_get_item(msg, key);
 
-	return !node || has_type(node, 'B');
+	return !node || plist_get_node_type(node) == PLIST_BOOLEAN || plist_get_node_type(node) == PLIST_UINT;
 }
 
 static plist_t erase_device(struct virt_conn *c, plist_t msg)
@@ -598,7 +481,7 @@ static plist_t set_wifi(struct virt_device *d, plist_t msg)
 	if (!state || plist_get_node_type(state) != PLIST_BOOLEAN)
 		return bad_form();
 	if (!virt_device_is_supervised(d))
-		return failed_with(14005, tunnel_domain(d), "The power state of Wi-Fi may not be changed.");
+		return failed_with(14005, virt_tunnel_domain(d), "The power state of Wi-Fi may not be changed.");
 	return acknowledged();
 }
 
@@ -694,7 +577,7 @@ static plist_t refused_on_cue(struct virt_device *d, const char *request)
 		return NULL;
 	if (stg_json_str(args, "status")[0])
 		return status(stg_json_str(args, "status"));
-	return failed_with((unsigned int)stg_json_int(args, "code", 14000), stg_json_str_or(args, "domain", tunnel_domain(d)),
+	return failed_with((unsigned int)stg_json_int(args, "code", 14000), stg_json_str_or(args, "domain", virt_tunnel_domain(d)),
 			   stg_json_str_or(args, "text", "Refused on cue."));
 }
 
