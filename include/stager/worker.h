@@ -78,6 +78,8 @@ int stg_worker_boxed(int channel_fd, const struct stg_driver *driver);
 json_t *stg_job_json(const struct stg_job *j);
 bool stg_job_from_json(const json_t *o, struct stg_job *ret, struct stg_error *err);
 void stg_job_clear(struct stg_job *j);
+/* What the journal's rows of this job (stg_store_steps) say to the next worker: new references to `proven` and `begun`. */
+void stg_job_hints(const json_t *step_rows, json_t **ret_proven, json_t **ret_begun);
 json_t *stg_arrival_json(const struct stg_arrival *a);
 bool stg_arrival_from_json(const json_t *o, struct stg_arrival *ret, struct stg_error *err);
 

@@ -25,7 +25,7 @@ struct turn {
 	json_t *params, *evidence, *values;
 	struct stg_payload payload;
 	struct stg_step_ctx ctx;
-	bool told;                      /* a step_begin is on disk */
+	bool told;                      /* a step_begin was sent that has no end yet */
 	struct worker *worker;
 };
 
@@ -112,15 +112,23 @@ static json_t *end_message(const struct turn *t, const char *outcome, const stru
 	return m;
 }
 
-static void tell_end(struct run *r, const struct turn *t, const char *outcome, const struct stg_error *err)
+static bool tell_begin(struct run *r, struct turn *t, int attempt);
+
+/* The journal knows no end without a beginning, but for what was found done or not wanted. */
+static void tell_end(struct run *r, struct turn *t, const char *outcome, const struct stg_error *err)
 {
+	bool at_once = strcmp(outcome, "proven") == 0 || strcmp(outcome, "skipped") == 0;
+	if (!t->told && !at_once && !tell_begin(r, t, 1))
+		return;
 	worker_send(r->w, end_message(t, outcome, err));
+	t->told = false;
 }
 
 /* A step that can be proven again may be told together with the next beginning: one commit instead of two. */
-static void tell_end_later(struct run *r, const struct turn *t, const char *outcome)
+static void tell_end_later(struct run *r, struct turn *t, const char *outcome)
 {
 	json_t *m = end_message(t, outcome, NULL);
+	t->told = false;
 	if (r->w->held || !t->what->proven || t->what->destroys_data)
 		worker_send(r->w, m);
 	else
@@ -136,8 +144,8 @@ static bool tell_begin(struct run *r, struct turn *t, int attempt)
 	json_t *asked = json_object_get(t->evidence, "asked");
 	stg_json_put_new(m, "asked", asked ? json_deep_copy(asked) : json_object());
 	stg_json_put_int(m, "deadline_ms", t->timeout_ms + STG_WORKER_LOOK_MS);
-	stg_json_put_bool(m, "destroys", t->what->destroys_data);
-	stg_json_put_int(m, "together", t->what->together);
+	stg_json_put_bool(m, "destroys", t->what && t->what->destroys_data);
+	stg_json_put_int(m, "together", t->what ? t->what->together : 0);
 	if (w->held) {
 		json_t *both = stg_steal(w->held);
 		stg_json_put_new(both, "next", m);
@@ -148,6 +156,7 @@ static bool tell_begin(struct run *r, struct turn *t, int attempt)
 	}
 	json_t *go = worker_await(w, "go", true);
 	json_decref(go);
+	t->told = true;
 	return go != NULL;
 }
 
@@ -322,10 +331,12 @@ static enum verdict attempts(struct run *r, struct turn *t)
 		stg_error_reset(&err);
 		json_object_del(t->evidence, "acknowledged");
 		if (!tell_begin(r, t, attempt)) {
+			/* begun on disk perhaps, but nothing was sent: "failed" says so, an erase may be tried again */
 			stg_fail(&err, STG_E_CANCELLED, 0, "told to stop before this step");
-			return ends_interrupted(r, t, &err);
+			tell_end(r, t, "failed", &err);
+			finish(r, "interrupted", why_of(&err, t->key));
+			return ENDED;
 		}
-		t->told = true;
 		t->began_ms = stg_boot_ms();
 		t->ctx.ran = true;
 		bool ran = run_with_person(r, t, &err), shown = false, gone = false;
@@ -358,7 +369,8 @@ static enum verdict attempts(struct run *r, struct turn *t)
 			return ends_interrupted(r, t, &err);
 		if (!is_lost(err.code) || attempt >= most)
 			return ends_failed(r, t, &err);
-		stg_json_put_new(t->evidence, "earlier_error", stg_json_from_error(&err));
+		/* each attempt is a row of its own: what the device said to the first is not lost when the second succeeds */
+		tell_end(r, t, "failed", &err);
 		if (!worker_pause(r->w, wait_ms)) {
 			stg_fail(&err, STG_E_CANCELLED, 0, "told to stop between two attempts");
 			return ends_interrupted(r, t, &err);
@@ -441,6 +453,9 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 		return ends_done(r, &t, "proven");
 	if (t.what->destroys_data && (t.ctx.begun_before || t.ctx.proven_before)) {
 		/* it was sent once; whatever became of it, it is never sent again without a person */
+		const json_t *before = json_object_get(t.ctx.begun_before ? t.ctx.begun_before : t.ctx.proven_before, "asked");
+		if (before)
+			json_object_set(t.evidence, "asked", (json_t *)(uintptr_t)before);
 		stg_fail_id(&err, STG_E_HOLD, STG_ID_ERASE_NOT_PROVEN, 0, "sent in an earlier attach, and the device does not show it");
 		return ends_hold(r, &t, &err, "unknown");
 	}

@@ -78,6 +78,30 @@ void stg_job_clear(struct stg_job *j)
 	*j = (struct stg_job){ 0 };
 }
 
+void stg_job_hints(const json_t *rows, json_t **ret_proven, json_t **ret_begun)
+{
+	json_t *proven = json_object(), *begun = json_object();
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+		const char *key = stg_json_str(row, "key"), *outcome = stg_json_str(row, "outcome");
+		json_t *evidence = json_object_get(row, "evidence"), *asked = json_object_get(row, "asked");
+		if (strcmp(outcome, "done") == 0 || strcmp(outcome, "proven") == 0) {
+			json_object_set_new(proven, key, json_is_object(evidence) ? json_incref(evidence) : json_object());
+			json_object_del(begun, key);
+		} else if (!*outcome || strcmp(outcome, "unknown") == 0 || strcmp(outcome, "interrupted") == 0) {
+			json_t *one = json_is_object(evidence) ? json_copy(evidence) : json_object();
+			if (!json_object_get(one, "asked") && json_is_object(asked))
+				json_object_set(one, "asked", asked);
+			stg_json_put_new(begun, key, one);
+		} else {
+			/* failed, waiting, skipped: nothing of it counts, but what was begun before that stays begun */
+			json_object_del(proven, key);
+		}
+	}
+	*ret_proven = proven;
+	*ret_begun = begun;
+}
+
 json_t *stg_arrival_json(const struct stg_arrival *a)
 {
 	json_t *o = json_object();

@@ -9,6 +9,7 @@ struct toy_station {
 	struct side side;
 	struct stg_arrival arrival;
 	struct stg_job job;
+	json_t *rows;                   /* the journal of this job */
 	bool gate_says_no;
 	int payloads, tokens;
 };
@@ -55,6 +56,7 @@ static inline void toy_station_make(struct toy_station *s, const char *yaml)
 	*s = (struct toy_station){ 0 };
 	s->side.answer = toy_answer;
 	s->side.ctx = s;
+	s->rows = json_array();
 	s->arrival = (struct stg_arrival){ .driver = "toy", .port = "1-1.4", .attach = 7, .mode = STG_MODE_NORMAL };
 	s->job = (struct stg_job){ .id = 1, .attach = 7, .port = "1-1.4", .batch = "NORTH-12" };
 	s->job.identity = (struct stg_identity){ .family = "toy", .unit = "4242" };
@@ -80,7 +82,7 @@ static inline const json_t *toy_run(struct toy_station *s)
 /* The device is plugged in again: another attach, with what the journal kept. */
 static inline const json_t *toy_run_again(struct toy_station *s)
 {
-	side_journal(&s->side, &s->job);
+	side_journal(&s->side, s->rows, &s->job);
 	side_clear(&s->side);
 	s->arrival.attach++;
 	s->job.attach = s->arrival.attach;
@@ -89,7 +91,9 @@ static inline const json_t *toy_run_again(struct toy_station *s)
 
 static inline void toy_station_clear(struct toy_station *s)
 {
+	json_decref(side_rows(&s->side));
 	side_clear(&s->side);
+	json_decref(s->rows);
 	stg_job_clear(&s->job);
 }
 

@@ -179,29 +179,50 @@ static inline int side_count(const struct side *s, const char *t)
 	return n;
 }
 
-/* What the journal would hand to the next attach: ends as evidence, beginnings without a good end as {"asked"}. */
-static inline void side_journal(const struct side *s, struct stg_job *job)
+/* Keeps the rows a journal would have: one for each beginning, and for each end without one. */
+static inline json_t *side_rows(const struct side *s)
 {
-	json_decref(job->proven);
-	json_decref(job->begun);
-	job->proven = json_object();
-	job->begun = json_object();
+	json_t *rows = json_array();
 	for (size_t i = 0; i < json_array_size(s->words); i++) {
 		json_t *m = json_array_get(s->words, i);
 		const char *t = stg_json_str(m, "t"), *outcome = stg_json_str(m, "outcome");
-		json_t *begin = strcmp(t, "step_begin") == 0 ? m : json_object_get(m, "next");
 		if (strcmp(t, "step_end") == 0) {
-			const char *key = stg_json_str(m, "key");
-			if (strcmp(outcome, "done") == 0 || strcmp(outcome, "proven") == 0) {
-				json_object_set(job->proven, key, json_object_get(m, "evidence"));
-				json_object_del(job->begun, key);
-			} else if (strcmp(outcome, "unknown") == 0 || strcmp(outcome, "interrupted") == 0) {
-				json_object_set(job->begun, key, json_object_get(m, "evidence"));
+			json_t *row = NULL;
+			for (size_t k = 0; k < json_array_size(rows); k++) {
+				json_t *open = json_array_get(rows, k);
+				if (!json_object_get(open, "outcome") && strcmp(stg_json_str(open, "key"), stg_json_str(m, "key")) == 0)
+					row = open;
 			}
+			if (!row && strcmp(outcome, "proven") != 0 && strcmp(outcome, "skipped") != 0)
+				fail_msg("step %s ended '%s' without a beginning", stg_json_str(m, "key"), outcome);
+			if (!row) {
+				row = json_pack("{s:s}", "key", stg_json_str(m, "key"));
+				json_array_append_new(rows, row);
+			}
+			stg_json_put(row, "outcome", outcome);
+			json_object_set(row, "evidence", json_object_get(m, "evidence"));
 		}
-		if (begin && json_object_get(begin, "asked"))
-			stg_json_put_new(job->begun, stg_json_str(begin, "key"), json_pack("{s:O}", "asked", json_object_get(begin, "asked")));
+		json_t *begin = strcmp(t, "step_begin") == 0 ? m : json_object_get(m, "next");
+		if (begin && json_object_get(begin, "asked")) {
+			for (size_t k = 0; k < json_array_size(rows); k++)
+				if (!json_object_get(json_array_get(rows, k), "outcome"))
+					fail_msg("step %s begins while %s has not ended", stg_json_str(begin, "key"),
+						 stg_json_str(json_array_get(rows, k), "key"));
+			json_array_append_new(rows, json_pack("{s:s, s:O}", "key", stg_json_str(begin, "key"), "asked",
+							      json_object_get(begin, "asked")));
+		}
 	}
+	return rows;
+}
+
+/* What the journal hands to the next attach; `rows` grows over all attaches of the job. */
+static inline void side_journal(const struct side *s, json_t *rows, struct stg_job *job)
+{
+	STG_AUTO(stg_json_free_at) json_t *now = side_rows(s);
+	json_array_extend(rows, now);
+	json_decref(job->proven);
+	json_decref(job->begun);
+	stg_job_hints(rows, &job->proven, &job->begun);
 }
 
 #endif

@@ -11,7 +11,7 @@ struct floor {
 	struct desk d;
 	struct side side;
 	struct stg_job job;
-	json_t *profiles;
+	json_t *profiles, *rows;
 	bool gate_says_no;
 	int payloads, tokens, together;
 };
@@ -144,6 +144,7 @@ static void floor_job(struct floor *f, const char *blueprint)
 {
 	struct stg_error err = { 0 };
 	f->side = (struct side){ .answer = answer, .ctx = f };
+	f->rows = json_array();
 	f->job = (struct stg_job){ .id = 1, .batch = "NORTH-12" };
 	f->job.blueprint = stg_blueprint_load("", blueprint, NULL, &err);
 	if (!f->job.blueprint)
@@ -160,6 +161,7 @@ static void floor_end(struct floor *f)
 	side_clear(&f->side);
 	stg_job_clear(&f->job);
 	json_decref(f->profiles);
+	json_decref(f->rows);
 	desk_end(&f->d);
 }
 
@@ -208,7 +210,7 @@ static void ends(const struct floor *f, const json_t *last, const char *end)
 static void next_attach(struct floor *f)
 {
 	char udid[STG_UDID_MAX];
-	side_journal(&f->side, &f->job);
+	side_journal(&f->side, f->rows, &f->job);
 	side_clear(&f->side);
 	assert_true(stg_udid_clean(f->d.bench.udid, udid));
 	uint64_t attach = f->d.arrival.attach;
