@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <stager/blueprint.h>
+#include <stager/worker.h>
 
 #include "station_i.h"
 
@@ -43,6 +44,19 @@ static void rest(struct decide *d, const char *word, unsigned int id, const char
 	stg_copy(d->why, sizeof(d->why), why);
 }
 
+/* What the journal knows of its steps: without it the next worker could not tell that an erase was sent. */
+static bool add_hints(struct stg_store *store, struct decide *d, int64_t id, struct stg_error *err)
+{
+	json_t *proven = NULL, *begun = NULL;
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_steps(store, id, err);
+	if (!rows)
+		return false;
+	stg_job_hints(rows, &proven, &begun);
+	stg_json_put_new(d->job, "proven", proven);
+	stg_json_put_new(d->job, "begun", begun);
+	return true;
+}
+
 /* A job that stands is started again on this attach; false: it stays as it is (d says how). */
 static bool resume(struct stg_store *store, struct decide *d, struct stg_error *err)
 {
@@ -69,7 +83,7 @@ static bool resume(struct stg_store *store, struct decide *d, struct stg_error *
 		  (state == STG_JOB_RUNNING || stg_store_job_move(store, id, STG_JOB_RUNNING, move, err));
 	json_decref(move);
 	d->verdict = GO;
-	return ok;
+	return ok && add_hints(store, d, id, err);
 }
 
 static bool add_job(struct stg_store *store, struct decide *d, const char *batch, const json_t *row, const json_t *blueprint,
