@@ -32,6 +32,8 @@ struct stg_push_door {
 bool stg_push_round(const struct stg_push_door *door, const char *only_target, struct stg_stop *stop, int64_t *ret_delivered, int64_t *ret_next_ms, struct stg_error *err);
 /* Asks a target whether it would take us, without changing anything there. */
 json_t *stg_push_test(const struct stg_push_door *door, const char *target, struct stg_error *err);
+/* The row a person reads for a target's state as noted by a round; 0 for "" and unknown words. */
+unsigned int stg_push_state_id(const char *state);
 /* Checks a connector file; STG_E_INPUT with line. */
 json_t *stg_connector_load(const char *state_dir, const char *name_or_path, struct stg_error *err);
 /* [{"name","about","where":"state|site|built-in"}] */

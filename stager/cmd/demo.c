@@ -302,7 +302,7 @@ static void not_green(const json_t *rows)
 		if (!title)
 			printf("\n%s\n", _("What is left for people"));
 		title = true;
-		unsigned int id = stranger ? STG_ID_NOT_IN_ORDER : (unsigned int)stg_json_int(row, "why_id", 0);
+		unsigned int id = stranger ? STG_ID_NOT_IN_ORDER : (unsigned int)stg_json_int(row, "code", 0);
 		printf("  %-14s %-8s %s %s\n", stg_json_str(row, "serial"), stg_json_str(row, "asset_tag"), id ? stg_id_sentence(id) :
 		       stg_json_str(row, "reason"), stg_id_act(id));
 	}

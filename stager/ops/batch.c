@@ -34,14 +34,6 @@
 #define SHOWN_ROWS 5
 #define OUT_BYTES_MAX ((size_t)256 << 20)
 
-static bool audit(struct stg_op_ctx *c, const char *verb, const char *batch, json_t *detail, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *entry = json_pack("{s:s,s:s,s:s,s:s}", "actor", c->actor, "verb", verb, "object", batch, "outcome", "done");
-	if (detail)
-		stg_json_put_new(entry, "detail", detail);
-	return stg_store_audit(c->store, entry, err);
-}
-
 /* ---- the list ---- */
 
 /* The file a person gave, by its place among the descriptors. It may be read twice: check, then import. */
@@ -137,7 +129,7 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 		json_decref(detail);
 		return false;
 	}
-	if (!audit(c, "batch.import", name, detail, err))
+	if (!stg_op_audit(c, "batch.import", name, NULL, detail, err))
 		return false;
 	*ret = json_pack("{s:i,s:s,s:I,s:s,s:b,s:I}", "v", 1, "name", name, "count", (json_int_t)json_array_size(rows), "blueprint",
 			 stg_json_str_or(plan, "name", blueprint), "erases", stg_json_bool(plan, "erases", false), "automated", (json_int_t)automated);
@@ -157,76 +149,33 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 {
 	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, stg_json_str(in, "name"), err);
 	json_t *rows = batch ? stg_store_batch_rows(c->store, stg_json_str(in, "name"), err) : NULL;
+	size_t i;
+	json_t *row;
 	if (!rows)
 		return false;
+	json_array_foreach(rows, i, row)
+		stg_json_put(row, "reason", *stg_json_str(row, "hold_reason") ? stg_json_str(row, "hold_reason") : stg_json_str(row, "msg"));
 	stg_json_put_int(batch, "v", 1);
 	stg_json_put_new(batch, "rows", rows);
 	*ret = stg_steal(batch);
 	return true;
 }
 
-/* ---- ports: labels, kernel paths, ranges of labels ---- */
+/* ---- ports ---- */
 
-static const char *port_of(const json_t *known, const char *word)
+static bool ports_add(struct stg_op_ctx *c, const char *word, json_t *ports, struct stg_error *err)
 {
-	size_t i;
-	json_t *one;
-	json_array_foreach((json_t *)(uintptr_t)known, i, one)
-		if (strcasecmp(stg_json_str(one, "label"), word) == 0 || strcmp(stg_json_str(one, "port"), word) == 0)
-			return stg_json_str(one, "port");
-	/* a socket nothing was ever plugged into is known by its path only: 1-1.4 */
-	return isdigit((unsigned char)*word) && strchr(word, '-') && strspn(word, "0123456789-.") == strlen(word) ? word : NULL;
-}
-
-static void port_add(json_t *ports, const char *port)
-{
-	size_t i;
-	json_t *one;
-	json_array_foreach(ports, i, one)
-		if (strcmp(json_string_value(one), port) == 0)
-			return;
-	json_array_append_new(ports, json_string(port));
-}
-
-/* "A1-A8" or "A1-8"; false when the word is no range. */
-static bool range_parse(const char *word, char ret_prefix[32], int *ret_from, int *ret_to)
-{
-	const char *dash = strchr(word, '-');
-	size_t letters = strcspn(word, "0123456789");
-	char *end;
-	if (!dash || !letters || letters > 16 || word + letters >= dash)
-		return false;
-	snprintf(ret_prefix, 32, "%.*s", (int)letters, word);
-	*ret_from = (int)strtol(word + letters, &end, 10);
-	if (end != dash)
-		return false;
-	const char *to = dash + 1;
-	if (strncasecmp(to, word, letters) == 0)
-		to += letters;
-	*ret_to = (int)strtol(to, &end, 10);
-	return end != to && !*end && *ret_from <= *ret_to && *ret_to - *ret_from < 256;
-}
-
-static bool ports_add(const json_t *known, const char *word, json_t *ports, struct stg_error *err)
-{
-	char prefix[32], label[64], shown[64];
-	int from, to;
-	const char *port = port_of(known, word);
-	stg_printable(word, true, shown, sizeof(shown));
-	if (port) {
-		port_add(ports, port);
-		return true;
+	STG_AUTO(stg_json_free_at) json_t *found = stg_store_port_resolve(c->store, word, err);
+	size_t i, k;
+	json_t *one, *have;
+	json_array_foreach(found, i, one) {
+		bool again = false;
+		json_array_foreach(ports, k, have)
+			again = again || json_equal(have, one);
+		if (!again)
+			json_array_append(ports, one);
 	}
-	if (!range_parse(word, prefix, &from, &to))
-		return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_PORT, 0, "no port '%s', a label such as A7, a range A1-A8 or a path such as 1-1.4 was expected", shown);
-	for (int n = from; n <= to; n++) {
-		snprintf(label, sizeof(label), "%s%d", prefix, n);
-		port = port_of(known, label);
-		if (!port)
-			return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_PORT, 0, "no port '%s' of the range %s", label, shown);
-		port_add(ports, port);
-	}
-	return true;
+	return found != NULL;
 }
 
 /* Ports named by the person are allowed from here on; NULL when none were named. */
@@ -236,21 +185,18 @@ static bool ports_of(struct stg_op_ctx *c, const json_t *in, json_t **ret, struc
 	*ret = NULL;
 	if (json_array_size(asked) == 0 && !*stg_json_str(in, "ports"))
 		return true;
-	STG_AUTO(stg_json_free_at) json_t *known = stg_store_ports(c->store, err);
 	STG_AUTO(stg_json_free_at) json_t *ports = json_array();
 	size_t i;
 	json_t *one;
-	if (!known)
-		return false;
 	if (json_is_string(asked)) {
 		STG_AUTO(stg_free_at) char *words = stg_strdup(json_string_value(asked));
 		char *rest = NULL;
 		for (char *w = strtok_r(words, ", ", &rest); w; w = strtok_r(NULL, ", ", &rest))
-			if (!ports_add(known, w, ports, err))
+			if (!ports_add(c, w, ports, err))
 				return false;
 	}
 	json_array_foreach((json_t *)(uintptr_t)asked, i, one)
-		if (!json_is_string(one) || !ports_add(known, json_string_value(one), ports, err))
+		if (!json_is_string(one) || !ports_add(c, json_string_value(one), ports, err))
 			return json_is_string(one) ? false : stg_fail(err, STG_E_USAGE, 0, "a port's name is text");
 	json_array_foreach(ports, i, one)
 		if (!stg_store_port_put(c->store, json_string_value(one), NULL, 1, err))
@@ -305,7 +251,7 @@ static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		return false;
 	if (is_pinned && ports)
 		json_object_set(pins, "ports", ports);
-	if (!stg_store_batch_state(c->store, name, "started", pins, err) || !audit(c, "batch.start", name, pins_detail(pins), err))
+	if (!stg_store_batch_state(c->store, name, "started", pins, err) || !stg_op_audit(c, "batch.start", name, NULL, pins_detail(pins), err))
 		return false;
 	json_t *said = json_pack("{s:i,s:s,s:s,s:s}", "v", 1, "name", name, "state", "started", "blueprint_sha256", sha256_of(pins));
 	json_object_set_new(said, "ports", json_deep_copy(json_object_get(pins, "ports") ? json_object_get(pins, "ports") : json_null()));
@@ -316,7 +262,7 @@ static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 static bool move(struct stg_op_ctx *c, const json_t *in, const char *to, const char *verb, const char *state, json_t **ret, struct stg_error *err)
 {
 	const char *name = stg_json_str(in, "name");
-	if (!stg_store_batch_state(c->store, name, to, NULL, err) || !audit(c, verb, name, NULL, err))
+	if (!stg_store_batch_state(c->store, name, to, NULL, err) || !stg_op_audit(c, verb, name, NULL, NULL, err))
 		return false;
 	*ret = json_pack("{s:i,s:s,s:s}", "v", 1, "name", name, "state", state);
 	return true;
@@ -364,7 +310,7 @@ static bool update(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	if (!serials)
 		return false;
 	if ((changed || ports) && (!stg_store_batch_state(c->store, name, stg_json_str(batch, "state"), pins, err) ||
-				   !audit(c, "batch.update", name, pins_detail(pins), err)))
+				   !stg_op_audit(c, "batch.update", name, NULL, pins_detail(pins), err)))
 		return false;
 	*ret = json_pack("{s:i,s:s,s:b,s:s,s:s,s:O}", "v", 1, "name", name, "changed", changed, "blueprint_sha256", sha256_of(pins), "before_sha256",
 			 sha256_of(old), "staged_with_old", serials);
@@ -530,7 +476,7 @@ static bool close_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	if (!batch)
 		return false;
 	const json_t *balance = json_object_get(batch, "balance");
-	if (!audit(c, "batch.close", name, json_deep_copy(balance), err))
+	if (!stg_op_audit(c, "batch.close", name, NULL, json_deep_copy(balance), err))
 		return false;
 	*ret = json_pack("{s:i,s:s,s:s,s:s,s:s,s:O}", "v", 1, "name", name, "state", "closed", "result", result, "exceptions", exceptions, "balance", balance);
 	return true;

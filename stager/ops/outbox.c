@@ -17,6 +17,7 @@
 
 #include <stager/clock.h>
 #include <stager/op.h>
+#include <stager/push.h>
 
 static bool summary(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
@@ -27,17 +28,40 @@ static bool summary(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	return *ret != NULL;
 }
 
-static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+/* What a person reads of a row: its own refusal first, else why its target does not take anything now. */
+static unsigned int id_of(const json_t *row, const char *target_state)
 {
-	*ret = stg_store_outbox(c->store, in, err);
-	return *ret != NULL;
+	const char *state = stg_json_str(row, "state");
+	if (strcmp(state, "rejected") == 0)
+		return STG_ID_RECORD_REJECTED;
+	if (strcmp(state, "damaged") == 0)
+		return STG_ID_ROW_DAMAGED;
+	if (strcmp(state, "in_doubt") == 0 && !*target_state)
+		return STG_ID_DELIVERY_IN_DOUBT;
+	if (strcmp(state, "queued") != 0 && strcmp(state, "in_doubt") != 0)
+		return 0;
+	return stg_push_state_id(target_state);
 }
 
-static bool audit(struct stg_op_ctx *c, const char *verb, const json_t *row, json_t *detail, struct stg_error *err)
+static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o}", "actor", c->actor, "verb", verb, "object", stg_json_str(row, "record_id"),
-							     "unit", stg_json_str(row, "unit"), "outcome", "done", "detail", detail);
-	return stg_store_audit(c->store, entry, err);
+	STG_AUTO(stg_json_free_at) json_t *targets = stg_store_targets(c->store, err);
+	json_t *rows = targets ? stg_store_outbox(c->store, in, err) : NULL, *row, *target;
+	size_t i, k;
+	if (!rows)
+		return false;
+	json_array_foreach(rows, i, row) {
+		const char *state = "";
+		json_array_foreach(targets, k, target)
+			if (strcmp(stg_json_str(target, "name"), stg_json_str(row, "target")) == 0)
+				state = stg_json_str(target, "state");
+		unsigned int code = id_of(row, state);
+		if (code)
+			stg_json_put_int(row, "code", code);
+		stg_json_put(row, "text", stg_json_str(json_object_get(row, "answer"), "text"));
+	}
+	*ret = rows;
+	return true;
 }
 
 static bool may_retry(const char *state)
@@ -65,7 +89,7 @@ static bool retry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		if (!may_retry(state) && !is_late)
 			continue;
 		if (!stg_store_outbox_settle(c->store, stg_json_int(row, "id", 0), "queued", 0, NULL, err) ||
-		    !audit(c, "outbox.retry", row, json_pack("{s:s,s:s}", "target", stg_json_str(row, "target"), "was", state), err))
+		    !stg_op_audit(c, "outbox.retry", stg_json_str(row, "record_id"), stg_json_str(row, "unit"), json_pack("{s:s,s:s}", "target", stg_json_str(row, "target"), "was", state), err))
 			return false;
 		n++;
 	}
@@ -89,7 +113,7 @@ static bool drop_one(struct stg_op_ctx *c, const json_t *in, int64_t id, struct 
 	STG_AUTO(stg_json_free_at) json_t *why = json_pack("{s:s,s:s,s:s,s:s,s:I}", "class", "dropped", "text", stg_json_str(in, "reason"), "by", c->actor, "second",
 							   stg_json_str(in, "second"), "at_ms", (json_int_t)stg_wall_ms());
 	return stg_store_outbox_settle(c->store, id, "dropped", 0, why, err) &&
-	       audit(c, "outbox.drop", row,
+	       stg_op_audit(c, "outbox.drop", stg_json_str(row, "record_id"), stg_json_str(row, "unit"),
 		     json_pack("{s:s,s:s,s:s,s:s}", "target", stg_json_str(row, "target"), "was", stg_json_str(row, "state"), "reason", stg_json_str(in, "reason"),
 			       "second", stg_json_str(in, "second")), err);
 }
@@ -117,32 +141,6 @@ static bool drop(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	}
 	*ret = json_pack("{s:i,s:I}", "v", 1, "dropped", (json_int_t)n);
 	return true;
-}
-
-/* What a person reads of a row: its own refusal first, else why its target does not take anything now. */
-static unsigned int id_of(const json_t *row, const char *target_state)
-{
-	static const struct {
-		const char *word;
-		unsigned int id;
-	} ids[] = {
-		{ "offline", STG_ID_TARGET_OFFLINE }, { "throttled", STG_ID_TARGET_BUSY }, { "server", STG_ID_TARGET_TROUBLE }, { "clock", STG_ID_TARGET_CLOCK },
-		{ "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE }, { "config", STG_ID_TARGET_CONFIG },
-		{ "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE }, { "in_doubt", STG_ID_TARGET_TROUBLE },
-	};
-	const char *state = stg_json_str(row, "state");
-	if (strcmp(state, "rejected") == 0)
-		return STG_ID_RECORD_REJECTED;
-	if (strcmp(state, "damaged") == 0)
-		return STG_ID_ROW_DAMAGED;
-	if (strcmp(state, "in_doubt") == 0 && !*target_state)
-		return STG_ID_DELIVERY_IN_DOUBT;
-	if (strcmp(state, "queued") != 0 && strcmp(state, "in_doubt") != 0)
-		return 0;
-	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)
-		if (strcmp(ids[i].word, target_state) == 0)
-			return ids[i].id;
-	return 0;
 }
 
 static bool explain(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)

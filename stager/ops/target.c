@@ -29,12 +29,9 @@
 
 static bool audit(struct stg_op_ctx *c, const char *verb, const json_t *target, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:{s:s,s:s,s:b}}", "actor", c->actor, "verb", verb, "object",
-							     stg_json_str(target, "name"), "outcome", "done", "detail", "connector",
-							     stg_json_str(target, "connector"), "url",
-							     stg_json_str(json_object_get(target, "config"), "url"), "enabled",
-							     stg_json_bool(target, "enabled", true));
-	return stg_store_audit(c->store, entry, err);
+	return stg_op_audit(c, verb, stg_json_str(target, "name"), NULL,
+			    json_pack("{s:s,s:s,s:b}", "connector", stg_json_str(target, "connector"), "url", stg_json_str(json_object_get(target, "config"), "url"),
+				      "enabled", stg_json_bool(target, "enabled", true)), err);
 }
 
 /* A PEM file among the descriptors; empty when none was given there. */
@@ -146,23 +143,6 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 	return ok;
 }
 
-/* The sentence for a target's state. */
-static unsigned int id_of_state(const char *state)
-{
-	static const struct {
-		const char *state;
-		unsigned int id;
-	} ids[] = {
-		{ "offline", STG_ID_TARGET_OFFLINE }, { "throttled", STG_ID_TARGET_BUSY }, { "server", STG_ID_TARGET_TROUBLE }, { "in_doubt", STG_ID_TARGET_TROUBLE },
-		{ "clock", STG_ID_TARGET_CLOCK }, { "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE },
-		{ "config", STG_ID_TARGET_CONFIG }, { "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE },
-	};
-	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)
-		if (strcmp(ids[i].state, state) == 0)
-			return ids[i].id;
-	return 0;
-}
-
 static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	static const char *const counts[] = { "waiting", "delivered", "rejected", "in_doubt", "due_ms" };
@@ -176,7 +156,7 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	json_t *shown = json_array();
 	json_array_foreach(rows, i, row) {
 		json_t *one = public_form(row);
-		unsigned int id = id_of_state(stg_json_str(row, "state"));
+		unsigned int id = stg_push_state_id(stg_json_str(row, "state"));
 		if (id)
 			stg_json_put_int(one, "code", id);
 		json_array_foreach(json_object_get(sums, "by_target"), k, sum)

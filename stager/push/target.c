@@ -120,6 +120,22 @@ const char *push_key_of(const json_t *record, const char *natural_key)
 
 /* ---- for commands ---- */
 
+unsigned int stg_push_state_id(const char *state)
+{
+	static const struct {
+		const char *state;
+		unsigned int id;
+	} ids[] = {
+		{ "offline", STG_ID_TARGET_OFFLINE }, { "throttled", STG_ID_TARGET_BUSY }, { "server", STG_ID_TARGET_TROUBLE }, { "in_doubt", STG_ID_TARGET_TROUBLE },
+		{ "clock", STG_ID_TARGET_CLOCK }, { "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE },
+		{ "config", STG_ID_TARGET_CONFIG }, { "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE },
+	};
+	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)
+		if (strcmp(ids[i].state, state) == 0)
+			return ids[i].id;
+	return 0;
+}
+
 /* A record as the inventory makes them, for trying a target that has nothing to send yet. */
 static json_t *sample_record(bool rehearsal)
 {

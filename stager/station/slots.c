@@ -69,7 +69,7 @@ json_t *batch_on_port(const struct stg_station *s, const char *port)
 		if (!json_array_size(ports))
 			return batch;
 		json_array_foreach(ports, k, one)
-			if (strcmp(json_string_value(one) ? json_string_value(one) : "", port) == 0)
+			if (fnmatch(json_string_value(one) ? json_string_value(one) : "", port, 0) == 0)   /* "2-1.*", "*" too */
 				return batch;
 	}
 	return NULL;
