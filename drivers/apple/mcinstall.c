@@ -87,6 +87,8 @@ bool apple_mcinstall_ask(struct apple_device *dev, enum apple_mc way, plist_t as
 	if (!reply && way == APPLE_MC_WRITE && (why.code == STG_E_GONE || why.code == STG_E_TIMEOUT || why.code == STG_E_PROTOCOL))
 		why.code = STG_E_UNKNOWN;
 	bool ok = reply && apple_mc_accepted(reply, apple_str(ask, "RequestType"), &why);
+	if (reply && !ok && way == APPLE_MC_WRITE && why.code == STG_E_PROTOCOL)
+		why.code = STG_E_UNKNOWN;   /* an answer that says nothing */
 	if (ok && ret_reply)
 		*ret_reply = stg_steal(reply);
 	apple_plist_free_at(&reply);

@@ -1,0 +1,673 @@
+/*
+ * test_hostile.c - devices that lie, break off, hang, flood or pretend: what the driver says, and what it never does.
+ */
+#include "desk.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+
+#define NEVER_EXISTS "org.example.nothing"
+
+static struct stg_device *paired(struct desk *d)
+{
+	struct stg_device *dev = desk_open(d);
+	DO(stg_device_pair(dev, &err));
+	return dev;
+}
+
+static struct stg_device *supervised(struct desk *d)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	struct stg_supervision what = supervision(&der);
+	struct stg_device *dev = paired(d);
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	return dev;
+}
+
+static void fault(struct desk *d, const char *text)
+{
+	tell(&d->bench, "fault %s %s", d->bench.udid, text);
+}
+
+static int64_t asked(struct desk *d, const char *line)
+{
+	return count_of(&d->bench, d->bench.udid, line);
+}
+
+static int64_t installs(struct desk *d, const char *request)
+{
+	char line[120];
+	snprintf(line, sizeof(line), "com.apple.mobile.MCInstall %s", request);
+	return asked(d, line);
+}
+
+/* ---- TLS ---- */
+
+static plist_t read_xml(struct stg_bytes b)
+{
+	plist_t p = NULL;
+	plist_from_xml((const char *)b.data, (uint32_t)b.len, &p);
+	assert_non_null(p);
+	return p;
+}
+
+static void another_key_is_refused_and_told_nothing(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	stg_device_close(paired(&d));
+	/* the record now expects another key than the one the device has */
+	plist_t record = read_xml(stg_buf_view(&d.record));
+	plist_dict_set_item(record, "DeviceCertificate", plist_copy(plist_dict_get_item(record, "RootCertificate")));
+	char *xml = NULL;
+	uint32_t len = 0;
+	plist_to_xml(record, &xml, &len);
+	plist_free(record);
+	assert_int_equal(usbmuxd_save_pair_record(d.arrival.udid, xml, len), 0);
+	free(xml);
+	int64_t before = asked(&d, "lockdownd GetValue");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	enum stg_trust trust;
+	struct stg_identity who;
+	NO(stg_device_trust(dev, &trust, &err), STG_E_REFUSED, STG_ID_DEVICE_NOT_GENUINE);
+	NO(stg_device_identify(dev, &who, &err), STG_E_REFUSED, STG_ID_DEVICE_NOT_GENUINE);
+	NO(stg_device_pair(dev, &err), STG_E_REFUSED, STG_ID_DEVICE_NOT_GENUINE);
+	assert_int_equal(asked(&d, "lockdownd GetValue"), before);
+	assert_int_equal(asked(&d, "lockdownd Pair"), 1);
+	desk_end(&d);
+}
+
+static void a_service_in_the_clear_is_refused_and_told_nothing(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	static const char *const ways[] = { "plaintext MCInstall", "tls_refuse MCInstall" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(ways); i++) {
+		struct stg_error err = { 0 };
+		fault(&d, ways[i]);
+		assert_null(stg_device_list_profiles(dev, &err));
+		assert_true(err.code != STG_OK && err.code != STG_E_BUG);
+	}
+	assert_int_equal(installs(&d, "GetProfileList"), 0);
+	assert_false(has_profile(dev, NEVER_EXISTS));
+	desk_end(&d);
+}
+
+static void *pull_soon(void *arg)
+{
+	struct desk *d = arg;
+	/* not to wait for something: the point is that the call is blocked already, or that it ends all the same */
+	poll(NULL, 0, 300);
+	stg_stop_pull(d->stop);
+	return NULL;
+}
+
+static void a_hanging_handshake_ends_when_stop_is_pulled(void **state)
+{
+	struct desk d;
+	pthread_t t;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	fault(&d, "tls_hang MCInstall");
+	assert_int_equal(pthread_create(&t, NULL, pull_soon, &d), 0);
+	struct stg_error err = { 0 };
+	assert_null(stg_device_list_profiles(dev, &err));
+	assert_int_equal(err.code, STG_E_CANCELLED);
+	pthread_join(t, NULL);
+	desk_end(&d);
+}
+
+static void a_hanging_handshake_ends_by_its_deadline(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	fault(&d, "tls_hang MCInstall");
+	struct stg_error err = { 0 };
+	assert_null(stg_device_list_profiles(dev, &err));
+	assert_int_equal(err.code, STG_E_TIMEOUT);
+	assert_int_equal(err.id, STG_ID_DEVICE_SILENT);
+	desk_end(&d);
+}
+
+static void sigpipe_does_not_kill(void **state)
+{
+	struct desk d;
+	int status;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct stg_error err = { 0 };
+		signal(SIGPIPE, SIG_DFL);
+		char mux[120];
+		snprintf(mux, sizeof(mux), "UNIX:%s", d.bench.mux);
+		if (!stg_driver_find("apple")->prepare(mux, &err))
+			_exit(2);
+		struct stg_device *dev = stg_device_open(&d.arrival, &d.host, d.stop, &err);
+		if (!dev || !stg_device_pair(dev, &err))
+			_exit(3);
+		fault(&d, "drop_after MCInstall/GetProfileList");
+		json_decref(stg_device_list_profiles(dev, &err));
+		/* the device hangs up, then much is written to it */
+		tell(&d.bench, "unplug %s", d.bench.udid);
+		static uint8_t big[600000];
+		for (int i = 0; i < 3; i++)
+			if (stg_device_install_profile(dev, stg_bytes(big, sizeof(big)), STG_INSTALL_ASK_PERSON, &err))
+				_exit(4);
+		stg_device_close(dev);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	desk_end(&d);
+}
+
+/* ---- answers nobody should read ---- */
+
+static long rss_kib(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_maxrss;
+}
+
+static void hostile_answers_are_refused_before_they_are_read(void **state)
+{
+	static const struct {
+		const char *fault, *how;
+		enum stg_code codes[2];
+	} all[] = {
+		{ "bomb", "", { STG_E_PROTOCOL, STG_E_PROTOCOL } },
+		{ "garbage", "", { STG_E_PROTOCOL, STG_E_PROTOCOL } },
+		{ "big", "bytes=200000000", { STG_E_PROTOCOL, STG_E_GONE } },
+		{ "wrong_request", "", { STG_E_PROTOCOL, STG_E_PROTOCOL } },
+		/* once would be a connection that died: asked again */
+		{ "truncate", "count=2", { STG_E_GONE, STG_E_TIMEOUT } },
+	};
+	struct desk d;
+	struct stg_identity who;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	stg_device_close(paired(&d));
+	long before = rss_kib();
+	for (size_t i = 0; i < STG_ARRAY_LEN(all); i++) {
+		char text[100];
+		/* wrong_request changes the echo, which only lockdown has */
+		bool lockdown_only = strncmp(all[i].fault, "wrong", 5) == 0;
+		for (int service = 0; service < (lockdown_only ? 1 : 2); service++) {
+			STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+			struct stg_error err = { 0 };
+			snprintf(text, sizeof(text), "%s %s%s%s", all[i].fault, service ? "GetProfileList" : "GetValue",
+				 *all[i].how ? " " : "", all[i].how);
+			fault(&d, text);
+			bool ok = service ? stg_device_list_profiles(dev, &err) != NULL : stg_device_identify(dev, &who, &err);
+			if (ok || (err.code != all[i].codes[0] && err.code != all[i].codes[1]))
+				fail_msg("%s: %s: %s", text, ok ? "went well" : stg_code_name(err.code), err.msg);
+			fault(&d, "clear");
+		}
+	}
+	assert_true(rss_kib() - before < 64 << 10);
+	desk_end(&d);
+}
+
+static void a_header_in_two_pieces_is_put_together(void **state)
+{
+	struct desk d;
+	struct stg_identity who;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	fault(&d, "header_split GetValue count=3");
+	DO(stg_device_identify(dev, &who, &err));
+	assert_true(who.unit[0]);
+	desk_end(&d);
+}
+
+static void an_answer_without_a_status_proves_nothing(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	fault(&d, "no_status GetProfileList");
+	NO(stg_device_list_profiles(dev, &err) != NULL, STG_E_PROTOCOL, STG_ID_DEVICE_NONSENSE);
+	/* of a change it leaves open whether it happened */
+	fault(&d, "no_status InstallProfile");
+	NO(stg_device_install_profile(dev, stg_bytes_str(profile_text("x")), STG_INSTALL_AUTO, &err), STG_E_UNKNOWN,
+	   STG_ID_DEVICE_NONSENSE);
+	desk_end(&d);
+}
+
+static void a_serial_of_zeros_is_none(void **state)
+{
+	struct desk d;
+	struct stg_identity who;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	tell(&d.bench, "set %s set_serial 000000000000", d.bench.udid);
+	DO(stg_device_pair(dev, &err));
+	DO(stg_device_identify(dev, &who, &err));
+	/* a board swapped in a workshop: zeros are no serial */
+	assert_string_equal(who.serial, "");
+	desk_end(&d);
+}
+
+static void refusals_of_lockdown_are_told_apart(void **state)
+{
+	static const struct {
+		const char *error;
+		enum stg_code code;
+		unsigned int id;
+	} all[] = {
+		{ "PasswordProtected", STG_E_NEEDS_HUMAN, STG_ID_DEVICE_LOCKED },
+		{ "EscrowLocked", STG_E_NEEDS_HUMAN, STG_ID_DEVICE_FIRST_UNLOCK },
+		{ "UserDeniedPairing", STG_E_NEEDS_HUMAN, STG_ID_TRUST_DENIED },
+		{ "MCProtected", STG_E_HOLD, STG_ID_PAIRING_PROHIBITED },
+		{ "PairingProhibitedOverThisConnection", STG_E_HOLD, STG_ID_PAIRING_PROHIBITED },
+		{ "ADeviceConfiguredToReject", STG_E_REFUSED, STG_ID_DEVICE_REFUSED },
+		{ "InvalidPairRecord", STG_E_REFUSED, STG_ID_DEVICE_REFUSED },
+	};
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	for (size_t i = 0; i < STG_ARRAY_LEN(all); i++) {
+		char text[100];
+		snprintf(text, sizeof(text), "refuse Pair error=%s", all[i].error);
+		fault(&d, text);
+		NO(stg_device_pair(dev, &err), all[i].code, all[i].id);
+	}
+	assert_int_equal(d.kept, 0);
+	DO(stg_device_pair(dev, &err));
+	desk_end(&d);
+}
+
+static void too_many_connections_are_worth_another_try(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	struct stg_error err = { 0 };
+	fault(&d, "service_limit MCInstall");
+	assert_null(stg_device_list_profiles(dev, &err));
+	assert_int_equal(err.code, STG_E_TIMEOUT);
+	assert_false(has_profile(dev, NEVER_EXISTS));
+	desk_end(&d);
+}
+
+/* ---- lock and first unlock ---- */
+
+static void a_locked_device_is_opened_with_the_bag_before_first_unlock_it_is_not(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	tell(&d.bench, "lock %s", d.bench.udid);
+	assert_false(has_profile(dev, NEVER_EXISTS));
+	tell(&d.bench, "set %s escrow_locked true", d.bench.udid);
+	STG_AUTO(stg_device_close_at) struct stg_device *later = desk_open(&d);
+	struct stg_error err = { 0 };
+	assert_null(stg_device_list_profiles(later, &err));
+	assert_int_equal(err.id, STG_ID_DEVICE_FIRST_UNLOCK);
+	assert_int_equal(err.code, STG_E_NEEDS_HUMAN);
+	desk_end(&d);
+}
+
+/* ---- cables ---- */
+
+static void a_cable_pulled_at_any_request_is_said_as_such(void **state)
+{
+	static const char *const requests[] = { "QueryType", "GetValue", "StartSession", "StartService", "GetProfileList" };
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	stg_device_close(paired(&d));
+	for (size_t i = 0; i < STG_ARRAY_LEN(requests); i++) {
+		char text[100];
+		struct stg_identity who;
+		struct stg_error err = { 0 };
+		d.arrival = arrival_of(d.arrival.udid);
+		STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+		snprintf(text, sizeof(text), "unplug_before %s", requests[i]);
+		fault(&d, text);
+		STG_AUTO(stg_json_free_at) json_t *list = NULL;
+		bool ok = stg_device_identify(dev, &who, &err) && (list = stg_device_list_profiles(dev, &err)) != NULL;
+		if (ok || err.code != STG_E_GONE || err.id != STG_ID_DEVICE_GONE)
+			fail_msg("%s: %s: %s", requests[i], ok ? "went well" : stg_code_name(err.code), err.msg);
+		tell(&d.bench, "plug %s", d.bench.udid);
+		tell(&d.bench, "wait %s attached", d.bench.udid);
+	}
+	desk_end(&d);
+}
+
+static void a_kept_connection_that_died_is_replaced_for_reading(void **state)
+{
+	struct desk d;
+	struct stg_identity who;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	assert_false(has_profile(dev, NEVER_EXISTS));
+	fault(&d, "drop_before GetProfileList");
+	assert_false(has_profile(dev, NEVER_EXISTS));
+	fault(&d, "drop_before GetValue");
+	DO(stg_device_identify(dev, &who, &err));
+	desk_end(&d);
+}
+
+/* ---- supervision ---- */
+
+static void supervise_says_why_not(void **state)
+{
+	static const struct {
+		const char *fault;
+		enum stg_code code;
+		unsigned int id;
+	} all[] = {
+		{ "refuse SetCloudConfiguration code=33002 domain=MCCloudConfigErrorDomain", STG_E_REFUSED, STG_ID_CONFIGURATION_REFUSED },
+		{ "refuse SetCloudConfiguration code=33003 domain=DMCCloudConfigErrorDomain", STG_E_WAITING, STG_ID_NOT_ACTIVATED },
+		{ "refuse SetCloudConfiguration code=33004 domain=MCCloudConfigErrorDomain", STG_E_HOLD, STG_ID_ASSIGNED_CENTRALLY },
+		{ "refuse SetCloudConfiguration code=33023 domain=MCCloudConfigErrorDomain", STG_E_REFUSED, STG_ID_CONFIGURATION_NOT_STORED },
+		{ "refuse SetCloudConfiguration code=14001 domain=MCTunnelErrorDomain", STG_E_NEEDS_HUMAN, STG_ID_DEVICE_LOCKED },
+		{ "unknown_domain SetCloudConfiguration", STG_E_REFUSED, STG_ID_DEVICE_REFUSED },
+		{ "refuse SetCloudConfiguration status=CommandFormatError", STG_E_UNSUPPORTED, STG_ID_DEVICE_CANNOT },
+		{ "ignore SetCloudConfiguration", STG_E_REFUSED, STG_ID_CONFIGURATION_NOT_STORED },
+		{ "drop_before SetCloudConfiguration", STG_E_UNKNOWN, STG_ID_OUTCOME_UNKNOWN },
+	};
+	struct desk d;
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	struct stg_supervision what = supervision(&der);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	for (size_t i = 0; i < STG_ARRAY_LEN(all); i++) {
+		fault(&d, all[i].fault);
+		NO(stg_device_supervise(dev, &what, NULL, &err), all[i].code, all[i].id);
+	}
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	/* a second time finds it done and writes nothing */
+	int64_t before = installs(&d, "SetCloudConfiguration");
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	assert_int_equal(installs(&d, "SetCloudConfiguration"), before);
+	desk_end(&d);
+}
+
+static void a_lost_answer_to_supervise_is_read_back_and_not_sent_again(void **state)
+{
+	struct desk d;
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *read = NULL;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	struct stg_supervision what = supervision(&der);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	fault(&d, "drop_after SetCloudConfiguration");
+	DO(stg_device_supervise(dev, &what, &read, &err));
+	assert_string_equal(stg_json_str(read, "OrganizationName"), "North Hospital");
+	assert_int_equal(installs(&d, "SetCloudConfiguration"), 1);
+	desk_end(&d);
+}
+
+static void somebody_elses_device_is_held_and_not_written_to(void **state)
+{
+	struct desk d;
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	struct stg_supervision what = supervision(&der);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	tell(&d.bench, "set %s supervised_by_other true", d.bench.udid);
+	NO(stg_device_supervise(dev, &what, NULL, &err), STG_E_HOLD, STG_ID_SUPERVISED_BY_OTHER);
+	NO(stg_device_install_profile(dev, stg_bytes_str(profile_text("x")), STG_INSTALL_SILENT, &err), STG_E_REFUSED,
+	   STG_ID_NOT_OUR_SUPERVISION);
+	assert_int_equal(installs(&d, "SetCloudConfiguration"), 0);
+	assert_int_equal(installs(&d, "InstallProfileSilent"), 0);
+	STG_AUTO(stg_json_free_at) json_t *facts = facts_of(dev);
+	assert_true(stg_json_bool(facts, "supervised", false));
+	assert_false(stg_json_bool(facts, "ours", true));
+	desk_end(&d);
+}
+
+static void a_device_of_ours_pairs_without_a_tap_a_stranger_does_not(void **state)
+{
+	struct desk d;
+	enum stg_trust trust;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	stg_device_close(supervised(&d));
+	tell(&d.bench, "set %s at_home_screen true", d.bench.udid);
+	usbmuxd_delete_pair_record(d.arrival.udid);
+	/* another station of the same organisation: other host identity, other BUID for the device's memory of dialogs */
+	d.identity = 1;
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	DO(stg_device_trust(dev, &trust, &err));
+	assert_int_equal(trust, STG_TRUST_NONE);
+	DO(stg_device_pair(dev, &err));
+	assert_int_equal(d.signed_challenges, 1);
+	DO(stg_device_trust(dev, &trust, &err));
+	assert_int_equal(trust, STG_TRUST_OURS);
+	desk_end(&d);
+}
+
+static void a_refused_signature_gets_one_more_try(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = supervised(&d);
+	d.break_signature = true;
+	DO(stg_device_install_profile(dev, stg_bytes_str(profile_text("wifi")), STG_INSTALL_AUTO, &err));
+	assert_int_equal(d.signed_challenges, 2);
+	desk_end(&d);
+}
+
+/* ---- profiles ---- */
+
+static void what_is_acknowledged_but_waits_for_a_person_is_told_apart(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	DO(stg_device_install_profile(dev, stg_bytes_str(profile_text("setup")), STG_INSTALL_AUTO, &err));
+	tell(&d.bench, "set %s at_home_screen true", d.bench.udid);
+	NO(stg_device_install_profile(dev, stg_bytes_str(profile_text("later")), STG_INSTALL_AUTO, &err), STG_E_NEEDS_HUMAN,
+	   STG_ID_PROFILE_NOT_THERE);
+	desk_end(&d);
+}
+
+static void a_signed_profile_is_known_by_its_inner_name(void **state)
+{
+	struct desk d;
+	STG_AUTO(stg_buf_clear) struct stg_buf cms = STG_BUF(DESK_MAX);
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	DO(stg_org_sign_profile(office.keys, office.org, stg_buf_view(&office.org_sealed), stg_bytes_str(profile_text("signed")), &cms, &err));
+	DO(stg_device_install_profile(dev, stg_buf_view(&cms), STG_INSTALL_AUTO, &err));
+	assert_true(has_profile(dev, "org.example.signed"));
+	tell(&d.bench, "set %s at_home_screen true", d.bench.udid);
+	DO(stg_device_remove_profile(dev, "org.example.signed", &err));
+	NO(stg_device_install_profile(dev, stg_buf_view(&cms), STG_INSTALL_AUTO, &err), STG_E_NEEDS_HUMAN, STG_ID_PROFILE_NOT_THERE);
+	desk_end(&d);
+}
+
+static void a_refused_profile_says_so_with_the_devices_number(void **state)
+{
+	struct desk d;
+	struct stg_error err_seen = { 0 };
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = supervised(&d);
+	assert_false(stg_device_install_profile(dev, stg_bytes_str("this is no profile"), STG_INSTALL_AUTO, &err_seen));
+	assert_int_equal(err_seen.code, STG_E_REFUSED);
+	assert_int_equal(err_seen.id, STG_ID_PROFILE_REFUSED);
+	assert_true(err_seen.origin > 0);
+	fault(&d, "refuse InstallProfileSilent code=4009 domain=MCInstallationErrorDomain");
+	NO(stg_device_install_profile(dev, stg_bytes_str(profile_text("x")), STG_INSTALL_AUTO, &err), STG_E_NEEDS_HUMAN, STG_ID_DEVICE_LOCKED);
+	fault(&d, "refuse InstallProfileSilent code=12002 domain=MCMDMErrorDomain");
+	NO(stg_device_install_profile(dev, stg_bytes_str(profile_text("x")), STG_INSTALL_AUTO, &err), STG_E_REFUSED,
+	   STG_ID_PROFILE_NEEDS_NETWORK);
+	fault(&d, "drop_after InstallProfileSilent");
+	NO(stg_device_install_profile(dev, stg_bytes_str(profile_text("lost")), STG_INSTALL_AUTO, &err), STG_E_UNKNOWN,
+	   STG_ID_DEVICE_GONE);
+	assert_true(has_profile(dev, "org.example.lost"));
+	desk_end(&d);
+}
+
+static void a_removal_the_device_ignores_is_noticed(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	DO(stg_device_install_profile(dev, stg_bytes_str(profile_text("wifi")), STG_INSTALL_AUTO, &err));
+	fault(&d, "ignore RemoveProfile");
+	NO(stg_device_remove_profile(dev, "org.example.wifi", &err), STG_E_REFUSED, STG_ID_PROFILE_KEPT);
+	DO(stg_device_remove_profile(dev, "org.example.wifi", &err));
+	/* what is not there is removed */
+	DO(stg_device_remove_profile(dev, "org.example.wifi", &err));
+	STG_AUTO(stg_buf_clear) struct stg_buf stored = STG_BUF(DESK_MAX);
+	DO(stg_device_stored_profile(dev, &stored, &err));
+	assert_int_equal(stored.len, 0);
+	desk_end(&d);
+}
+
+/* ---- activation ---- */
+
+static void activation_through_the_relay(void **state)
+{
+	struct desk d;
+	char now[32];
+	(void)state;
+	desk_begin(&d, "--iphones", "1", "--fresh");
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	struct stg_supervision what = supervision(&der);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	DO(stg_device_activation(dev, now, &err));
+	assert_string_equal(now, "Unactivated");
+	NO(stg_device_supervise(dev, &what, NULL, &err), STG_E_WAITING, STG_ID_NOT_ACTIVATED);
+	d.line_closed = true;
+	NO(stg_device_activate(dev, &err), STG_E_WAITING, STG_ID_NONE);
+	d.line_closed = false;
+	tell(&d.bench, "set %s activation_lock true", d.bench.udid);
+	NO(stg_device_activate(dev, &err), STG_E_HOLD, STG_ID_ACTIVATION_LOCKED);
+	tell(&d.bench, "set %s activation_lock false", d.bench.udid);
+	fault(&d, "refuse HandleActivationInfoWithSessionRequest error=Nonsense");
+	NO(stg_device_activate(dev, &err), STG_E_REFUSED, STG_ID_ACTIVATION_REFUSED);
+	DO(stg_device_activate(dev, &err));
+	DO(stg_device_activation(dev, now, &err));
+	assert_string_equal(now, "Activated");
+	int before = d.relayed;
+	DO(stg_device_activate(dev, &err));
+	assert_int_equal(d.relayed, before);
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	desk_end(&d);
+}
+
+/* ---- erase and restore ---- */
+
+static void erase_is_sent_once_whatever_the_answer(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = supervised(&d);
+	fault(&d, "refuse EraseDevice code=14001 domain=MCTunnelErrorDomain");
+	NO(stg_device_erase(dev, true, &err), STG_E_NEEDS_HUMAN, STG_ID_DEVICE_LOCKED);
+	fault(&d, "refuse EraseDevice status=CommandFormatError");
+	NO(stg_device_erase(dev, true, &err), STG_E_UNSUPPORTED, STG_ID_ERASE_REFUSED);
+	int64_t before = installs(&d, "EraseDevice");
+	fault(&d, "no_reply EraseDevice");
+	NO(stg_device_erase(dev, true, &err), STG_E_UNKNOWN, STG_ID_OUTCOME_UNKNOWN);
+	assert_int_equal(installs(&d, "EraseDevice"), before + 1);
+	desk_end(&d);
+}
+
+static void an_erased_device_comes_back_as_another_generation(void **state)
+{
+	struct desk d;
+	struct stg_identity was, now;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = supervised(&d);
+	DO(stg_device_identify(dev, &was, &err));
+	DO(stg_device_erase(dev, true, &err));
+	tell(&d.bench, "wait %s erased", d.bench.udid);
+	tell(&d.bench, "wait %s attached", d.bench.udid);
+	d.arrival = arrival_of(d.arrival.udid);
+	STG_AUTO(stg_device_close_at) struct stg_device *again = desk_open(&d);
+	DO(stg_device_identify(again, &now, &err));
+	assert_string_equal(was.unit, now.unit);
+	assert_string_not_equal(was.key_sha256, now.key_sha256);
+	enum stg_trust trust;
+	DO(stg_device_trust(again, &trust, &err));
+	assert_int_equal(trust, STG_TRUST_NONE);
+	desk_end(&d);
+}
+
+static void allow_pairing_false_shuts_us_out_and_the_supervisor_gets_back_in(void **state)
+{
+	struct desk d;
+	enum stg_trust trust;
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	struct stg_supervision what = supervision(&der);
+	what.allow_pairing = false;
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	stg_device_close(dev);
+	dev = desk_open(&d);
+	DO(stg_device_trust(dev, &trust, &err));
+	assert_int_equal(trust, STG_TRUST_NONE);
+	d.no_org = true;
+	NO(stg_device_pair(dev, &err), STG_E_HOLD, STG_ID_PAIRING_PROHIBITED);
+	d.no_org = false;
+	DO(stg_device_pair(dev, &err));
+	desk_end(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(another_key_is_refused_and_told_nothing),
+		cmocka_unit_test(a_service_in_the_clear_is_refused_and_told_nothing),
+		cmocka_unit_test(a_hanging_handshake_ends_when_stop_is_pulled),
+		cmocka_unit_test(a_hanging_handshake_ends_by_its_deadline),
+		cmocka_unit_test(sigpipe_does_not_kill),
+		cmocka_unit_test(hostile_answers_are_refused_before_they_are_read),
+		cmocka_unit_test(a_header_in_two_pieces_is_put_together),
+		cmocka_unit_test(an_answer_without_a_status_proves_nothing),
+		cmocka_unit_test(a_serial_of_zeros_is_none),
+		cmocka_unit_test(refusals_of_lockdown_are_told_apart),
+		cmocka_unit_test(too_many_connections_are_worth_another_try),
+		cmocka_unit_test(a_locked_device_is_opened_with_the_bag_before_first_unlock_it_is_not),
+		cmocka_unit_test(a_cable_pulled_at_any_request_is_said_as_such),
+		cmocka_unit_test(a_kept_connection_that_died_is_replaced_for_reading),
+		cmocka_unit_test(supervise_says_why_not),
+		cmocka_unit_test(a_lost_answer_to_supervise_is_read_back_and_not_sent_again),
+		cmocka_unit_test(somebody_elses_device_is_held_and_not_written_to),
+		cmocka_unit_test(a_device_of_ours_pairs_without_a_tap_a_stranger_does_not),
+		cmocka_unit_test(a_refused_signature_gets_one_more_try),
+		cmocka_unit_test(what_is_acknowledged_but_waits_for_a_person_is_told_apart),
+		cmocka_unit_test(a_signed_profile_is_known_by_its_inner_name),
+		cmocka_unit_test(a_refused_profile_says_so_with_the_devices_number),
+		cmocka_unit_test(a_removal_the_device_ignores_is_noticed),
+		cmocka_unit_test(activation_through_the_relay),
+		cmocka_unit_test(erase_is_sent_once_whatever_the_answer),
+		cmocka_unit_test(an_erased_device_comes_back_as_another_generation),
+		cmocka_unit_test(allow_pairing_false_shuts_us_out_and_the_supervisor_gets_back_in),
+	};
+	return cmocka_run_group_tests(tests, office_open, office_close);
+}
