@@ -25,6 +25,8 @@ struct word {
 	char name[40];
 	char kind;                /* '=' '#' '!' ',' ':' '<' '>' '^', '1' one word, '?' optional word, '.' all the rest */
 	bool option;
+	bool may_be_empty;        /* a secret that there may not be */
+	bool is_new;              /* a secret that is chosen now: typed twice on a terminal */
 };
 
 struct reading {
@@ -68,6 +70,9 @@ static void parse_takes(struct reading *r)
 			w->kind = '^';
 			from++;
 			len--;
+			w->may_be_empty = from[len - 1] == '?';
+			w->is_new = from[len - 1] == '+';
+			len -= w->may_be_empty || w->is_new;
 		} else if (len > 3 && strncmp(from + len - 3, "...", 3) == 0) {
 			w->kind = '.';
 			len -= 3;
@@ -273,6 +278,18 @@ bool secret_ask(const char *prompt, struct stg_secret *ret, struct stg_error *er
 	return ok && stg_secret_set(ret, stg_buf_view(&text), err);
 }
 
+/* A mistyped new secret would be found out when it is too late. */
+static bool typed_again(const char *name, const struct stg_secret *first, struct stg_error *err)
+{
+	STG_AUTO(stg_secret_clear) struct stg_secret second = { 0 };
+	char prompt[80];
+	if (!isatty(STDIN_FILENO))
+		return true;
+	snprintf(prompt, sizeof(prompt), _("%s, once more"), name);
+	return secret_ask(prompt, &second, err) &&
+	       (stg_bytes_equal(stg_secret_reveal(first), stg_secret_reveal(&second)) || stg_fail(err, STG_E_USAGE, 0, "%s: the two differ", name));
+}
+
 static int ask_secrets(struct reading *r)
 {
 	for (size_t i = 0; i < r->n_words; i++) {
@@ -283,7 +300,12 @@ static int ask_secrets(struct reading *r)
 		/* a PIN of a second person is asked for only when one was named */
 		if (strcmp(r->words[i].name, "second_pin") == 0 && !json_object_get(r->in, "second"))
 			continue;
-		if (!secret_ask(r->words[i].name, &s, &err))
+		if (!secret_ask(r->words[i].name, &s, &err)) {
+			if (r->words[i].may_be_empty && err.code == STG_E_USAGE)
+				continue;
+			return stg_cmd_tell(r->c, &err);
+		}
+		if (r->words[i].is_new && !typed_again(r->words[i].name, &s, &err))
 			return stg_cmd_tell(r->c, &err);
 		struct stg_bytes b = stg_secret_reveal(&s);
 		json_object_set_new(r->in, r->words[i].name, json_stringn((const char *)b.data, b.len));
@@ -296,6 +318,9 @@ static int ask_and_print(struct reading *r)
 	const struct verb *v = r->verb;
 	json_t *ret = NULL;
 	int status = 0;
+	/* the station may speak another language than this person */
+	if (v->takes && strstr(v->takes, "--lang="))
+		stg_json_put(r->in, "lang", stg_language());
 	if (stg_cmd_call(r->c, v->op, r->in, r->fds, r->n_fds, &ret, &status)) {
 		const json_t *rows = v->list ? json_object_get(ret, v->list) : ret;
 		if (v->columns && json_is_array(rows))

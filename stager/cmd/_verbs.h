@@ -14,6 +14,7 @@
  *   --name!     a flag                         --name,     a list divided by commas, may repeat
  *   --name:     KEY=VALUE pairs, may repeat, an object     --name<  --name>  files as above
  *   ^name       a secret: asked for on the terminal without echo, else the first line of standard input
+ *               ^name? may be empty, ^name+ is chosen now and typed twice on a terminal
  */
 #ifndef CMD_VERBS_H
 #define CMD_VERBS_H

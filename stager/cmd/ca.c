@@ -20,12 +20,26 @@ static const struct column certs[] = {
 	{ 0 },
 };
 
+static void say_issued(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c;
+	printf(_("%s holds the identity of %s. Its password, shown this once: %s\n"), stg_json_str(in, "file"), stg_json_str(in, "serial"),
+	       stg_json_str(ret, "password"));
+}
+
+static void say_list(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c;
+	printf(_("%s: revocation list number %lld, %lld entries. Publish it where your servers look for it.\n"), stg_json_str(in, "file"),
+	       (long long)stg_json_int(ret, "number", 0), (long long)stg_json_int(ret, "entries", 0));
+}
+
 static const struct verb verbs[] = {
-	{ "", "ca.list", "--device_serial= --status=", certs, NULL, NULL, NULL },
-	{ "list", "ca.list", "--device_serial= --status=", certs, NULL, NULL, NULL },
-	{ "issue", "ca.issue", "serial --days# --key= --common_name=", NULL, NULL, NULL, NULL },
+	{ "", "ca.list", "--serial= --status=", certs, NULL, NULL, NULL },
+	{ "list", "ca.list", "--serial= --status=", certs, NULL, NULL, NULL },
+	{ "issue", "ca.issue", "serial file> --days# --key= --common_name= --modern! --org=", NULL, NULL, say_issued, NULL },
 	{ "revoke", "ca.revoke", "serial --reason=", NULL, NULL, NULL, NULL },
-	{ "crl", "ca.crl", "", NULL, NULL, NULL, NULL },
+	{ "crl", "ca.crl", "file> --org=", NULL, NULL, say_list, NULL },
 	{ 0 },
 };
 
@@ -37,9 +51,9 @@ static int run(struct stg_cmd_ctx *c)
 const struct stg_cmd stg_cmd_ca = {
 	.name = "ca",
 	.usage = "stager ca list [--serial S] [--status issued|installed|revoked|superseded]\n"
-		 "stager ca issue SERIAL [--days N] [--key rsa-2048|p-256]\n"
-		 "stager ca revoke SERIAL [--reason R]\n"
-		 "stager ca crl",
+		 "stager ca issue SERIAL FILE.p12 [--days N] [--key rsa-2048|p-256] [--modern] [--org NAME]\n"
+		 "stager ca revoke SERIAL|CERTIFICATE [--reason key_compromise|superseded|cessation|...]\n"
+		 "stager ca crl FILE [--org NAME]",
 	.about = N_("certificates the station has issued"),
 	.run = run,
 };

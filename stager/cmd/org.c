@@ -15,7 +15,7 @@
 
 static const struct column orgs[] = {
 	{ "name", N_("name"), COLUMN_TEXT },
-	{ "supervisor.not_after", N_("supervision identity until"), COLUMN_TEXT },
+	{ "supervisor.not_after_ms", N_("supervision identity until"), COLUMN_TIME },
 	{ "backup_verified_ms", N_("backup verified"), COLUMN_TIME },
 	{ 0 },
 };
@@ -38,9 +38,9 @@ static const struct verb verbs[] = {
 	{ "", "org.list", "", orgs, NULL, NULL, NULL },
 	{ "list", "org.list", "", orgs, NULL, NULL, NULL },
 	{ "create", "org.create", "name --country= --domain= --email= --phone= --address= --department= --crl_url=", NULL, NULL, say_create, NULL },
-	{ "import", "org.import", "name --identity< --key< --country= --domain= ^password", NULL, NULL, say_create, NULL },
+	{ "import", "org.import", "name --identity< --key< --country= --domain= ^password?", NULL, NULL, say_create, NULL },
 	{ "show", "org.show", "name?", NULL, NULL, NULL, NULL },
-	{ "backup", "org.backup", "file> --name= ^passphrase", NULL, NULL, say_backup, NULL },
+	{ "backup", "org.backup", "file> --name= ^passphrase+", NULL, NULL, say_backup, NULL },
 	{ "restore", "org.restore", "file< ^passphrase", NULL, NULL, say_create, NULL },
 	{ 0 },
 };
