@@ -165,6 +165,8 @@ static EVP_PKEY *read_key(struct stg_bytes in, const char *password, struct stg_
 static bool open_pair(struct stg_bytes cert, struct stg_bytes key, const char *password, struct identity *ret, struct stg_error *err)
 {
 	ret->cert = keys_cert_from_any(cert, NULL);
+	if (!ret->cert && (ret->cert = keys_cert_from_any(key, NULL)))
+		key = cert;     /* given the other way round */
 	if (!ret->cert)
 		return refuse(err, STG_ID_IDENTITY_FILE, "no certificate in it");
 	ret->key = read_key(key, password, err);

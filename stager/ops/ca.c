@@ -6,14 +6,16 @@
  * Called: through the table of operations; with the write connection, inside a transaction.
  * Thread: the store's.
  *
- *   ca.list    {unit, device_serial, status, expires_before_ms}              -> [certificate row without its PEM]
- *   ca.issue   {serial, org, common_name, san, key, days, modern}            -> {certificate, p12 (base64), password}
- *   ca.revoke  {serial_hex or serial (all of a device), reason}              -> {revoked: [serial_hex]}
- *   ca.crl     {org}                                                         -> {number, entries, next_update_ms, sha256, crl (base64)}
+ *   ca.list    {unit, serial, status, expires_before_ms}                     -> [certificate row without its PEM]
+ *   ca.issue   {serial, org, common_name, san, key, days, modern}; file      -> {certificate, password}
+ *   ca.revoke  {serial: of a device or of a certificate, reason}             -> {revoked: [serial_hex]}
+ *   ca.crl     {org}; file                                                   -> {number, entries, next_update_ms, sha256}
  *
- * The answer of ca.issue leaves only after its row is on disk; nobody keeps the key or the password.
+ * Without a file the answer holds the bytes ("p12", "crl", base64). Nobody keeps a leaf's key or its password.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <stager/clock.h>
 #include <stager/error.h>
@@ -26,7 +28,11 @@
 
 static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, in, err);
+	STG_AUTO(stg_json_free_at) json_t *filter = json_object();
+	stg_json_put(filter, "unit", stg_json_str(in, "unit"));
+	stg_json_put(filter, "device_serial", stg_json_str(in, "serial"));
+	stg_json_put(filter, "status", stg_json_str(in, "status"));
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, filter, err);
 	int64_t before = stg_json_int(in, "expires_before_ms", INT64_MAX);
 	if (!rows)
 		return false;
@@ -41,13 +47,31 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return true;
 }
 
-static bool put_base64(json_t *j, const char *key, struct stg_bytes bytes, struct stg_error *err)
+/* To the file the person opened, else into the answer. */
+static bool deliver(struct stg_op_ctx *c, json_t *out, const char *key, struct stg_bytes bytes, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(CRL_MAX * 2);
-	if (!stg_base64(bytes, &text, err))
-		return false;
-	stg_json_put_new(j, key, json_stringn(stg_buf_str(&text), text.len));
-	return true;
+	if (c->n_fds == 0 || c->fds[0] < 0) {
+		if (!stg_base64(bytes, &text, err))
+			return false;
+		stg_json_put_new(out, key, json_stringn(stg_buf_str(&text), text.len));
+		return true;
+	}
+	for (size_t at = 0; at < bytes.len;) {
+		ssize_t n = write(c->fds[0], bytes.data + at, bytes.len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int why = errno;
+			(void)!ftruncate(c->fds[0], 0);
+			return stg_fail(err, STG_E_IO, why, "write the file: %s", strerror(why));
+		}
+		at += (size_t)n;
+	}
+	/* a pipe cannot be synced, and need not be */
+	if (fsync(c->fds[0]) == 0 || errno == EINVAL || errno == EROFS)
+		return true;
+	return stg_fail(err, STG_E_IO, errno, "write the file: %s", strerror(errno));
 }
 
 static bool issue(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
@@ -73,7 +97,7 @@ static bool issue(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	stg_json_put(row, "device_serial", serial);
 	json_t *detail = json_pack("{s:s,s:s}", "device_serial", serial, "sha256", stg_json_str(row, "sha256"));
 	if (!stg_store_certificate_add(c->store, row, err) || !ops_audit(c, "ca.issue", stg_json_str(row, "serial_hex"), detail, err) ||
-	    !put_base64(out, "p12", stg_secret_reveal(&p12), err))
+	    !deliver(c, out, "p12", stg_secret_reveal(&p12), err))
 		return false;
 	stg_json_put_int(out, "v", 1);
 	stg_json_put_new(out, "certificate", json_incref(row));
@@ -92,16 +116,20 @@ static bool is_reason(const char *reason, struct stg_error *err)
 			"reason: expected unspecified, key_compromise, affiliation_changed, superseded, cessation or privilege_withdrawn");
 }
 
-static bool revoke(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+static bool revoke_all(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	const char *serial_hex = stg_json_str(in, "serial_hex"), *serial = stg_json_str(in, "serial");
-	const char *reason = stg_json_str_or(in, "reason", "unspecified");
-	if (!*serial_hex && !*serial)
-		return stg_fail(err, STG_E_USAGE, 0, "which one? Give the certificate's serial number or the device's");
-	STG_AUTO(stg_json_free_at) json_t *filter = json_object(), *done = json_array();
-	stg_json_put(filter, "serial_hex", serial_hex);
-	stg_json_put(filter, "device_serial", serial);
-	STG_AUTO(stg_json_free_at) json_t *rows = is_reason(reason, err) ? stg_store_certificates(c->store, filter, err) : NULL;
+	const char *serial = stg_json_str(in, "serial"), *reason = stg_json_str_or(in, "reason", "unspecified");
+	if (!*serial)
+		return stg_fail(err, STG_E_USAGE, 0, "which one? Give the device's serial number or the certificate's");
+	if (!is_reason(reason, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *done = json_array();
+	STG_AUTO(stg_json_free_at) json_t *of_device = json_pack("{s:s}", "device_serial", serial), *of_number = json_pack("{s:s}", "serial_hex", serial);
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, of_device, err);
+	if (rows && json_array_size(rows) == 0) {
+		json_decref(rows);
+		rows = stg_store_certificates(c->store, of_number, err);
+	}
 	if (!rows)
 		return false;
 	for (size_t i = 0; i < json_array_size(rows); i++) {
@@ -115,7 +143,7 @@ static bool revoke(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 		json_array_append_new(done, json_string(one));
 	}
 	if (json_array_size(rows) == 0)
-		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "no certificate %.64s", *serial_hex ? serial_hex : serial);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "no certificate for or of number %.64s", serial);
 	*ret = json_pack("{s:i,s:O}", "v", 1, "revoked", done);
 	return true;
 }
@@ -143,7 +171,7 @@ static bool crl(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 		return false;
 	stg_sha256_hex(stg_buf_view(&der), hash);
 	json_t *detail = json_pack("{s:I,s:I,s:s}", "number", (json_int_t)number, "entries", (json_int_t)json_array_size(ours), "sha256", hash);
-	if (!ops_audit(c, "ca.crl", stg_json_str(org, "name"), detail, err) || !put_base64(out, "crl", stg_buf_view(&der), err))
+	if (!ops_audit(c, "ca.crl", stg_json_str(org, "name"), detail, err) || !deliver(c, out, "crl", stg_buf_view(&der), err))
 		return false;
 	stg_json_put_int(out, "v", 1);
 	stg_json_put_int(out, "number", number);
@@ -157,7 +185,7 @@ static bool crl(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 const struct stg_op stg_ops_ca[] = {
 	{ "ca.list", STG_OP_STORE, list },
 	{ "ca.issue", STG_OP_STORE, issue },
-	{ "ca.revoke", STG_OP_STORE, revoke },
+	{ "ca.revoke", STG_OP_STORE, revoke_all },
 	{ "ca.crl", STG_OP_STORE, crl },
 	{ 0 },
 };
