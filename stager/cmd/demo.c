@@ -33,6 +33,8 @@
 #define BATCH "DEMO"
 #define BLUEPRINT "ipad-hospital-ward"
 #define RECEIVER_DOWN "10000"
+#define FREE_PORT "2-1.7.16"
+#define QUIET_MS 1200
 
 struct demo {
 	struct stg_cmd_ctx *c;
@@ -46,7 +48,8 @@ struct demo {
 	struct board *board;
 	json_t *plugged;           /* the bench's list */
 	bool line_opened, pulled, put_back, unlocked, receiver_down;
-	int settled;               /* jobs that reached an end state */
+	int64_t quiet_since_ms;
+	char locked_udid[64];
 	char story[4][64];         /* serials: locked, pulled, foreign, stranger */
 };
 
@@ -106,7 +109,9 @@ static bool start_bench(struct demo *d, struct stg_error *err)
 	char *argv[32] = { program, "--ipads", count, "--usbmuxd", mux, "--control", control, "--sysfs", sysfs, "--seed",
 			   (char *)(uintptr_t)d->seed, "--pace", (char *)(uintptr_t)d->pace, "--with-parent", "--receiver", "127.0.0.1:0",
 			   "--receiver-dir", receiver, "--receiver-secret-file", secret_file, "--unplugged", count };
-	int n = 21;
+	int n = 0;
+	while (argv[n])
+		n++;
 	if (!d->clean) {
 		argv[n++] = "--androids";
 		argv[n++] = "1";
@@ -171,6 +176,8 @@ static bool set_the_scene(struct demo *d, struct stg_error *err)
 			return false;
 		if (!d->clean && i < 4)
 			stg_copy(d->story[i], sizeof(d->story[i]), serial);
+		if (!d->clean && i == LOCKED)
+			stg_copy(d->locked_udid, sizeof(d->locked_udid), stg_json_str(json_array_get(d->plugged, 0), "udid"));
 	}
 	if (d->clean)
 		return true;
@@ -212,13 +219,15 @@ static void open_the_line(struct demo *d)
 /* What hands do at a bench, when the board asks for them. */
 static void hands(struct demo *d, const json_t *slot)
 {
-	if (!d->unlocked && strcmp(stg_json_str(slot, "ask"), "unlock") == 0 && strcmp(stg_json_str(slot, "state"), "person") == 0) {
+	const char *udid = stg_json_str(slot, "udid"), *ask = stg_json_str(slot, "ask");
+	bool asked = strcmp(stg_json_str(slot, "state"), "person") == 0;
+	if (asked && !d->unlocked && strcmp(udid, d->locked_udid) == 0) {
 		d->unlocked = true;
 		board_say(d->board, _("A hand unlocks the locked device and taps Trust."));
-		(void)tell_bench(d, NULL, "unlock", d->story[LOCKED], NULL, NULL);
+		(void)tell_bench(d, NULL, "unlock", udid, NULL, NULL);
 	}
-	if (strcmp(stg_json_str(slot, "ask"), "trust") == 0 && d->story[LOCKED][0])
-		(void)tell_bench(d, NULL, "tap", "trust", d->story[LOCKED], NULL);
+	if (asked && strcmp(ask, "trust") == 0)
+		(void)tell_bench(d, NULL, "tap", "trust", udid, NULL);
 	if (!d->pulled && is(slot, d, PULLED, "working") && strcmp(stg_json_str(slot, "step"), "install_profile") == 0) {
 		d->pulled = true;
 		board_say(d->board, _("Somebody pulls a device in the middle of its work."));
@@ -226,35 +235,44 @@ static void hands(struct demo *d, const json_t *slot)
 	}
 }
 
-/* All that can be done without the line is done: nobody queues, looks or works. */
-static bool quiet(const struct demo *d)
+/* Nothing happens any more, and has not for a moment: between two steps of the station nobody may look busy. */
+static bool quiet(struct demo *d)
 {
-	return board_busy(d->board) == 0;
+	if (board_busy(d->board) || board_known(d->board) < d->devices) {
+		d->quiet_since_ms = 0;
+		return false;
+	}
+	if (!d->quiet_since_ms)
+		d->quiet_since_ms = stg_boot_ms();
+	return stg_boot_ms() - d->quiet_since_ms > QUIET_MS;
 }
 
 static bool each(void *ctx, const json_t *event)
 {
 	struct demo *d = ctx;
-	if (event)
+	if (event) {
 		board_event(d->board, event);
+		d->quiet_since_ms = 0;
+	}
 	const json_t *slot = json_object_get(event, "slot");
 	if (slot)
 		hands(d, slot);
 	if (d->pulled && !d->put_back && !board_has(d->board, d->story[PULLED])) {
-		char port[64];
 		d->put_back = true;
-		snprintf(port, sizeof(port), "%s", "2-1.16");
 		board_say(d->board, _("... and puts it back on another port."));
-		if (!tell_bench(d, NULL, "plug", d->story[PULLED], port, NULL))
+		if (!tell_bench(d, NULL, "plug", d->story[PULLED], FREE_PORT, NULL))
 			(void)tell_bench(d, NULL, "plug", d->story[PULLED], NULL, NULL);
 	}
 	board_draw(d->board);
-	if (!d->line_opened && (d->fresh || !d->clean) && (d->clean || d->put_back) && board_known(d->board) >= d->devices && quiet(d))
-		open_the_line(d);
-	bool waits_for_line = (d->fresh || !d->clean) && !d->line_opened;
 	if (stg_boot_ms() - d->started_ms > d->limit_ms)
 		return false;
-	return board_known(d->board) < d->devices || waits_for_line || !quiet(d);
+	if (!quiet(d))
+		return true;
+	if (d->line_opened || (d->clean && !d->fresh))
+		return false;
+	open_the_line(d);
+	d->quiet_since_ms = 0;
+	return true;
 }
 
 /* Until the outbox is empty: events of the push, and a look at most five times a second. */

@@ -22,6 +22,9 @@ struct finish {
 	json_t *why, *facts;
 	struct stg_identity who;
 	bool only_move;              /* INTERRUPTED: no record yet */
+	char open_key[96];           /* the step that was under way, "" none */
+	int open_n;
+	bool open_destroys;
 	char record[40];
 };
 
@@ -30,6 +33,10 @@ static bool run(struct stg_store *store, void *arg, struct stg_error *err)
 	struct finish *f = arg;
 	int64_t device = 0;
 	if (f->who.unit[0] && !stg_store_device_put(store, &f->who, &device, err))
+		return false;
+	/* an erase that nobody saw the end of may have happened: unknown, to be re-read, never repeated blindly */
+	if (f->open_key[0] && !stg_store_step_end(store, f->job, f->open_n, f->open_key, f->open_destroys ? "unknown" : "interrupted", NULL,
+						  NULL, 0, err))
 		return false;
 	if (f->only_move)
 		return stg_store_job_move(store, f->job, f->to, f->why, err);
@@ -62,7 +69,7 @@ static void done(void *arg, bool ok, const struct stg_error *err)
 	free(f);
 }
 
-static struct finish *finish_new(struct stg_station *s, const struct slot *slot)
+static struct finish *finish_new(struct stg_station *s, struct slot *slot)
 {
 	struct finish *f = stg_calloc(1, sizeof(*f));
 	f->station = s;
@@ -70,6 +77,10 @@ static struct finish *finish_new(struct stg_station *s, const struct slot *slot)
 	f->job = slot->job;
 	f->who = slot->identity;
 	f->facts = json_incref(slot->facts);
+	stg_copy(f->open_key, sizeof(f->open_key), slot->open_key);
+	f->open_n = slot->open_n;
+	f->open_destroys = slot->open_destroys;
+	slot->open_key[0] = 0;
 	return f;
 }
 

@@ -41,7 +41,8 @@ static void rest(struct decide *d, const char *word, unsigned int id, const char
 	d->verdict = REST;
 	stg_copy(d->word, sizeof(d->word), word);
 	d->why_id = id;
-	stg_copy(d->why, sizeof(d->why), why);
+	memmove(d->why, why, strnlen(why, sizeof(d->why) - 1) + 1);
+	d->why[sizeof(d->why) - 1] = 0;
 }
 
 /* What the journal knows of its steps: without it the next worker could not tell that an erase was sent. */
@@ -187,7 +188,8 @@ static bool run(struct stg_store *store, void *arg, struct stg_error *err)
 	}
 	/* It may still be in the order, by a serial that only a paired device tells: `known` says that it was told. */
 	if (!d->known) {
-		rest(d, "listed", 0, "");
+		rest(d, "waiting", d->why_id, d->why);
+		stg_copy(d->wait, sizeof(d->wait), "person");
 		return true;
 	}
 	d->verdict = UNEXPECTED;

@@ -71,6 +71,10 @@ struct slot {
 	char batch[64], label[32];
 	bool again;                      /* look at it once more when the worker has ended */
 	unsigned int crashes;
+	/* a step begun on disk and not ended: whoever ends the job ends it too */
+	char open_key[96];
+	int open_n;
+	bool open_destroys;
 	/* what the board shows */
 	char word[24];                   /* listed queued looking working person waiting staged hold failed unexpected interrupted locked */
 	char wait[16];

@@ -412,6 +412,9 @@ static bool note_begin(struct stg_station *s, struct slot *slot, json_t *begin)
 	stg_copy(w->key, sizeof(w->key), stg_json_str(begin, "key"));
 	stg_copy(w->step, sizeof(w->step), stg_json_str(begin, "step"));
 	w->what = stg_step_find(w->step);
+	stg_copy(slot->open_key, sizeof(slot->open_key), w->key);
+	slot->open_n = w->n;
+	slot->open_destroys = w->what && w->what->destroys_data;
 	slot->step_n = w->n + 1;
 	stg_copy(slot->step, sizeof(slot->step), w->step);
 	slot->ask[0] = 0;
@@ -424,6 +427,7 @@ static void note_end(struct stg_station *s, struct slot *slot, const json_t *m)
 	struct worker *w = slot->worker;
 	const char *outcome = stg_json_str(m, "outcome");
 	w->holds_turn = false;
+	slot->open_key[0] = 0;
 	slot->ask[0] = 0;
 	slot->step_n = (int)stg_json_int(m, "n", 0) + 1;
 	if (strcmp(stg_json_str(m, "step"), "issue_certificate") == 0)
