@@ -118,6 +118,9 @@ bool search_rebuild(struct stg_store *s, struct stg_error *err);
 /* Ids of devices that bear every word, at most `limit`, in rising order; the caller frees. */
 bool search_devices(struct stg_store *s, const char *text, int64_t limit, int64_t **ret, size_t *ret_n, struct stg_error *err);
 bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
+/* After a crash: what was being sent may have arrived. After a reboot: backoff counted on a clock that is gone. */
+bool outbox_in_doubt(struct stg_store *s, struct stg_error *err);
+bool outbox_due_now(struct stg_store *s, struct stg_error *err);
 bool audit_checkpoint(struct stg_store *s, bool only_if_due, struct stg_error *err);
 bool audit_head(struct stg_store *s, int64_t *ret_rows, char ret_hash[65], struct stg_error *err);
 bool pin_tries_again(struct stg_store *s, struct stg_error *err);

@@ -323,22 +323,6 @@ json_t *stg_store_steps(struct stg_store *s, int64_t job, struct stg_error *err)
 
 /* ---- after a crash ---- */
 
-static bool outbox_in_doubt(struct stg_store *s, struct stg_error *err)
-{
-	for (;;) {
-		int64_t id;
-		{
-			STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT id FROM outbox WHERE state = 'sending' LIMIT 1");
-			int got = stmt_step(&q, err);
-			if (got <= 0)
-				return got == 0;
-			id = col_int(&q, 0);
-		}
-		if (!stg_store_outbox_settle(s, id, "in_doubt", 0, NULL, err))
-			return false;
-	}
-}
-
 bool stg_store_recover(struct stg_store *s, int64_t *ret_jobs, struct stg_error *err)
 {
 	STG_AUTO(tx_end) struct tx t = { 0 };
@@ -370,8 +354,7 @@ bool stg_store_recover(struct stg_store *s, int64_t *ret_jobs, struct stg_error 
 	if (!meta_get(s, "boot_id", &boot, err))
 		return false;
 	if (strcmp(stg_buf_str(&boot), stg_boot_id()) != 0 &&
-	    (!db_run(s, "UPDATE target SET not_before_ms = 0 WHERE not_before_ms <> 0", err) ||
-	     !db_run(s, "UPDATE outbox SET not_before_ms = 0 WHERE not_before_ms <> 0 AND state IN ('queued','in_doubt','op_pending')", err) ||
+	    (!db_run(s, "UPDATE target SET not_before_ms = 0 WHERE not_before_ms <> 0", err) || !outbox_due_now(s, err) ||
 	     !meta_set(s, "boot_id", stg_boot_id(), err)))
 		return false;
 	if (!tx_commit(&t, err))

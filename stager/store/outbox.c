@@ -393,6 +393,50 @@ bool stg_store_outbox_settle(struct stg_store *s, int64_t id, const char *state,
 	return ok && tx_commit(&t, err);
 }
 
+bool outbox_in_doubt(struct stg_store *s, struct stg_error *err)
+{
+	for (;;) {
+		int64_t id;
+		{
+			STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT id FROM outbox WHERE state = 'sending' LIMIT 1");
+			int got = stmt_step(&q, err);
+			if (got <= 0)
+				return got == 0;
+			id = col_int(&q, 0);
+		}
+		if (!stg_store_outbox_settle(s, id, "in_doubt", 0, NULL, err))
+			return false;
+	}
+}
+
+bool outbox_due_now(struct stg_store *s, struct stg_error *err)
+{
+	int64_t after = 0;
+	for (;;) {
+		struct row r;
+		struct stg_error found;
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " ROW_COLUMNS " FROM outbox WHERE state IN ('queued','in_doubt','op_pending')"
+								  " AND not_before_ms <> 0 AND id > :after ORDER BY id LIMIT 1");
+		stmt_int(&q, ":after", after);
+		int got = stmt_step(&q, err);
+		if (got <= 0)
+			return got == 0;
+		bool whole = row_read(s, &q, &r, &found);
+		stmt_close(&q);
+		after = r.id;
+		if (!whole) {
+			if (!set_aside(s, r.id, &found, err))
+				return false;
+			continue;
+		}
+		r.not_before_ms = 0;
+		bool ok = row_write(s, &r, err);
+		row_clear(&r);
+		if (!ok)
+			return false;
+	}
+}
+
 json_t *stg_store_outbox(struct stg_store *s, const json_t *filter, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();

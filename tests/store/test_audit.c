@@ -243,6 +243,32 @@ static void records_are_numbered_without_gaps_and_chained(void **unused)
 	state_remove(&st);
 }
 
+static void backoff_does_not_outlive_the_boot_it_was_counted_on(void **unused)
+{
+	(void)unused;
+	struct state st;
+	json_t *box;
+	state_open(&st);
+	results(&st, 2);
+	OK(stg_store_recover(st.s, NULL, err));
+	OK((box = stg_store_outbox_take(st.s, "t", 2, 1000, err)) != NULL);
+	for (size_t i = 0; i < 2; i++)
+		OK(stg_store_outbox_settle(st.s, stg_json_int(json_array_get(box, i), "id", 0), "queued", 999999999, NULL, err));
+	json_decref(box);
+	OK(stg_store_target_note(st.s, "t", "offline", 999999999, "", err));
+	state_again(&st);
+	OK(stg_store_recover(st.s, NULL, err));
+	OK((box = stg_store_outbox_take(st.s, "t", 2, 2000, err)) != NULL);
+	assert_int_equal(json_array_size(box), 0);
+	json_decref(box);
+	raw_run(raw_last, "UPDATE meta SET value = 'the boot before' WHERE key = 'boot_id'");
+	OK(stg_store_recover(st.s, NULL, err));
+	OK((box = stg_store_outbox_take(st.s, "t", 2, 2000, err)) != NULL);
+	assert_int_equal(json_array_size(box), 2);
+	json_decref(box);
+	state_remove(&st);
+}
+
 static void a_state_like_target_is_told_the_newest_only(void **unused)
 {
 	(void)unused;
@@ -281,6 +307,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_row_is_told_and_never_sent),
 		cmocka_unit_test(a_damaged_result_is_an_error_by_itself_and_marked_in_a_list),
 		cmocka_unit_test(records_are_numbered_without_gaps_and_chained),
+		cmocka_unit_test(backoff_does_not_outlive_the_boot_it_was_counted_on),
 		cmocka_unit_test(a_state_like_target_is_told_the_newest_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
