@@ -167,7 +167,7 @@ json_t *stg_store_secrets(struct stg_store *s, struct stg_error *err);  /* names
 bool stg_store_certificate_add(struct stg_store *s, const json_t *row, struct stg_error *err);
 bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, const char *status /* issued installed superseded revoked */, const char *reason, struct stg_error *err);
 json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct stg_error *err);
-/* The valid certificate that ends first, {} when there is none. */
+/* Of the certificates still valid the one that ends first, {} when there is none. */
 json_t *stg_store_certificate_next(struct stg_store *s, struct stg_error *err);
 
 /* ---- targets and outbox (states of mdm-push 10.1) ---- */

@@ -108,6 +108,27 @@ static void earlier(json_t **first, const char *what, const char *name, const ch
 	stg_json_put_int(*first, "not_after_ms", not_after_ms);
 }
 
+/* The rows of organisations hold their certificates as PEM texts under names of their own. */
+static bool first_of_orgs(struct stg_op_ctx *c, json_t **first, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *orgs = stg_store_orgs(c->store, err);
+	size_t i;
+	json_t *org, *value;
+	const char *key;
+	if (!orgs)
+		return false;
+	json_array_foreach(orgs, i, org) {
+		json_object_foreach(org, key, value) {
+			const char *text = json_string_value(value);
+			if (!text || strncmp(text, "-----BEGIN CERTIFICATE", 22) != 0)
+				continue;
+			STG_AUTO(stg_json_free_at) json_t *cert = stg_certificate_json(stg_bytes_str(text), NULL);
+			earlier(first, "organisation", stg_json_str(org, "name"), stg_json_str_or(cert, "cn", key), stg_json_int(cert, "not_after_ms", 0));
+		}
+	}
+	return true;
+}
+
 static bool first_of_certificates(struct stg_op_ctx *c, json_t **first, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *row = stg_store_certificate_next(c->store, err);
@@ -163,7 +184,7 @@ static bool status(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 		return false;
 	stg_json_put_new(out, "outbox", part);
 	part = NULL;
-	if (!first_of_certificates(c, &part, err)) {
+	if (!first_of_orgs(c, &part, err) || !first_of_certificates(c, &part, err)) {
 		json_decref(part);
 		return false;
 	}

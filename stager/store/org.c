@@ -195,7 +195,8 @@ json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct
 json_t *stg_store_certificate_next(struct stg_store *s, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT serial_hex, subject, device_serial, unit, not_after_ms, status FROM certificate"
-							  " WHERE status IN ('issued','installed') AND not_after_ms > 0 ORDER BY not_after_ms LIMIT 1");
+							  " WHERE status IN ('issued','installed') AND not_after_ms > :now ORDER BY not_after_ms LIMIT 1");
+	stmt_int(&q, ":now", stg_wall_ms());
 	int got = stmt_step(&q, err);
 	return got < 0 ? NULL : got ? stmt_object(&q, err) : json_object();
 }

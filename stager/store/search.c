@@ -405,7 +405,8 @@ json_t *stg_store_find(struct stg_store *s, const char *text, int64_t limit, str
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
 	char *end;
 	long long number = strtoll(text, &end, 10);
-	if (*text && !*end && number > 0 &&
+	/* "0001" is the end of a serial number, 17 may be a job */
+	if (*text >= '1' && *text <= '9' && !*end && strlen(text) < 10 &&
 	    !add_found(s, "job", "SELECT j.id AS job, j.state, j.end_state AS \"end\", j.blueprint_name AS blueprint, j.created_ms, d.serial, d.unit, b.name AS batch"
 				 " FROM job AS j JOIN device AS d ON d.id = j.device LEFT JOIN batch AS b ON b.id = j.batch WHERE j.id = :id",
 		       number, list, err))
