@@ -11,6 +11,8 @@
  */
 #include "steps.h"
 
+#define WRITTEN "configuration as read after writing"
+
 enum { CERTIFICATE_MAX = 16 << 10 };
 
 static const struct stg_param params[] = {
@@ -25,8 +27,29 @@ static const struct stg_param params[] = {
 	{ 0 },
 };
 
+/* The driver re-reads the configuration after it wrote it, and says no unless it is ours: that reading is the proof. */
+static bool proven_by_writing(struct stg_step_ctx *c, const json_t *read)
+{
+	if (!stg_json_bool(read, "IsSupervised", false))
+		return false;
+	json_t *seen = json_object();
+	stg_json_put_bool(seen, "supervised", true);
+	stg_json_put_bool(seen, "ours", true);
+	stg_json_put(seen, "supervised_by", stg_json_str(read, "OrganizationName"));
+	stg_json_put(seen, "organisation_id", stg_json_str(read, "OrganizationMagic"));
+	step_reread(c, seen);
+	step_note_supervised(c, true);
+	return true;
+}
+
 static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 {
+	STG_AUTO(stg_json_free_at) json_t *read = json_incref(json_object_get(c->memory, WRITTEN));
+	json_object_del(c->memory, WRITTEN);
+	if (read && proven_by_writing(c, read)) {
+		*ret = true;
+		return true;
+	}
 	/* before: what was read in this attach; afterwards: what the device says now */
 	STG_AUTO(stg_json_free_at) json_t *facts = c->ran ? stg_device_facts(c->device, err) : json_incref((json_t *)(uintptr_t)c->facts);
 	if (!facts)
@@ -107,6 +130,8 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 	json_object_del(c->memory, "supervised_by_us");
 	if (!stg_device_supervise(c->device, &what, &read, err))
 		return false;
+	if (json_is_object(read))
+		stg_json_put_new(c->memory, WRITTEN, json_incref(read));
 	json_t *ack = json_object();
 	stg_json_put(ack, "organisation", organisation);
 	stg_json_put(ack, "organisation_id", record);
