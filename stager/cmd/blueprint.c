@@ -19,23 +19,67 @@ static const struct column blueprints[] = {
 	{ 0 },
 };
 
-static const struct verb verbs[] = {
+static void say_shown(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	const char *text = strcmp(stg_language(), "fr") == 0 ? "text_fr" : "text";
+	size_t i;
+	json_t *one;
+	(void)c;
+	if (stg_json_bool(in, "yaml", false)) {
+		fputs(stg_json_str(ret, "yaml"), stdout);
+		return;
+	}
+	printf("%s: %s\n", stg_json_str(ret, "name"), stg_json_str(ret, "about"));
+	json_array_foreach(json_object_get(ret, "words"), i, one)
+		printf("%s %s\n", stg_json_bool(one, "destroys_data", false) ? "  !" : "  -", stg_json_str(one, text));
+}
+
+static void say_checked(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	(void)c;
+	(void)in;
+	printf(_("%s: right, %lld steps%s"), stg_json_str(ret, "name"), (long long)stg_json_int(ret, "steps", 0),
+	       stg_json_bool(ret, "erases", false) ? _(", ERASES") : "");
+	putchar('\n');
+	json_array_foreach(json_object_get(ret, "warnings"), i, one)
+		printf("  ! %s\n", json_string_value(one));
+}
+
+static const struct verb by_name[] = {
 	{ "", "blueprint.list", "", blueprints, NULL, NULL, NULL },
 	{ "list", "blueprint.list", "", blueprints, NULL, NULL, NULL },
-	{ "show", "blueprint.show", "name --lang=", NULL, NULL, NULL, NULL },
-	{ "check", "blueprint.check", "name", NULL, NULL, NULL, NULL },
+	{ "show", "blueprint.show", "name --yaml!", NULL, NULL, say_shown, NULL },
+	{ "check", "blueprint.check", "name", NULL, NULL, say_checked, NULL },
+	{ 0 },
+};
+/* A file of the person travels as a descriptor: the station may run as somebody who cannot read it. */
+static const struct verb by_file[] = {
+	{ "show", "blueprint.show", "file< --yaml!", NULL, NULL, say_shown, NULL },
+	{ "check", "blueprint.check", "file<", NULL, NULL, say_checked, NULL },
 	{ 0 },
 };
 
+static bool names_a_file(const struct stg_cmd_ctx *c)
+{
+	for (int i = 2; i < c->argc; i++) {
+		size_t len = strlen(c->argv[i]);
+		if (c->argv[i][0] != '-' && (strchr(c->argv[i], '/') || (len > 5 && strcmp(c->argv[i] + len - 5, ".yaml") == 0)))
+			return true;
+	}
+	return false;
+}
+
 static int run(struct stg_cmd_ctx *c)
 {
-	return verbs_run(c, verbs);
+	return verbs_run(c, names_a_file(c) ? by_file : by_name);
 }
 
 const struct stg_cmd stg_cmd_blueprint = {
 	.name = "blueprint",
 	.usage = "stager blueprint list\n"
-		 "stager blueprint show NAME\n"
+		 "stager blueprint show NAME|FILE [--yaml]\n"
 		 "stager blueprint check NAME|FILE",
 	.about = N_("ordered lists of steps: check them, read them in plain words"),
 	.run = run,

@@ -182,39 +182,55 @@ static void add_when(char *line, size_t size, const json_t *when, bool french)
 	}
 }
 
-static json_t *words_of(const json_t *step, bool french)
+static void say_step(const json_t *step, bool french, char *line, size_t size)
 {
 	const json_t *p = json_object_get(step, "params");
 	const char *name = stg_json_str(step, "step"), *rule = stg_json_str(step, "on_failure");
-	char line[600] = "";
+	line[0] = 0;
 	for (size_t i = 0; i < STG_ARRAY_LEN(sentences); i++) {
 		if (strcmp(sentences[i].step, name) != 0)
 			continue;
-		add(line, sizeof(line), "", french ? sentences[i].fr : sentences[i].en);
+		add(line, size, "", french ? sentences[i].fr : sentences[i].en);
 		const char *what = sentences[i].param ? stg_json_str(p, sentences[i].param) : "";
 		if (*what)
-			add(line, sizeof(line), ": ", what);
+			add(line, size, ": ", what);
 	}
 	if (!line[0])
-		add(line, sizeof(line), "", stg_step_find(name) ? stg_step_find(name)->about : name);
+		add(line, size, "", stg_step_find(name) ? stg_step_find(name)->about : name);
 	if (strcmp(name, "require") == 0) {
-		char *text = stg_json_text(p);
-		add(line, sizeof(line), ": ", text);
-		free(text);
+		const char *key;
+		json_t *value;
+		const char *join = ": ";
+		json_object_foreach((json_t *)(uintptr_t)p, key, value) {
+			char *text = json_is_string(value) ? stg_strdup(json_string_value(value)) : stg_json_text(value);
+			add(line, size, join, key);
+			add(line, size, " ", text);
+			free(text);
+			join = ", ";
+		}
 	}
 	if (strcmp(stg_json_str(p, "when"), "after_setup") == 0)
-		add(line, sizeof(line), "", french ? " (gardé : il s'installe à la fin de la configuration)" : " (stored: it installs when setup ends)");
+		add(line, size, "", french ? " (gardé : il s'installe à la fin de la configuration)" : " (stored: it installs when setup ends)");
 	if (stg_json_bool(p, "supervised", false) && *stg_json_str(p, "profile"))
-		add(line, sizeof(line), "", french ? " (une fois supervisé)" : " (once supervised)");
-	add_when(line, sizeof(line), json_object_get(step, "when"), french);
+		add(line, size, "", french ? " (une fois supervisé)" : " (once supervised)");
+	add_when(line, size, json_object_get(step, "when"), french);
 	if (strcmp(rule, "continue") == 0)
-		add(line, sizeof(line), "", french ? " ; si cela échoue, continuer" : "; if it fails, go on");
+		add(line, size, "", french ? " ; si cela échoue, continuer" : "; if it fails, go on");
 	else if (strcmp(rule, "hold") == 0)
-		add(line, sizeof(line), "", french ? " ; si cela échoue, mettre en attente d'une décision" : "; if it fails, hold the device");
+		add(line, size, "", french ? " ; si cela échoue, mettre en attente d'une décision" : "; if it fails, hold the device");
+}
+
+/* Both languages: the station that answers may speak another one than the person who asks. */
+static json_t *words_of(const json_t *step)
+{
+	char line[600];
 	json_t *o = json_object();
 	stg_json_put(o, "key", stg_json_str(step, "key"));
-	stg_json_put(o, "step", name);
+	stg_json_put(o, "step", stg_json_str(step, "step"));
+	say_step(step, false, line, sizeof(line));
 	stg_json_put(o, "text", line);
+	say_step(step, true, line, sizeof(line));
+	stg_json_put(o, "text_fr", line);
 	stg_json_put_bool(o, "destroys_data", stg_json_bool(step, "destroys_data", false));
 	return o;
 }
@@ -228,11 +244,10 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	json_t *b = stg_blueprint_check(path, stg_buf_view(&text), err);
 	if (!b)
 		return stg_say(err, STG_ID_BLUEPRINT_WRONG);
-	bool french = strncmp(stg_json_str(in, "lang"), "fr", 2) == 0;
 	json_t *words = json_array();
 	const json_t *steps = json_object_get(b, "steps");
 	for (size_t i = 0; i < json_array_size(steps); i++)
-		json_array_append_new(words, words_of(json_array_get(steps, i), french));
+		json_array_append_new(words, words_of(json_array_get(steps, i)));
 	json_t *o = json_object();
 	stg_json_put_int(o, "v", 1);
 	stg_json_put(o, "name", stg_json_str(b, "name"));
