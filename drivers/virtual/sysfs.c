@@ -143,14 +143,24 @@ static void write_folder(struct virt_sysfs *s, const struct usb_facts *u)
 	}
 }
 
-static void take_folder_away(struct virt_sysfs *s, const char *name)
+/* A pulled device's folder is parked, not deleted: when it comes back to the same port only its address is new. Thousands
+ * of plugs are a normal test, and making files is what they would cost. */
+static void parking_place(const struct virt_sysfs *s, const struct virt_device *d, char *ret, size_t size)
 {
-	char temp[600], path[600];
+	snprintf(ret, size, "%s/%s.%u.%d", s->staging, d->port, d->number, (int)d->usb_mode);
+}
 
-	snprintf(temp, sizeof(temp), "%s/%s.gone", s->staging, name);
-	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-	if (rename(path, temp) == 0)
-		remove_folder(temp);
+static bool unpark(struct virt_sysfs *s, const struct virt_device *d)
+{
+	char parked[600], path[600], text[16];
+
+	parking_place(s, d, parked, sizeof(parked));
+	if (access(parked, F_OK) < 0)
+		return false;
+	snprintf(text, sizeof(text), "%u", d->device_number);
+	write_attr(parked, "devnum", text);
+	snprintf(path, sizeof(path), "%s/%s", s->dir, d->port);
+	return rename(parked, path) == 0;
 }
 
 static void write_hubs(struct virt_sysfs *s)
@@ -227,6 +237,8 @@ void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
 			       .address = d->device_number, .vendor = 0x05ac, .power_ma = 500, .speed = "480", .bcd = 0x1500,
 			       .manufacturer = "Apple Inc.", .serial = d->usb_serial };
 
+	if (unpark(s, d))
+		return;
 	switch (d->usb_mode) {
 	case VIRT_USB_ANDROID: {
 		bool is_samsung = strncmp(d->serial, "R5", 2) == 0;
@@ -256,5 +268,12 @@ void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
 
 void virt_sysfs_remove(struct virt_sysfs *s, const struct virt_device *d)
 {
-	take_folder_away(s, d->port);
+	char parked[600], path[600];
+
+	parking_place(s, d, parked, sizeof(parked));
+	snprintf(path, sizeof(path), "%s/%s", s->dir, d->port);
+	if (rename(path, parked) < 0) {
+		remove_folder(parked);
+		(void)!rename(path, parked);
+	}
 }
