@@ -136,8 +136,6 @@ bool stg_net_url_ok(const char *url, bool allow_loopback_http, struct stg_error 
 	STG_AUTO(url_free_at) CURLU *u = curl_url();
 	STG_AUTO(curl_text_free_at) char *scheme = NULL;
 	STG_AUTO(curl_text_free_at) char *host = NULL;
-	STG_AUTO(curl_text_free_at) char *user = NULL;
-	STG_AUTO(curl_text_free_at) char *password = NULL;
 	char shown[128];
 	stg_printable(url, false, shown, sizeof(shown));
 	if (!u)

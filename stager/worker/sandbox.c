@@ -97,14 +97,14 @@ static bool fill_filter(scmp_filter_ctx f)
 			return false;
 	/* the device's private door and nothing else has a Unix stream address a worker may use */
 	const struct scmp_arg_cmp stream[] = {
-		SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX),
+		SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX, 0),
 		SCMP_A1_64(SCMP_CMP_MASKED_EQ, ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), SOCK_STREAM),
 	};
 	const struct scmp_arg_cmp no_exec[] = { SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) };
 	const struct scmp_arg_cmp thread[] = { SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) };
-	const struct scmp_arg_cmp self[] = { SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid()) };
-	const struct scmp_arg_cmp ask_only[] = { SCMP_A2_64(SCMP_CMP_EQ, 0) };
-	const struct scmp_arg_cmp own_name[] = { SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME) };
+	const struct scmp_arg_cmp self[] = { SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid(), 0) };
+	const struct scmp_arg_cmp ask_only[] = { SCMP_A2_64(SCMP_CMP_EQ, 0, 0) };
+	const struct scmp_arg_cmp own_name[] = { SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME, 0) };
 	return only(f, SCMP_SYS(socket), 2, stream) && only(f, SCMP_SYS(mmap), 1, no_exec) &&
 	       only(f, SCMP_SYS(mprotect), 1, no_exec) && only(f, SCMP_SYS(clone), 1, thread) &&
 	       only(f, SCMP_SYS(tgkill), 1, self) && only(f, SCMP_SYS(prlimit64), 1, ask_only) &&
