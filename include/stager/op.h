@@ -50,6 +50,10 @@ bool stg_op_may(struct stg_op_ctx *c, const char *least_role, struct stg_error *
 /* One audit row by the actor; any text may be "" or NULL, `detail` (takes the reference) NULL. */
 bool stg_op_audit(struct stg_op_ctx *c, const char *verb, const char *object, const char *unit, json_t *detail, struct stg_error *err);
 
+/* The descriptor of the file that was sent under this name; commands list the names in in["files"], in order. Without such a
+ * list it is the one at place `otherwise`. -1: not given. Borrowed. */
+int stg_op_fd(const struct stg_op_ctx *c, const json_t *in, const char *name, size_t otherwise);
+
 /* ---- for commands ---- */
 struct stg_caller {
 	char state_dir[512];

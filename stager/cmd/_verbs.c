@@ -88,6 +88,16 @@ static void parse_takes(struct reading *r)
 	}
 }
 
+static json_t *list_of(struct reading *r, const char *name)
+{
+	json_t *list = json_object_get(r->in, name);
+	if (!list) {
+		list = json_array();
+		json_object_set_new(r->in, name, list);
+	}
+	return list;
+}
+
 static bool add_file(struct reading *r, const struct word *w, const char *path, struct stg_error *err)
 {
 	bool std = strcmp(path, "-") == 0;
@@ -102,17 +112,9 @@ static bool add_file(struct reading *r, const struct word *w, const char *path, 
 		return stg_fail(err, STG_E_USAGE, 0, "too many files");
 	r->fds[r->n_fds++] = fd;
 	stg_json_put(r->in, w->name, path);
+	/* which descriptor is which: words may come in any order and some be absent */
+	json_array_append_new(list_of(r, "files"), json_string(w->name));
 	return true;
-}
-
-static json_t *list_of(struct reading *r, const char *name)
-{
-	json_t *list = json_object_get(r->in, name);
-	if (!list) {
-		list = json_array();
-		json_object_set_new(r->in, name, list);
-	}
-	return list;
 }
 
 static void add_split(json_t *list, const char *text, char by)

@@ -26,9 +26,16 @@ static const struct column connectors[] = {
 	{ 0 },
 };
 
+static void say_add(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("Target %s is kept. Ask whether it answers: stager target test %s\n"), stg_json_str(ret, "name"), stg_json_str(ret, "name"));
+}
+
 static const struct verb verbs[] = {
 	{ "", "target.list", "", targets, NULL, NULL, NULL },
 	{ "list", "target.list", "", targets, NULL, NULL, NULL },
+	{ "add", "target.add", "name --url= --connector= --config: --auth= --replace! --cert< --ca< ^secret? ^token?", NULL, NULL, say_add, NULL },
 	{ "check", "target.check", "name", NULL, NULL, NULL, NULL },
 	{ "try", "target.try", "name --record_id=", NULL, NULL, NULL, NULL },
 	{ "test", "target.test", "name", NULL, NULL, NULL, NULL },
@@ -44,9 +51,9 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_target = {
 	.name = "target",
-	.usage = "stager target add NAME --url URL [--connector webhook|file] [--config KEY=VALUE] [--cert FILE] [--ca FILE]\n"
-		 "                        asks for nothing; secrets: --token or --secret read from a prompt with target secret\n"
-		 "stager target list | check NAME | try NAME --record ID | test NAME | remove NAME | connectors",
+	.usage = "stager target add NAME --url URL [--connector webhook|file|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--replace]\n"
+		 "                  asks for the webhook secret and the bearer token; an empty answer is none; two lines of standard input do\n"
+		 "stager target list | check NAME | try NAME [--record_id ID] | test NAME | remove NAME | connectors",
 	.about = N_("the systems that get the results"),
 	.run = run,
 };

@@ -29,6 +29,8 @@
 #include <stager/csv.h>
 #include <stager/file.h>
 #include <stager/op.h>
+#include <stager/report.h>
+#include <stager/text.h>
 
 #define NAME_MAX_BYTES 60
 #define SHOWN_ROWS 5
@@ -36,18 +38,18 @@
 
 /* ---- the list ---- */
 
-/* The file a person gave, by its place among the descriptors. It may be read twice: check, then import. */
-static json_t *read_list(struct stg_op_ctx *c, size_t which, const char *name, const json_t *map, struct stg_error *err)
+/* The file a person gave. It may be read twice: check, then import. */
+static json_t *read_list(int fd, const char *name, const json_t *map, struct stg_error *err)
 {
 	const char *slash = strrchr(name, '/');
 	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(STG_BATCHFILE_MAX);
-	if (c->n_fds <= which || c->fds[which] < 0) {
+	if (fd < 0) {
 		stg_fail(err, STG_E_USAGE, 0, "no file was given");
 		return NULL;
 	}
-	(void)lseek(c->fds[which], 0, SEEK_SET);        /* a pipe cannot, ignoring */
+	(void)lseek(fd, 0, SEEK_SET);        /* a pipe cannot, ignoring */
 	struct stg_error why = { 0 };
-	if (!stg_file_read_fd(c->fds[which], &file, &why)) {
+	if (!stg_file_read_fd(fd, &file, &why)) {
 		stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.80s: %.120s", name, why.msg);
 		return NULL;
 	}
@@ -56,7 +58,7 @@ static json_t *read_list(struct stg_op_ctx *c, size_t which, const char *name, c
 
 static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	json_t *list = read_list(c, 0, stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
+	json_t *list = read_list(stg_op_fd(c, in, "file", 0), stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
 	if (!list)
 		return false;
 	json_t *rows = json_object_get(list, "rows"), *first = json_array();
@@ -83,9 +85,10 @@ static bool name_ok(const char *name, struct stg_error *err)
 static bool mark_automated(struct stg_op_ctx *c, const json_t *in, json_t *rows, int64_t *ret_n, struct stg_error *err)
 {
 	*ret_n = 0;
-	if (c->n_fds < 2 || c->fds[1] < 0)
+	int fd = stg_op_fd(c, in, "abm", 1);
+	if (fd < 0)
 		return true;
-	STG_AUTO(stg_json_free_at) json_t *list = read_list(c, 1, stg_json_str_or(in, "abm_file", "abm.csv"), NULL, err);
+	STG_AUTO(stg_json_free_at) json_t *list = read_list(fd, stg_json_str_or(in, "abm", "abm.csv"), NULL, err);
 	if (!list || !stg_batchfile_ok(list, err))
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *serials = json_object();
@@ -111,7 +114,7 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 		return stg_fail(err, STG_E_USAGE, 0, "batch import needs --name and --blueprint");
 	if (!name_ok(name, err))
 		return false;
-	STG_AUTO(stg_json_free_at) json_t *list = read_list(c, 0, stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
+	STG_AUTO(stg_json_free_at) json_t *list = read_list(stg_op_fd(c, in, "file", 0), stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
 	if (!list || !stg_batchfile_ok(list, err))
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *plan = stg_blueprint_load(c->state_dir, blueprint, json_object_get(in, "params"), err);
@@ -459,10 +462,22 @@ static bool at_rest(const char *name, const json_t *rows, bool open, struct stg_
 	return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_OPEN, 0, "batch %s: %d open: %s%s", name, count, some, count > 4 ? ", ..." : "");
 }
 
+static bool write_sheet(struct stg_op_ctx *c, const json_t *in, const char *dir, const json_t *batch, const json_t *rows, char ret_path[4096], struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf pdf = { 0 };
+	STG_AUTO(stg_free_at) char *station = stg_store_get(c->store, "station_name", err);
+	const char *lang = strcmp(stg_json_str_or(in, "lang", stg_language()), "fr") == 0 ? "fr" : "en";
+	if (!station)
+		return false;
+	const struct stg_handover h = { .batch = batch, .rows = rows, .lang = lang, .station = station, .now_ms = stg_wall_ms(), .is_rehearsal = c->rehearsal };
+	return stg_report_handover(&h, &pdf, err) && stg_path_join(ret_path, 4096, dir, "handover.pdf", err) &&
+	       stg_file_write(ret_path, stg_buf_view(&pdf), 0640, err);
+}
+
 static bool close_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	const char *name = stg_json_str(in, "name");
-	char own[4096], result[4096], exceptions[4096];
+	char own[4096], result[4096], exceptions[4096], sheet[4096];
 	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_batch_rows(c->store, name, err);
 	if (!rows || !at_rest(name, rows, stg_json_bool(in, "open", false), err))
 		return false;
@@ -473,12 +488,13 @@ static bool close_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	if (!stg_store_batch_state(c->store, name, "closed", NULL, err) || !write_lists(dir, rows, result, exceptions, err))
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, name, err);
-	if (!batch)
+	if (!batch || !write_sheet(c, in, dir, batch, rows, sheet, err))
 		return false;
 	const json_t *balance = json_object_get(batch, "balance");
 	if (!stg_op_audit(c, "batch.close", name, NULL, json_deep_copy(balance), err))
 		return false;
-	*ret = json_pack("{s:i,s:s,s:s,s:s,s:s,s:O}", "v", 1, "name", name, "state", "closed", "result", result, "exceptions", exceptions, "balance", balance);
+	*ret = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:O}", "v", 1, "name", name, "state", "closed", "result", result, "exceptions", exceptions, "handover",
+			 sheet, "balance", balance);
 	return true;
 }
 

@@ -6,8 +6,9 @@
  * Called: as operations.
  * Thread: the recorder's. target.test asks the network for at most ten seconds.
  *
- *   target.add    {"name","connector","config":{"url","auth","signature","pin"...} or "url","credentials":{"token","secret"},
- *                  "enabled","replace","phase"} [+ client certificate and key, PEM] [+ CA of the server, PEM] -> the target
+ *   target.add    {"name","connector","config":{"url","auth","signature","pin"...},"credentials":{"token","secret"},
+ *                  "enabled","replace","phase"; "url","auth","token","secret" may also stand beside} [+ cert: client certificate
+ *                  and key, PEM] [+ ca: of the server, PEM] -> the target
  *   target.list   -> [{"name","connector","config","enabled","state","text","code","waiting","delivered","rejected","in_doubt"}]
  *   target.remove {"name"} -> {"name"}: nothing may wait for it; its credentials are forgotten, its history stays
  *   target.check  {"name"} -> {"name","ok"}: settings, connector and credentials fit together
@@ -34,28 +35,31 @@ static bool audit(struct stg_op_ctx *c, const char *verb, const json_t *target, 
 				      "enabled", stg_json_bool(target, "enabled", true)), err);
 }
 
-/* A PEM file among the descriptors; empty when none was given there. */
-static bool read_pem(struct stg_op_ctx *c, size_t which, const char *what, const char *must_hold, struct stg_buf *ret, struct stg_error *err)
+/* A file the person gave under this name; empty when there is none. */
+static bool read_given(struct stg_op_ctx *c, const json_t *in, const char *name, size_t place, const char *must_hold, struct stg_buf *ret, struct stg_error *err)
 {
-	if (c->n_fds <= which || c->fds[which] < 0)
-		return true;
+	int fd = stg_op_fd(c, in, name, place);
 	struct stg_error why = { 0 };
-	if (!stg_file_read_fd(c->fds[which], ret, &why))
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", what, why.msg);
+	if (fd < 0)
+		return true;
+	if (!stg_file_read_fd(fd, ret, &why))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", name, why.msg);
 	return strstr(stg_buf_str(ret), must_hold) != NULL ||
-	       stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "%s: no '%s' in it, a PEM file was expected", what, must_hold);
+	       stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "%s: no '%s' in it, a PEM file was expected", name, must_hold);
 }
 
 /* What the person gave becomes one JSON text, which is sealed as a whole. Empty when nothing was given. */
 static bool gather_credentials(struct stg_op_ctx *c, const json_t *in, struct stg_secret *ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(PEM_MAX);
-	if (!read_pem(c, 0, "client certificate", "PRIVATE KEY-----", &pem, err))
+	if (!read_given(c, in, "cert", 0, "PRIVATE KEY-----", &pem, err))
 		return false;
 	json_t *all = json_object(), *value;
 	const char *key;
 	json_object_foreach(json_object_get(in, "credentials"), key, value)
 		json_object_set(all, key, value);
+	stg_json_put(all, "token", stg_json_str(in, "token"));
+	stg_json_put(all, "secret", stg_json_str(in, "secret"));
 	if (pem.len)
 		stg_json_put(all, "client_pem", stg_buf_str(&pem));
 	bool ok = true;
@@ -72,7 +76,7 @@ static bool gather_credentials(struct stg_op_ctx *c, const json_t *in, struct st
 static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf ca = STG_BUF(PEM_MAX);
-	if (!read_pem(c, 1, "CA", "BEGIN CERTIFICATE-----", &ca, err))
+	if (!read_given(c, in, "ca", 1, "BEGIN CERTIFICATE-----", &ca, err))
 		return NULL;
 	if (strstr(stg_buf_str(&ca), "PRIVATE KEY")) {
 		stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "CA: it holds a private key, only certificates were expected");
@@ -80,6 +84,7 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	}
 	json_t *config = json_is_object(json_object_get(in, "config")) ? json_deep_copy(json_object_get(in, "config")) : json_object();
 	stg_json_put(config, "url", stg_json_str(in, "url"));
+	stg_json_put(config, "auth", stg_json_str(in, "auth"));
 	if (ca.len)
 		stg_json_put(config, "ca_pem", stg_buf_str(&ca));
 	json_t *row = json_object();

@@ -1,0 +1,39 @@
+/*
+ * label.c - the label of one device, as a picture or for a label printer.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/report.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)ret;
+	/* on standard output stands the label itself */
+	fprintf(stderr, _("Label of %s written to %s.\n"), stg_json_str(in, "serial"), stg_json_str(in, "out"));
+}
+
+static const struct verb verbs[] = {
+	{ "preview", "label.preview", "serial out> --batch= --lang=", NULL, NULL, say, NULL },
+	{ "print", "label.print", "serial out> --batch= --lang=", NULL, NULL, say, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_label = {
+	.name = "label",
+	.usage = "stager label preview SERIAL FILE.png [--batch NAME]\n"
+		 "stager label print SERIAL /dev/usb/lp0 [--batch NAME]      ZPL; a file or - as well",
+	.about = N_("the label of a device: picture, or ZPL for a printer"),
+	.run = run,
+};

@@ -1,0 +1,36 @@
+/*
+ * report.c - papers about a batch.
+ *
+ * For:    people and scripts.
+ * Uses:   ops/report.c.
+ * Called: main.c.
+ * Thread: the command's.
+ */
+#include <stdio.h>
+
+#include <stager/text.h>
+
+#include "_verbs.h"
+
+static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)ret;
+	fprintf(stderr, _("Hand-over sheet of batch %s written to %s.\n"), stg_json_str(in, "name"), stg_json_str(in, "out"));
+}
+
+static const struct verb verbs[] = {
+	{ "handover", "report.handover", "name out> --lang=", NULL, NULL, say, NULL },
+	{ 0 },
+};
+
+static int run(struct stg_cmd_ctx *c)
+{
+	return verbs_run(c, verbs);
+}
+
+const struct stg_cmd stg_cmd_report = {
+	.name = "report",
+	.usage = "stager report handover BATCH FILE.pdf [--lang en|fr]",
+	.about = N_("papers about a batch: the hand-over sheet"),
+	.run = run,
+};
