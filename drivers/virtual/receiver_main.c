@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -27,12 +28,12 @@ static const char USAGE[] =
 	"  --receiver-cert FILE, --receiver-key FILE, --receiver-client-ca FILE   instead of made ones\n"
 	"  --receiver-bearer-file FILE   the token it wants\n"
 	"  --receiver-secret-file FILE   whsec_... lines: a signature by one of them must fit\n"
-	"  --with-parent              ends at the end of standard input\n";
+	"  --with-parent              ends when its parent ends\n";
 
-/* The program's ends: a signal, or the end of standard input when a parent holds it. */
+/* The program's end: a signal. */
 struct ends {
 	struct virt_loop *loop;
-	struct virt_watch signals, input;
+	struct virt_watch signals;
 };
 
 static void on_signal(struct virt_watch *w, uint32_t events)
@@ -41,19 +42,9 @@ static void on_signal(struct virt_watch *w, uint32_t events)
 	virt_loop_stop(VIRT_OWNER(w, struct ends, signals)->loop);
 }
 
-static void on_input(struct virt_watch *w, uint32_t events)
+static int run(struct virt_loop *loop, struct stg_error *err)
 {
-	struct ends *e = VIRT_OWNER(w, struct ends, input);
-	char bytes[256];
-
-	(void)events;
-	if (read(STDIN_FILENO, bytes, sizeof(bytes)) <= 0)
-		virt_loop_stop(e->loop);
-}
-
-static int run(struct virt_loop *loop, bool with_parent, struct stg_error *err)
-{
-	struct ends e = { .loop = loop, .signals.ready = on_signal, .input.ready = on_input };
+	struct ends e = { .loop = loop, .signals.ready = on_signal };
 	sigset_t set;
 	bool ok;
 	int fd;
@@ -69,11 +60,8 @@ static int run(struct virt_loop *loop, bool with_parent, struct stg_error *err)
 		stg_fail(err, STG_E_IO, 0, "cannot wait for signals");
 		return 1;
 	}
-	if (with_parent)
-		virt_watch_set(loop, &e.input, STDIN_FILENO, EPOLLIN);
 	ok = virt_loop_run(loop, err);
 	virt_watch_clear(loop, &e.signals);
-	virt_watch_clear(loop, &e.input);
 	close(fd);
 	return ok ? 0 : 1;
 }
@@ -109,7 +97,7 @@ int virt_receiver_main(int argc, char **argv)
 	struct stg_error err = { 0 };
 	struct virt_receiver *r = NULL;
 	struct virt_loop *loop;
-	bool with_parent = false;
+	pid_t parent = getppid();
 	int status = 1;
 
 	if (!virt_receiver_take_options(&options, &argc, argv, &err)) {
@@ -118,7 +106,9 @@ int virt_receiver_main(int argc, char **argv)
 	}
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--with-parent") == 0) {
-			with_parent = true;
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
+			if (getppid() != parent)
+				return 0;
 		} else {
 			bool asked = strcmp(argv[i], "--help") == 0;
 
@@ -140,7 +130,7 @@ int virt_receiver_main(int argc, char **argv)
 		fflush(stdout);
 		stg_free_at(&text);
 		json_decref(ready);
-		status = run(loop, with_parent, &err);
+		status = run(loop, &err);
 	}
 	if (status != 0)
 		fprintf(stderr, "stager-bench receiver: %s\n", err.msg);

@@ -96,6 +96,28 @@ count() { # NAME
 	[ "$(count distinct)" -eq 0 ]
 }
 
+@test "what is not HTTP is refused, and the next request is answered" {
+	local port answer
+	start
+	port=$(jq -r .receiver.port <<<"$BENCH_READY")
+	exec 8<>"/dev/tcp/127.0.0.1/$port"
+	printf 'GET\r\n\r\n' >&8
+	answer=$(timeout "$PEER_SECONDS" head -n 1 <&8)
+	exec 8>&-
+	[[ "$answer" == "HTTP/1.1 400 "* ]]
+	exec 8<>"/dev/tcp/127.0.0.1/$port"
+	head -c 100000 /dev/zero | tr '\0' 'A' >&8 || true
+	answer=$(timeout "$PEER_SECONDS" head -n 1 <&8)
+	exec 8>&-
+	[[ "$answer" == "HTTP/1.1 431 "* ]]
+	web -w '%{http_code}' -H 'Content-Length: 99999999' -d x "$HOOK"
+	has 413
+	web -w '%{http_code}' -X DELETE "$HOOK"
+	has 405
+	send a1
+	[ "${lines[-1]}" = 200 ]
+}
+
 @test "down: the port refuses, and comes back by itself" {
 	start
 	ctl receiver down

@@ -5,6 +5,7 @@
 #include <libimobiledevice/house_arrest.h>
 #include <libimobiledevice/libimobiledevice.h>
 #include <libimobiledevice/lockdown.h>
+#include <libimobiledevice/service.h>
 
 static struct bench b;
 static idevice_t phone;
@@ -149,6 +150,45 @@ static void a_folder_with_contents_is_only_removed_with_them(void **unused)
 	assert_false(lists("/", "a"));
 }
 
+/* Sends bytes to the file service as they are; true when the device then ends the connection. */
+static bool ends_after(const void *bytes, uint32_t len)
+{
+	lockdownd_client_t client = NULL;
+	lockdownd_service_descriptor_t where = NULL;
+	service_client_t raw = NULL;
+	char answer[256];
+	uint32_t n = 0;
+	service_error_t e;
+
+	assert_int_equal(lockdownd_client_new_with_handshake(phone, &client, "test"), LOCKDOWN_E_SUCCESS);
+	assert_int_equal(lockdownd_start_service(client, "com.apple.afc", &where), LOCKDOWN_E_SUCCESS);
+	lockdownd_client_free(client);
+	assert_int_equal(service_client_new(phone, where, &raw), SERVICE_E_SUCCESS);
+	lockdownd_service_descriptor_free(where);
+	service_send(raw, bytes, len, &n);
+	do
+		e = service_receive_with_timeout(raw, answer, sizeof(answer), &n, 60000);
+	while (e == SERVICE_E_SUCCESS && n > 0);
+	service_client_free(raw);
+	return e != SERVICE_E_TIMEOUT;
+}
+
+static void bytes_that_are_no_request_end_the_connection_only(void **unused)
+{
+	uint8_t head[48] = "CFA6LPAA";
+
+	(void)unused;
+	assert_true(ends_after("0123456789012345678901234567890123456789", 40));
+	memset(head + 8, 0xff, 16);              /* longer than anything */
+	assert_true(ends_after(head, 40));
+	memset(head + 8, 0, 16);                 /* shorter than its own head */
+	assert_true(ends_after(head, 40));
+	head[8] = 40;                            /* arguments outside the packet */
+	head[16] = 48;
+	assert_true(ends_after(head, 48));
+	assert_true(lists("/", "PublicStaging"));   /* the other connection and the bench are well */
+}
+
 static void files_are_written_read_moved_and_listed(void **unused)
 {
 	uint64_t handle = 0, at = 0;
@@ -258,6 +298,7 @@ int main(void)
 		ON_A_PHONE(faults_meet_files_by_the_name_of_the_operation),
 		ON_A_PHONE(a_file_opened_for_reading_is_not_written),
 		ON_A_PHONE(a_folder_with_contents_is_only_removed_with_them),
+		ON_A_PHONE(bytes_that_are_no_request_end_the_connection_only),
 		ON_A_PHONE(files_are_written_read_moved_and_listed),
 		ON_A_PHONE(a_large_file_comes_back_as_it_went),
 		ON_A_PHONE(only_apps_that_are_there_have_documents),

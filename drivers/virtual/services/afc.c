@@ -367,7 +367,7 @@ static const char *op_name(uint64_t op)
 }
 
 /* True when a fault took the request's place: dropped, no room, or refused with a status. */
-static bool meets_fault(struct virt_conn *c, const struct request *r)
+static bool meets_fault(struct virt_conn *c, struct virt_afc *afc, const struct request *r)
 {
 	struct virt_device *d = virt_conn_device(c);
 	const char *name = op_name(r->op);
@@ -376,7 +376,7 @@ static bool meets_fault(struct virt_conn *c, const struct request *r)
 	if (!d->faults)
 		return false;
 	if (virt_fault(d, name, "drop_before", NULL))
-		virt_close(c);
+		afc->is_over = true;
 	else if (virt_fault(d, name, "disk_full", NULL))
 		status(c, r->number, AFC_NO_SPACE);
 	else if (virt_fault(d, name, "refuse", &args))
@@ -392,7 +392,7 @@ static void carry_out(struct virt_conn *c, struct virt_afc *afc, const struct re
 
 	if (r->op != OP_FILE_READ && r->op != OP_FILE_WRITE)
 		virt_device_note(virt_conn_device(c), virt_conn_service(c), op_name(r->op));
-	if (meets_fault(c, r))
+	if (meets_fault(c, afc, r))
 		return;
 	switch (r->op) {
 	case OP_READ_DIR: case OP_FILE_INFO: case OP_FILE_OPEN: case OP_MAKE_DIR: case OP_REMOVE_PATH: case OP_REMOVE_ALL:
@@ -437,6 +437,10 @@ size_t virt_afc_bytes(struct virt_conn *c, struct virt_afc *afc, struct stg_byte
 		r.payload = stg_bytes(p + head, (size_t)(whole - head));
 		carry_out(c, afc, &r);
 		taken += (size_t)whole;
+		if (afc->is_over) {
+			virt_close(c);
+			return in.len;
+		}
 		if (afc->debt_bytes >= DEBT_MIN) {
 			/* Large files take the time they take on a cable. */
 			int64_t ms = (int64_t)(afc->debt_bytes / BYTES_PER_MS);

@@ -19,6 +19,7 @@ struct virt_afc_handle {
 /* One connection. Zeroed is a valid start at the root of the media folder. */
 struct virt_afc {
 	char root[256];          /* every path lies below it; must exist */
+	bool is_over;            /* a fault ended it: nothing more is carried out */
 	uint64_t last_id;
 	uint64_t debt_bytes;     /* moved but not yet paid for in time */
 	struct virt_afc_handle handles[VIRT_AFC_HANDLES];
