@@ -87,7 +87,7 @@ void stg_log(enum stg_log_level level, const struct stg_tag *tag, const char *fm
 		stg_printable(tag->unit, false, unit, sizeof(unit));
 	char where[128] = "";
 	if (tag && tag->job)
-		snprintf(where, sizeof(where), "%s[%lld %s] ", tag->room, (long long)tag->job, unit);
+		snprintf(where, sizeof(where), "%s[%lld%s%s] ", tag->room, (long long)tag->job, unit[0] ? " " : "", unit);
 	else if (tag)
 		snprintf(where, sizeof(where), "%s%s%s%s ", tag->room, unit[0] ? "[" : "", unit, unit[0] ? "]" : ":");
 
