@@ -91,7 +91,9 @@ bool stg_store_batch_add(struct stg_store *s, const json_t *batch, struct stg_er
 /* With "state" (new|started|paused|closed), "balance":{"expected","staged","waiting","hold","failed","missing","unexpected","running"}, pinned hashes. */
 json_t *stg_store_batch(struct stg_store *s, const char *name, struct stg_error *err);
 json_t *stg_store_batches(struct stg_store *s, struct stg_error *err);
-/* Every expected row with its end state, reason, job; then the unexpected ones ("unexpected": true). */
+/* Every expected row: {"row","line","serial","udid","ecid","imei","name","asset_tag","ownership","attributes","family","unit","model_name",
+ * "end":"staged|waiting|hold|failed|missing|running","job","state","wait","code"/"why_id":row of errors.def,"msg","reason","step","owner",
+ * "hold_reason","record_id","port","label","changed_ms"}; then the unexpected ones ("unexpected": true). */
 json_t *stg_store_batch_rows(struct stg_store *s, const char *name, struct stg_error *err);
 /* state: new>started>paused>started>closed>reopened(=paused). pins (may be NULL): {"blueprint":{...json form...},"profiles":{...},"ports":["1-1.4",...]}. */
 bool stg_store_batch_state(struct stg_store *s, const char *name, const char *state, const json_t *pins, struct stg_error *err);
@@ -107,6 +109,8 @@ bool stg_store_unexpected(struct stg_store *s, const char *batch, const struct s
 /* ---- jobs ---- */
 /* {"family","unit","batch","row","blueprint":{pinned},"profiles":{pinned},"port","label","attach","actor","attributes":{}}; one open job per unit. */
 bool stg_store_job_add(struct stg_store *s, const json_t *job, int64_t *ret_id, struct stg_error *err);
+/* {"id","family","unit","serial","batch","row","state","end","wait","blueprint":{pinned},"blueprint_name","profiles":{pinned},"attributes",
+ * "port","label","attach","actor","tries","record_id", times, "why":{"wait","id","code","msg","step","owner"}}; what is empty is left out. */
 json_t *stg_store_job(struct stg_store *s, int64_t id, struct stg_error *err);
 /* The open (not DONE/FAILED/CANCELLED) job of a unit, newest; STG_E_NOT_FOUND. */
 json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *unit, struct stg_error *err);
@@ -142,7 +146,8 @@ bool stg_store_erase_spend(struct stg_store *s, const char *family, const char *
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);
 json_t *stg_store_holds(struct stg_store *s, struct stg_error *err);
-/* The oldest open hold of this unit or serial; STG_E_NOT_FOUND: none. Ask before a job starts or goes on. */
+/* The oldest open hold of this unit or serial: {"hold":row,"id":row of errors.def,"reason","owner","since_ms","until_ms"};
+ * STG_E_NOT_FOUND: none. Ask before a job starts or goes on. */
 json_t *stg_store_hold_of(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
 json_t *stg_store_ports(struct stg_store *s, struct stg_error *err);   /* [{"port","label","allowed"}] */
 bool stg_store_port_put(struct stg_store *s, const char *port, const char *label /* NULL: keep */, int allowed /* -1 keep */, struct stg_error *err);

@@ -6,10 +6,12 @@
  * Called: as operations.
  * Thread: the recorder's.
  *
+ *   ("id" and "code" of a reason are the same number, a row of errors.def)
+ *
  *   status         {} -> {"v":1, "station":"bench-07", "station_id", "kind":"production|rehearsal",
  *                   "batches":[{"name","blueprint","state","balance":{expected,staged,waiting,hold,failed,missing,running,unexpected}}] (started
  *                   and paused ones; else the newest), "ports":{"known","allowed","busy"}, "jobs":{"running","waiting","hold"},
- *                   "hand":{"waiting", "next":{"serial","port","label","id","code","msg"}} (parked for a person or a charge, on hold or interrupted),
+ *                   "hand":{"waiting", "next":{"job","serial","port","label","state","wait","id","code","msg"}} (parked for a person or a charge, on hold or interrupted),
  *                   "line":{"open", "until_ms"}, "outbox":{"waiting","delivered","oldest_ms","by_target":[...]},
  *                   "expiry":{"what":"organisation|certificate","name","subject","not_after_ms"} (absent: nothing expires),
  *                   "clock":{"ok", "quality", "id","msg" when not}}
@@ -69,7 +71,8 @@ static bool put_jobs(struct stg_op_ctx *c, json_t *out, int64_t *ret_busy, struc
 			json_t *next = json_object();
 			for (size_t k = 0; k < STG_ARRAY_LEN(told); k++)
 				stg_json_put(next, told[k], stg_json_str(job, told[k]));
-			stg_json_put_int(next, "id", stg_json_int(job, "id", 0));
+			stg_json_put_int(next, "job", stg_json_int(job, "id", 0));
+			stg_json_put_int(next, "id", stg_json_int(job, "code", 0));
 			stg_json_put_int(next, "code", stg_json_int(job, "code", 0));
 			stg_json_put_new(hand, "next", next);
 		}

@@ -24,6 +24,9 @@
 	" WHEN j.state = 'hold' THEN 'hold' WHEN j.state IN ('parked','waiting','interrupted') THEN 'waiting' WHEN j.state = 'failed' THEN 'failed'" \
 	" ELSE coalesce(nullif(j.end_state, ''), 'staged') END"
 #define ROW_FROM " FROM batch_row AS r LEFT JOIN job AS j ON j.id = r.job LEFT JOIN device AS d ON d.id = r.device"
+#define ROW_HOLD \
+	"(SELECT hold.reason FROM hold WHERE released_ms IS NULL AND ((hold.unit <> '' AND hold.unit = d.unit)" \
+	" OR (hold.serial <> '' AND hold.serial IN (r.serial, d.serial))) LIMIT 1)"
 #define ROW_JSON \
 	"r.id AS row, r.line AS line, coalesce(nullif(r.serial, ''), d.serial) AS serial, coalesce(nullif(r.udid, ''), d.udid) AS udid," \
 	" coalesce(nullif(r.ecid, ''), d.unit) AS ecid, coalesce(nullif(r.imei, ''), d.imei) AS imei, r.imei2 AS imei2, r.name AS name," \
@@ -31,8 +34,7 @@
 	" d.model AS model, d.model_name AS model_name, d.os_version AS os_version, " ROW_END " AS \"end\", j.id AS job, j.state AS state," \
 	" j.wait AS wait, j.why_id AS code, j.why_code AS error, j.why_msg AS msg, j.why_step AS step, j.why_owner AS owner, j.record_id AS record_id," \
 	" j.port AS port, j.label AS label, j.changed_ms AS changed_ms, j.ended_ms AS ended_ms," \
-	" (SELECT hold.reason FROM hold WHERE released_ms IS NULL AND ((hold.unit <> '' AND hold.unit = d.unit)" \
-	" OR (hold.serial <> '' AND hold.serial IN (r.serial, d.serial))) LIMIT 1) AS hold_reason"
+	ROW_HOLD " AS hold_reason, coalesce(" ROW_HOLD ", j.why_msg) AS reason, j.why_id AS why_id"
 
 /* ---- making ---- */
 

@@ -248,8 +248,9 @@ json_t *stg_store_holds(struct stg_store *s, struct stg_error *err)
 json_t *stg_store_hold_of(struct stg_store *s, const struct stg_identity *who, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q =
-		stmt_open(s, "SELECT id, reason, owner, why_id AS code, since_ms, until_ms FROM hold WHERE released_ms IS NULL AND"
-			     " ((unit <> '' AND unit = :unit) OR (serial <> '' AND serial = :serial)) ORDER BY id LIMIT 1");
+		stmt_open(s, "SELECT id AS hold, reason, owner, coalesce(nullif(why_id, 0), :on_hold) AS id, since_ms, until_ms FROM hold WHERE released_ms IS NULL"
+			     " AND ((unit <> '' AND unit = :unit) OR (serial <> '' AND serial = :serial)) ORDER BY hold.id LIMIT 1");
+	stmt_int(&q, ":on_hold", STG_ID_ON_HOLD);
 	stmt_text(&q, ":unit", who->unit);
 	stmt_text(&q, ":serial", who->serial);
 	return stmt_one(&q, STG_ID_NONE, "not on hold", err) ? stmt_object(&q, err) : NULL;

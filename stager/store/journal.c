@@ -115,11 +115,29 @@ bool stg_store_job_add(struct stg_store *s, const json_t *job, int64_t *ret_id, 
 	return true;
 }
 
+/* The reason also as it was given to job_move, in the house's words for errors: {"wait","id","code","msg","step","owner"}. */
+static json_t *with_why(json_t *job)
+{
+	static const char *const texts[][2] = { { "wait", "wait" }, { "error", "code" }, { "msg", "msg" }, { "step", "step" }, { "owner", "owner" } };
+	if (!job)
+		return NULL;
+	json_t *why = json_object();
+	for (size_t i = 0; i < STG_ARRAY_LEN(texts); i++)
+		stg_json_put(why, texts[i][1], stg_json_str(job, texts[i][0]));
+	if (stg_json_int(job, "code", 0))
+		stg_json_put_int(why, "id", stg_json_int(job, "code", 0));
+	if (json_object_size(why))
+		stg_json_put_new(job, "why", why);
+	else
+		json_decref(why);
+	return job;
+}
+
 json_t *stg_store_job(struct stg_store *s, int64_t id, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " JOB_JSON JOB_PINS JOB_FROM " WHERE job.id = :id");
 	stmt_int(&q, ":id", id);
-	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no such job", err) ? stmt_object(&q, err) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no such job", err) ? with_why(stmt_object(&q, err)) : NULL;
 }
 
 json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *unit, struct stg_error *err)
@@ -129,7 +147,7 @@ json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *
 			     " AND job.state NOT IN ('done','failed','cancelled') ORDER BY job.id DESC LIMIT 1");
 	stmt_text(&q, ":family", family);
 	stmt_text(&q, ":unit", unit);
-	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no open job", err) ? stmt_object(&q, err) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no open job", err) ? with_why(stmt_object(&q, err)) : NULL;
 }
 
 json_t *stg_store_jobs(struct stg_store *s, const json_t *filter, struct stg_error *err)
@@ -154,7 +172,11 @@ json_t *stg_store_jobs(struct stg_store *s, const json_t *filter, struct stg_err
 	stmt_text(&q, ":serial", serial);
 	stmt_text(&q, ":state", state);
 	stmt_int(&q, ":open", open);
-	return stmt_list(&q, err);
+	json_t *jobs = stmt_list(&q, err), *one;
+	size_t i;
+	json_array_foreach(jobs, i, one)
+		(void)with_why(one);
+	return jobs;
 }
 
 static bool state_of(struct stg_store *s, int64_t job, enum stg_job_state *ret, struct stg_error *err)

@@ -113,13 +113,17 @@ static void a_device_parked_again_for_the_same_reason_is_told_once(void **unused
 	state_open(&st);
 	add_target(st.s, "t", "E");
 	int64_t job = job_for(st.s, &who, NULL, 0);
-	json_t *line = json_pack("{s:s}", "wait", "line"), *box;
+	json_t *line = json_pack("{s:s,s:i}", "wait", "line", "id", 77), *box;
 	OK(stg_store_job_move(st.s, job, STG_JOB_RUNNING, NULL, err));
 	OK(stg_store_job_finish(st.s, job, STG_JOB_PARKED, STG_END_WAITING, line, &who, NULL, first, err));
 	OK(stg_store_job_move(st.s, job, STG_JOB_WAITING, NULL, err));
 	OK(stg_store_job_move(st.s, job, STG_JOB_RUNNING, NULL, err));
 	OK(stg_store_job_finish(st.s, job, STG_JOB_PARKED, STG_END_WAITING, line, &who, NULL, second, err));
 	assert_string_equal(first, second);
+	OK((box = stg_store_job_open(st.s, "apple", who.unit, err)) != NULL);
+	assert_string_equal(stg_json_str(json_object_get(box, "why"), "wait"), "line");
+	assert_int_equal(stg_json_int(json_object_get(box, "why"), "id", 0), 77);
+	json_decref(box);
 	OK(stg_store_job_move(st.s, job, STG_JOB_WAITING, NULL, err));
 	run_steps(st.s, job);
 	OK(stg_store_job_finish(st.s, job, STG_JOB_DONE, STG_END_STAGED, NULL, &who, NULL, third, err));
