@@ -170,6 +170,9 @@ int stg_exit_status(const struct stg_error *err)
 		return 3;
 	case STG_E_STATION:
 		return 4;
+	case STG_E_IO:
+		/* the station's own disk; a device's trouble is 1 */
+		return err->id == STG_ID_DISK_FULL || err->id == STG_ID_DISK_REFUSES || err->id == STG_ID_DATABASE_DAMAGED ? 4 : 1;
 	case STG_E_SAFETY:
 		return 5;
 	case STG_E_WAITING:
