@@ -216,8 +216,9 @@ static void used(const json_t *tree, json_t *list, int depth)
 	}
 	const char *key;
 	json_t *child;
-	json_object_foreach((json_t *)(uintptr_t)tree, key, child)
+	json_object_foreach((json_t *)(uintptr_t)tree, key, child) {
 		used(child, list, depth + 1);
+	}
 	for (size_t i = 0; i < json_array_size(tree); i++)
 		used(json_array_get(tree, i), list, depth + 1);
 }
@@ -284,7 +285,8 @@ json_t *stg_variables_of(const struct stg_identity *who, const char *batch, cons
 			put_value(v, prefixed, value);
 		put_value(v, key, value);
 	}
-	json_object_foreach(json_object_get(blueprint, "params"), key, value)
+	json_object_foreach(json_object_get(blueprint, "params"), key, value) {
 		put_value(v, key, value);
+	}
 	return v;
 }
