@@ -40,12 +40,8 @@ bool stg_org_sign_challenge(const struct stg_keys *k, const json_t *row, struct 
 {
 	if (challenge.len == 0 || challenge.len > CHALLENGE_MAX)
 		return stg_fail(err, STG_E_PROTOCOL, 0, "a challenge of %zu bytes, 1 to %d are signed", challenge.len, CHALLENGE_MAX);
-	STG_AUTO(stg_secret_clear) struct stg_secret bag = { 0 };
-	STG_AUTO(X509_free_at) X509 *cert = keys_row_cert(row, "supervisor_pem", err);
-	if (!cert || !keys_org_open(k, row, sealed, &bag, err))
-		return false;
-	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = keys_org_key(&bag, "supervisor", err);
-	return key && sign(cert, key, NULL, challenge, ret_cms, err);
+	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, row, sealed, err);
+	return o && sign(o->supervisor, o->supervisor_key, NULL, challenge, ret_cms, err);
 }
 
 bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes profile,
@@ -53,13 +49,8 @@ bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct st
 {
 	if (profile.len == 0 || profile.len > PROFILE_MAX)
 		return stg_fail(err, STG_E_PROTOCOL, 0, "a profile of %zu bytes, 1 to %u are signed", profile.len, PROFILE_MAX);
-	STG_AUTO(stg_secret_clear) struct stg_secret bag = { 0 };
-	STG_AUTO(X509_free_at) X509 *cert = keys_row_cert(row, "signer_pem", err);
-	STG_AUTO(X509_free_at) X509 *issuing = cert ? keys_row_cert(row, "issuing_pem", err) : NULL;
-	if (!issuing || !keys_org_open(k, row, sealed, &bag, err))
-		return false;
-	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = keys_org_key(&bag, "signer", err);
-	return key && sign(cert, key, issuing, profile, ret_cms, err);
+	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, row, sealed, err);
+	return o && sign(o->signer, o->signer_key, o->issuing, profile, ret_cms, err);
 }
 
 static bool unreadable(struct stg_error *err, enum stg_id id, const char *what)

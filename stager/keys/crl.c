@@ -71,28 +71,26 @@ static bool add_number(X509_CRL *crl, X509 *issuing, int64_t number, struct stg_
 bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number,
 		  struct stg_buf *ret_der, struct stg_error *err)
 {
-	STG_AUTO(stg_secret_clear) struct stg_secret bag = { 0 };
-	STG_AUTO(X509_free_at) X509 *issuing = keys_row_cert(org, "issuing_pem", err);
-	if (!issuing || !keys_org_open(k, org, sealed, &bag, err))
+	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, org, sealed, err);
+	if (!o)
 		return false;
-	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = keys_org_key(&bag, "issuing", err);
 	STG_AUTO(X509_CRL_free_at) X509_CRL *crl = X509_CRL_new();
 	int64_t now = stg_wall_ms();
 	ASN1_TIME *from = ASN1_TIME_adj(NULL, (time_t)(now / 1000), 0, 0), *until = ASN1_TIME_adj(NULL, (time_t)(now / 1000), NEXT_DAYS, 0);
-	bool ok = key && crl && from && until && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
-		  X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuing)) == 1 && X509_CRL_set1_lastUpdate(crl, from) == 1 &&
+	bool ok = crl && from && until && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+		  X509_CRL_set_issuer_name(crl, X509_get_subject_name(o->issuing)) == 1 && X509_CRL_set1_lastUpdate(crl, from) == 1 &&
 		  X509_CRL_set1_nextUpdate(crl, until) == 1;
 	ASN1_TIME_free(from);
 	ASN1_TIME_free(until);
 	if (!ok)
-		return key ? keys_ssl_fail(err, STG_E_NOMEM, "begin a revocation list") : false;
+		return keys_ssl_fail(err, STG_E_NOMEM, "begin a revocation list");
 	for (size_t i = 0; i < json_array_size(revoked_rows); i++)
 		if (!add_revoked(crl, json_array_get(revoked_rows, i), now, err))
 			return false;
-	if (!add_number(crl, issuing, number, err))
+	if (!add_number(crl, o->issuing, number, err))
 		return false;
 	uint8_t *der = NULL;
-	int n = X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, key, EVP_sha256()) > 0 ? i2d_X509_CRL(crl, &der) : 0;
+	int n = X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, o->issuing_key, EVP_sha256()) > 0 ? i2d_X509_CRL(crl, &der) : 0;
 	if (n <= 0)
 		return keys_ssl_fail(err, STG_E_NOMEM, "sign a revocation list");
 	ok = stg_buf_add(ret_der, der, (size_t)n, err);

@@ -101,4 +101,20 @@ bool keys_org_seal(const struct stg_keys *k, const json_t *row, struct stg_bytes
 /* One key of the opened bag: "supervisor", "root", "issuing", "signer". */
 EVP_PKEY *keys_org_key(const struct stg_secret *bag, const char *which, struct stg_error *err);
 
+/* ---- opened.c ---- */
+struct keys_cache;
+struct keys_opened {
+	uint8_t mark[32];
+	unsigned int n_holders;         /* guarded by the cache's lock; the rest never changes */
+	struct keys_cache *cache;
+	X509 *supervisor, *root, *issuing, *signer;
+	EVP_PKEY *supervisor_key, *issuing_key, *signer_key;
+	X509_STORE *issuers;            /* verifies what the issuing key signs */
+};
+struct keys_cache *keys_cache_new(void);
+void keys_cache_free(struct keys_cache *c);
+struct keys_cache *keys_cache_of(const struct stg_keys *k);
+struct keys_opened *keys_opened_hold(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_error *err);
+void keys_opened_release_at(struct keys_opened **o);
+
 #endif

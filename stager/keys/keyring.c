@@ -4,7 +4,7 @@
  * For:    keys, tokens, pair records and passwords at rest.
  * Uses:   OpenSSL (AES-256-GCM, HKDF-SHA-256).
  * Called: at start by everything that opens a state; by all who keep a secret.
- * Thread: read-only after open.
+ * Thread: read-only after open, but for the cache of opened organisations, which has its lock.
  *
  * A sealed record: "S1", 4 bytes that name the station key, 12 bytes nonce, ciphertext, 16 bytes tag. The purpose is
  * authenticated with it. The name of the key lets us say "another station key" instead of "damaged".
@@ -35,6 +35,7 @@ static const char FILE_HEAD[] = "stager station key 1\n";
 struct stg_keys {
 	struct stg_secret station, seal;
 	uint8_t head[HEAD_LEN];
+	struct keys_cache *cache;
 };
 
 bool keys_ssl_fail(struct stg_error *err, enum stg_code code, const char *doing)
@@ -196,6 +197,7 @@ struct stg_keys *stg_keys_open(const char *state_dir, struct stg_error *err)
 		return NULL;
 	bool ok = stg_secret_set(&k->seal, stg_bytes(seal, sizeof(seal)), err);
 	OPENSSL_cleanse(seal, sizeof(seal));
+	k->cache = keys_cache_new();
 	memcpy(k->head, "S1", 2);
 	memcpy(k->head + 2, id, sizeof(id));
 	return ok ? stg_steal(k) : NULL;
@@ -205,9 +207,15 @@ void stg_keys_close(struct stg_keys *k)
 {
 	if (!k)
 		return;
+	keys_cache_free(k->cache);
 	stg_secret_clear(&k->station);
 	stg_secret_clear(&k->seal);
 	free(k);
+}
+
+struct keys_cache *keys_cache_of(const struct stg_keys *k)
+{
+	return k->cache;
 }
 
 void stg_keys_close_at(struct stg_keys **k)

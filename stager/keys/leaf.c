@@ -150,14 +150,11 @@ static bool add_crl_place(X509 *cert, const char *url, struct stg_error *err)
 }
 
 /* What we issue is checked the way its readers check it, before it leaves: name constraints, times, chain. */
-static bool verify_own(X509 *leaf, X509 *issuing, X509 *root, struct stg_error *err)
+static bool verify_own(X509 *leaf, X509_STORE *issuers, struct stg_error *err)
 {
-	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	STACK_OF(X509) *between = sk_X509_new_null();
 	bool ok = false;
-	if (!store || !ctx || !between || X509_STORE_add_cert(store, root) != 1 || sk_X509_push(between, issuing) <= 0 ||
-	    X509_STORE_CTX_init(ctx, store, leaf, between) != 1) {
+	if (!ctx || X509_STORE_CTX_init(ctx, issuers, leaf, NULL) != 1) {
 		keys_ssl_fail(err, STG_E_NOMEM, "verify a certificate");
 	} else {
 		X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(ctx), X509_PURPOSE_SSL_CLIENT);
@@ -168,9 +165,7 @@ static bool verify_own(X509 *leaf, X509 *issuing, X509 *root, struct stg_error *
 				    X509_verify_cert_error_string(why));
 		}
 	}
-	sk_X509_free(between);
 	X509_STORE_CTX_free(ctx);
-	X509_STORE_free(store);
 	ERR_clear_error();
 	return ok;
 }
@@ -292,32 +287,31 @@ bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_byte
 		    const struct stg_secret *key_pem, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row,
 		    struct stg_error *err)
 {
-	STG_AUTO(stg_secret_clear) struct stg_secret bag = { 0 }, p12 = { 0 }, password = { 0 };
+	STG_AUTO(stg_secret_clear) struct stg_secret p12 = { 0 }, password = { 0 };
 	int64_t from = 0, until = 0;
 	if (!ask->common_name || !*ask->common_name)
 		return refuse(err, "common_name", "a name for the certificate");
 	if (ask->purpose && *ask->purpose && strcmp(ask->purpose, "client") != 0)
 		return refuse(err, ask->purpose, "client: the CA issues nothing else");
 
-	STG_AUTO(X509_free_at) X509 *issuing = keys_row_cert(org, "issuing_pem", err);
-	STG_AUTO(X509_free_at) X509 *root = issuing ? keys_row_cert(org, "root_pem", err) : NULL;
-	if (!root || !validity(issuing, ask->days, &from, &until, err))
+	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, org, sealed, err);
+	if (!o || !validity(o->issuing, ask->days, &from, &until, err))
 		return false;
 	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(stg_json_str(org, "name"), NULL, ask->common_name, err);
 	if (!subject)
 		return stg_say(err, STG_ID_CERTIFICATE_ASK);
 	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = leaf_key(ask, key_pem, err);
-	if (!key || !keys_org_open(k, org, sealed, &bag, err))
+	if (!key)
 		return false;
-	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *issuing_key = keys_org_key(&bag, "issuing", err);
-	STG_AUTO(X509_free_at) X509 *leaf = issuing_key ? keys_cert_begin(subject, key, issuing, from, until, err) : NULL;
+	X509 *issuing = o->issuing;
+	STG_AUTO(X509_free_at) X509 *leaf = keys_cert_begin(subject, key, issuing, from, until, err);
 	const char *usage = EVP_PKEY_is_a(key, "RSA") ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
 	if (!leaf || !keys_cert_ext(leaf, issuing, NID_basic_constraints, "critical,CA:FALSE", err) ||
 	    !keys_cert_ext(leaf, issuing, NID_key_usage, usage, err) || !keys_cert_ext(leaf, issuing, NID_ext_key_usage, "clientAuth", err) ||
 	    !add_names(leaf, ask->san, err) || !add_crl_place(leaf, stg_json_str(org, "crl_url"), err) ||
 	    !keys_cert_ext(leaf, issuing, NID_subject_key_identifier, "hash", err) ||
-	    !keys_cert_ext(leaf, issuing, NID_authority_key_identifier, "keyid:always", err) || !keys_cert_sign(leaf, issuing_key, err) ||
-	    !verify_own(leaf, issuing, root, err))
+	    !keys_cert_ext(leaf, issuing, NID_authority_key_identifier, "keyid:always", err) || !keys_cert_sign(leaf, o->issuing_key, err) ||
+	    !verify_own(leaf, o->issuers, err))
 		return stg_while(err, "issue for '%.64s'", ask->common_name);
 
 	STG_AUTO(stg_json_free_at) json_t *row = row_of(leaf, org, ask, err);

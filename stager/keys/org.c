@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include <stager/clock.h>
 #include <stager/ids.h>
@@ -318,10 +319,27 @@ EVP_PKEY *keys_org_key(const struct stg_secret *bag, const char *which, struct s
 	return keys_bag_get(stg_secret_reveal(bag), which, &pem, err) ? keys_from_pem(pem, err) : NULL;
 }
 
+/* The bytes between the PEM lines, as they are: cheaper than reading the certificate and writing it again. */
+static bool der_of(const json_t *row, const char *field, struct stg_buf *ret_der, struct stg_error *err)
+{
+	STG_AUTO(BIO_free_all_at) BIO *in = BIO_new_mem_buf(stg_json_str(row, field), -1);
+	char *name = NULL, *header = NULL;
+	uint8_t *der = NULL;
+	long n = 0;
+	bool ok = in && PEM_read_bio(in, &name, &header, &der, &n) == 1 && strcmp(name, PEM_STRING_X509) == 0;
+	if (ok)
+		ok = stg_buf_add(ret_der, der, (size_t)n, err);
+	else
+		keys_ssl_fail(err, STG_E_PROTOCOL, "read a certificate of the organisation");
+	OPENSSL_free(name);
+	OPENSSL_free(header);
+	OPENSSL_free(der);
+	return ok;
+}
+
 bool stg_org_supervisor(const json_t *row, struct stg_buf *ret_der, struct stg_error *err)
 {
-	STG_AUTO(X509_free_at) X509 *cert = keys_row_cert(row, "supervisor_pem", err);
-	return cert && keys_cert_to_der(cert, ret_der, err);
+	return der_of(row, "supervisor_pem", ret_der, err);
 }
 
 json_t *stg_org_issuers(const json_t *row)
@@ -336,8 +354,7 @@ static bool put_data(json_t *values, const char *name, const json_t *row, const 
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(KEYS_PEM_MAX);
 	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(KEYS_PEM_MAX * 2);
-	STG_AUTO(X509_free_at) X509 *cert = keys_row_cert(row, field, err);
-	if (!cert || !keys_cert_to_der(cert, &der, err) || !stg_base64(stg_buf_view(&der), &text, err))
+	if (!der_of(row, field, &der, err) || !stg_base64(stg_buf_view(&der), &text, err))
 		return false;
 	json_t *data = json_object();
 	stg_json_put(data, "data", stg_buf_str(&text));
