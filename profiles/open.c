@@ -66,23 +66,19 @@ static bool unbase64_file(struct stg_bytes in, struct stg_buf *ret)
 	return stg_unbase64(stg_buf_str(&text), ret, NULL);
 }
 
-static bool is_utf8(struct stg_bytes in, unsigned long *ret_line)
+/* The scanner takes them; no text of a profile needs them, and what we write must be XML. */
+static bool has_control(struct stg_bytes in, unsigned long *ret_line)
 {
 	unsigned long line = 1;
-	for (size_t i = 0; i < in.len;) {
+	for (size_t i = 0; i < in.len; i++) {
 		uint8_t c = in.data[i];
-		size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
 		line += c == '\n';
-		bool ok = n && i + n <= in.len && (c >= 0x20 || c == '\n' || c == '\r' || c == '\t');
-		for (size_t k = 1; ok && k < n; k++)
-			ok = (in.data[i + k] & 0xc0) == 0x80;
-		if (!ok) {
+		if (c < 0x20 && c != '\n' && c != '\r' && c != '\t') {
 			*ret_line = line;
-			return false;
+			return true;
 		}
-		i += n;
 	}
-	return true;
+	return false;
 }
 
 static bool unwrap(struct profile *p, struct stg_bytes in, struct stg_error *err)
@@ -112,8 +108,8 @@ static bool parse(struct profile *p, struct stg_error *err)
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_DAMAGED, 0, "%s: %s", p->file, why.msg);
 	}
 	p->is_xml = form == STG_PLIST_XML;
-	if (p->is_xml && !is_utf8(text, &line))
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_DAMAGED, 0, "%s:%lu: text is not UTF-8, or holds a control character", p->file, line);
+	if (p->is_xml && has_control(text, &line))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_DAMAGED, 0, "%s:%lu: a control character", p->file, line);
 	plist_from_memory((const char *)text.data, (uint32_t)text.len, &p->root);
 	if (!p->root)
 		return bad_file(p, STG_ID_PROFILE_DAMAGED, err, "not a property list");

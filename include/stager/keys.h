@@ -1,10 +1,9 @@
 /*
  * keys.h - the door of stager/keys: the one room that touches a private key.
  *
- * `stg_keys` holds the station key (a 0600 file `station.key` in the state directory, or a passphrase) and opens what
- * was sealed under it. Sealing is AES-256-GCM with the purpose as associated data, so a blob cannot be used for
+ * `stg_keys` holds the station key (a 0600 file `station.key` in the state directory) and opens what was sealed under it. Sealing is AES-256-GCM with the purpose as associated data, so a blob cannot be used for
  * something else. No function hands out a private key except inside something meant for one device.
- * Threads: a stg_keys is read-only after open and may be used from several threads.
+ * Threads: a stg_keys is read-only after open and may be used from several threads; opened organisations are kept in it.
  */
 #ifndef STAGER_KEYS_H
 #define STAGER_KEYS_H

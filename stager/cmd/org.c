@@ -34,6 +34,19 @@ static void say_backup(const struct stg_cmd_ctx *c, const json_t *in, const json
 	       (long long)stg_json_int(ret, "bytes", 0));
 }
 
+static void say_restore(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("Organisation %s is back. Keep the backup: the key of its root stays there.\n"), stg_json_str(ret, "name"));
+}
+
+static void say_certificate(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c;
+	if (strcmp(stg_json_str(in, "file"), "-") != 0)
+		printf(_("%s: certificate of %s (%s).\n"), stg_json_str(in, "file"), stg_json_str(ret, "name"), stg_json_str(ret, "which"));
+}
+
 static const struct verb verbs[] = {
 	{ "", "org.list", "", orgs, NULL, NULL, NULL },
 	{ "list", "org.list", "", orgs, NULL, NULL, NULL },
@@ -41,7 +54,8 @@ static const struct verb verbs[] = {
 	{ "import", "org.import", "name --identity< --key< --country= --domain= ^password?", NULL, NULL, say_create, NULL },
 	{ "show", "org.show", "name?", NULL, NULL, NULL, NULL },
 	{ "backup", "org.backup", "file> --name= ^passphrase+", NULL, NULL, say_backup, NULL },
-	{ "restore", "org.restore", "file< ^passphrase", NULL, NULL, say_create, NULL },
+	{ "restore", "org.restore", "file< ^passphrase", NULL, NULL, say_restore, NULL },
+	{ "certificate", "org.certificate", "which file> --name=", NULL, NULL, say_certificate, NULL },
 	{ 0 },
 };
 
@@ -56,7 +70,8 @@ const struct stg_cmd stg_cmd_org = {
 		 "stager org import NAME --identity FILE [--key FILE]     asks for the file's password\n"
 		 "stager org list | show [NAME]\n"
 		 "stager org backup FILE [--name NAME]                    asks for a passphrase, kept off the station\n"
-		 "stager org restore FILE",
+		 "stager org restore FILE\n"
+		 "stager org certificate root|issuing|chain|supervisor FILE   for a RADIUS server or an MDM",
 	.about = N_("the organisation: supervision identity and certificate authority"),
 	.run = run,
 };

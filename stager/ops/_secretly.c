@@ -6,6 +6,9 @@
  * Called: by those operations.
  * Thread: the store's.
  */
+#include <errno.h>
+#include <unistd.h>
+
 #include <stager/error.h>
 #include <stager/file.h>
 
@@ -41,6 +44,25 @@ bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, struct stg
 	if (stg_file_read_fd(c->fds[i], ret, &why))
 		return true;
 	return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", what, why.msg);
+}
+
+bool ops_write(int fd, struct stg_bytes what, struct stg_error *err)
+{
+	for (size_t at = 0; at < what.len;) {
+		ssize_t n = write(fd, what.data + at, what.len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int why = n < 0 ? errno : EIO;
+			(void)!ftruncate(fd, 0);
+			return stg_fail(err, STG_E_IO, why, "write the file: %s", strerror(why));
+		}
+		at += (size_t)n;
+	}
+	/* a pipe cannot be synced, and need not be */
+	if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS)
+		return true;
+	return stg_fail(err, STG_E_IO, errno, "write the file: %s", strerror(errno));
 }
 
 json_t *ops_org(struct stg_op_ctx *c, const char *name, struct stg_buf *ret_sealed, struct stg_error *err)

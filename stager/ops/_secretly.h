@@ -12,6 +12,8 @@ bool ops_secret(const json_t *in, const char *key, size_t most, struct stg_secre
 bool ops_audit(struct stg_op_ctx *c, const char *verb, const char *object, json_t *detail, struct stg_error *err);
 /* The file given as descriptor i, whole. `what` names it in errors. */
 bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, struct stg_buf *ret, struct stg_error *err);
+/* Writes to a file the person opened and syncs it; on failure it is left empty. */
+bool ops_write(int fd, struct stg_bytes what, struct stg_error *err);
 /* The organisation named in `in` under "org" or "name", else the default one; STG_ID_NO_ORGANISATION. */
 json_t *ops_org(struct stg_op_ctx *c, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
 

@@ -13,9 +13,7 @@
  *
  * Without a file the answer holds the bytes ("p12", "crl", base64). Nobody keeps a leaf's key or its password.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <stager/clock.h>
 #include <stager/error.h>
@@ -57,21 +55,7 @@ static bool deliver(struct stg_op_ctx *c, json_t *out, const char *key, struct s
 		stg_json_put_new(out, key, json_stringn(stg_buf_str(&text), text.len));
 		return true;
 	}
-	for (size_t at = 0; at < bytes.len;) {
-		ssize_t n = write(c->fds[0], bytes.data + at, bytes.len - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int why = errno;
-			(void)!ftruncate(c->fds[0], 0);
-			return stg_fail(err, STG_E_IO, why, "write the file: %s", strerror(why));
-		}
-		at += (size_t)n;
-	}
-	/* a pipe cannot be synced, and need not be */
-	if (fsync(c->fds[0]) == 0 || errno == EINVAL || errno == EROFS)
-		return true;
-	return stg_fail(err, STG_E_IO, errno, "write the file: %s", strerror(errno));
+	return ops_write(c->fds[0], bytes, err);
 }
 
 static bool issue(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)

@@ -12,6 +12,7 @@
  *   org.list     {}                                                                     -> [organisation]
  *   org.backup   {name, passphrase}; file: open for reading and writing                 -> {name, bytes, sha256, verified_ms}
  *   org.restore  {passphrase}; file                                                     -> organisation
+ *   org.certificate  {which: root, issuing, chain or supervisor, name}; file            -> {which}; without a file {pem}
  *
  * Passphrases and passwords arrive as the person typed them, are never stored, never logged, never in an error.
  */
@@ -211,6 +212,28 @@ static bool restore(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	return keep(c, row, stg_buf_view(&sealed), "org.restore", ret, err);
 }
 
+/* What a RADIUS server or an MDM has to know of us; all of it is public. */
+static bool certificate(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	static const struct { const char *word, *first, *second; } kinds[] = { { "root", "root_pem", "" }, { "issuing", "issuing_pem", "" },
+									       { "chain", "issuing_pem", "root_pem" }, { "supervisor", "supervisor_pem", "" } };
+	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(FILE_MAX);
+	const char *which = stg_json_str(in, "which");
+	size_t i = 0;
+	while (i < STG_ARRAY_LEN(kinds) && strcmp(kinds[i].word, which) != 0)
+		i++;
+	if (i == STG_ARRAY_LEN(kinds))
+		return stg_fail(err, STG_E_USAGE, 0, "which: expected root, issuing, chain or supervisor");
+	STG_AUTO(stg_json_free_at) json_t *row = ops_org(c, stg_json_str(in, "name"), NULL, err);
+	if (!row || !stg_buf_add_str(&pem, stg_json_str(row, kinds[i].first), err) || !stg_buf_add_str(&pem, stg_json_str(row, kinds[i].second), err))
+		return false;
+	*ret = json_pack("{s:i,s:s,s:s}", "v", 1, "which", which, "name", stg_json_str(row, "name"));
+	if (c->n_fds && c->fds[0] >= 0)
+		return ops_write(c->fds[0], stg_buf_view(&pem), err);
+	stg_json_put(*ret, "pem", stg_buf_str(&pem));
+	return true;
+}
+
 const struct stg_op stg_ops_org[] = {
 	{ "org.create", STG_OP_STORE, create },
 	{ "org.import", STG_OP_STORE, import },
@@ -218,5 +241,6 @@ const struct stg_op stg_ops_org[] = {
 	{ "org.list", STG_OP_STORE, list },
 	{ "org.backup", STG_OP_STORE, backup },
 	{ "org.restore", STG_OP_STORE, restore },
+	{ "org.certificate", STG_OP_STORE, certificate },
 	{ 0 },
 };

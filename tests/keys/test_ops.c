@@ -221,6 +221,25 @@ static void an_issued_certificate_is_registered_listed_and_revoked(void **state)
 	json_decref(ret);
 }
 
+static void the_certificates_others_need_are_given_out(void **state)
+{
+	(void)state;
+	json_t *ret;
+	char path[300];
+	int fd = a_file(path, sizeof(path), "root.pem");
+	refused(stg_ops_org, "org.certificate", json_pack("{s:s}", "which", "key"), -1, STG_ID_NONE);
+	good(stg_ops_org, "org.certificate", json_pack("{s:s}", "which", "chain"), -1, -1, &ret);
+	assert_non_null(strstr(stg_json_str(ret, "pem"), "BEGIN CERTIFICATE"));
+	json_decref(ret);
+	good(stg_ops_org, "org.certificate", json_pack("{s:s}", "which", "root"), fd, -1, &ret);
+	json_decref(ret);
+	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(65536);
+	assert_true(stg_file_read(path, &pem, NULL));
+	STG_AUTO(stg_json_free_at) json_t *root = stg_certificate_json(stg_buf_view(&pem), NULL);
+	assert_string_equal(stg_json_str(root, "cn"), "Nord Root CA");
+	close(fd);
+}
+
 static void a_profile_is_shown_in_words_of_both_languages(void **state)
 {
 	(void)state;
@@ -285,6 +304,7 @@ int main(void)
 		cmocka_unit_test(a_backup_that_cannot_be_read_back_is_not_called_verified),
 		cmocka_unit_test(secrets_are_listed_by_name_and_never_given_back),
 		cmocka_unit_test(an_issued_certificate_is_registered_listed_and_revoked),
+		cmocka_unit_test(the_certificates_others_need_are_given_out),
 		cmocka_unit_test(a_profile_is_shown_in_words_of_both_languages),
 		cmocka_unit_test(no_secret_lies_in_the_state_and_every_act_is_in_the_log),
 	};
