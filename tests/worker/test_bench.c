@@ -311,6 +311,83 @@ static void a_closed_gate_leaves_the_phone_as_it_is(void **state)
 	floor_end(&f);
 }
 
+/* What a cable does in the middle of a blueprint: each ends staged. */
+static void whatever_breaks_in_the_middle_it_is_staged_in_the_end(void **state)
+{
+	(void)state;
+	static const char *const faults[] = {
+		"drop_after SetCloudConfiguration", "drop_before SetCloudConfiguration", "drop_after InstallProfileSilent skip=1",
+		"drop_before InstallProfileSilent", "reported_failed InstallProfileSilent", "absent InstallProfileSilent",
+		"garbage GetProfileList skip=1", "truncate InstallProfileSilent", "drop_after StoreProfile", "drop_before Escalate",
+		"drop_after SetValue", "unplug_after InstallProfileSilent", "unplug_before SetCloudConfiguration",
+		"unplug_after SetCloudConfiguration", "bomb GetCloudConfiguration skip=1",
+	};
+	for (size_t i = 0; i < STG_ARRAY_LEN(faults); i++) {
+		struct floor f = { 0 };
+		desk_begin(&f.d, "--iphones", "0", "--ipads", "1");
+		floor_job(&f, "ipad-hospital-ward");
+		tell(&f.d.bench, "fault %s %s", f.d.bench.udid, faults[i]);
+		const json_t *last = floor_attach(&f);
+		for (int again = 0; again < 3 && strcmp(stg_json_str(last, "end"), "interrupted") == 0; again++) {
+			STG_AUTO(stg_json_free_at) json_t *there = show(&f.d.bench, f.d.bench.udid);
+			if (!stg_json_bool(there, "attached", true))
+				tell(&f.d.bench, "plug %s", f.d.bench.udid);
+			next_attach(&f);
+			last = floor_attach(&f);
+		}
+		if (strcmp(stg_json_str(last, "end"), "staged") != 0) {
+			print_words(&f);
+			fail_msg("fault %s: '%s' %s", faults[i], stg_json_str(last, "end"), stg_json_str(json_object_get(last, "why"), "msg"));
+		}
+		STG_AUTO(stg_json_free_at) json_t *there = show(&f.d.bench, f.d.bench.udid);
+		assert_true(stg_json_bool(there, "supervised", false));
+		assert_string_equal(stg_json_str(there, "name"), "A-1042");
+		floor_end(&f);
+	}
+}
+
+static struct floor *tapping;
+
+static bool tap_when_asked(void *ctx, const json_t *m)
+{
+	(void)ctx;
+	if (strcmp(stg_json_str(m, "t"), "person") == 0)
+		tell(&tapping->d.bench, "%s", strcmp(stg_json_str(m, "ask"), "trust") == 0 ? "tap trust all" : "unlock all");
+	return true;
+}
+
+static void a_phone_at_its_home_screen_is_paired_by_a_tap(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	desk_begin(&f.d, "--iphones", "1");
+	tell(&f.d.bench, "set %s at_home_screen true", f.d.bench.udid);
+	floor_job(&f, "returned-phone-wipe");
+	tapping = &f;
+	f.side.watch = tap_when_asked;
+	ends(&f, floor_attach(&f), "interrupted");
+	assert_true(side_count(&f.side, "person") >= 1);
+	assert_int_equal(f.tokens, 1);
+	floor_end(&f);
+}
+
+static void a_phone_somebody_else_supervises_is_held(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	desk_begin(&f.d, "--iphones", "1");
+	f.d.use_other_org = true;
+	floor_job(&f, "iphone-new-in-box");
+	ends(&f, floor_attach(&f), "staged");
+	/* the same phone comes to our bench, still trusting the cable */
+	side_clear(&f.side);
+	f.d.use_other_org = false;
+	const json_t *last = floor_attach(&f);
+	ends(&f, last, "hold");
+	assert_int_equal(stg_json_int(json_object_get(last, "why"), "id", 0), STG_ID_SUPERVISED_BY_OTHER);
+	floor_end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +395,9 @@ int main(void)
 		cmocka_unit_test(a_fresh_iphone_without_a_line_waits_and_is_finished_when_it_opens),
 		cmocka_unit_test(a_returned_phone_is_erased_once_and_proven_empty),
 		cmocka_unit_test(a_closed_gate_leaves_the_phone_as_it_is),
+		cmocka_unit_test(whatever_breaks_in_the_middle_it_is_staged_in_the_end),
+		cmocka_unit_test(a_phone_at_its_home_screen_is_paired_by_a_tap),
+		cmocka_unit_test(a_phone_somebody_else_supervises_is_held),
 	};
 	return cmocka_run_group_tests(tests, office_open, office_close);
 }
