@@ -206,8 +206,15 @@ struct virt_sysfs *virt_sysfs_start(struct virt_bench *b, const char *dir, unsig
 	stg_copy(s->top, sizeof(s->top), dir);
 	snprintf(s->dir, sizeof(s->dir), "%.180s/bus/usb/devices", dir);
 	snprintf(s->staging, sizeof(s->staging), "%.180s/bus/usb/.staging", dir);
-	remove_folder(s->dir);
-	remove_folder(s->staging);
+	/* Left over by a bench that was killed: ours. Anything else is somebody's. */
+	if (access(s->staging, F_OK) == 0) {
+		remove_folder(s->dir);
+		remove_folder(s->staging);
+	} else if (access(s->dir, F_OK) == 0 && rmdir(s->dir) < 0) {
+		stg_fail(err, STG_E_INPUT, 0, "%s is not empty and was not made by a bench", s->dir);
+		free(s);
+		return NULL;
+	}
 	if (!stg_folder_make(s->dir, 0755, err) || !stg_folder_make(s->staging, 0755, err)) {
 		free(s);
 		return NULL;

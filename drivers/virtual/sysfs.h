@@ -16,7 +16,8 @@ void virt_port_name(unsigned int i, char ret[32]);
 bool virt_port_number(const struct virt_bench *, const char *name, unsigned int *ret);
 unsigned int virt_port_bus(const char *name);
 
-/* Makes DIR/bus/usb/devices with root hubs and hubs. What was there is removed first: DIR is the bench's own. */
+/* Makes DIR/bus/usb/devices with root hubs and hubs. What another bench left there is removed first; anything else is
+ * refused (STG_E_INPUT). */
 struct virt_sysfs *virt_sysfs_start(struct virt_bench *, const char *dir, unsigned int ports, struct stg_error *err);
 void virt_sysfs_stop(struct virt_sysfs *);   /* removes the tree; takes NULL */
 /* A folder appears or goes as a whole, never half-written. */

@@ -108,6 +108,20 @@ static void a_broken_scenario_is_refused_with_its_device(void **state)
 	rmdir(dir);
 }
 
+static void a_folder_of_somebody_else_is_left_alone(void **state)
+{
+	char text[8192], dir[] = "/tmp/vs.XXXXXX", path[100];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "mkdir -p %s/bus/usb/devices/photos", dir);
+	assert_int_equal(system(path), 0);
+	assert_int_equal(run_bench(text, sizeof(text), "--sysfs", dir, NULL), 3);
+	assert_non_null(strstr(text, "not made by a bench"));
+	snprintf(path, sizeof(path), "rmdir %s/bus/usb/devices/photos && rm -rf %s", dir, dir);
+	assert_int_equal(system(path), 0);
+}
+
 static void a_scenario_puts_devices_where_it_says(void **state)
 {
 	char dir[] = "/tmp/vs.XXXXXX", path[64];
@@ -261,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_options_say_what_is_right),
 		cmocka_unit_test(a_broken_scenario_is_refused_with_its_device),
+		cmocka_unit_test(a_folder_of_somebody_else_is_left_alone),
 		cmocka_unit_test_setup_teardown(words_that_make_no_sense_are_refused, begin, end),
 		cmocka_unit_test(a_scenario_puts_devices_where_it_says),
 		cmocka_unit_test_setup_teardown(a_lock_for_a_time_opens_by_itself, begin, end),
