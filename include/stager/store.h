@@ -97,6 +97,7 @@ json_t *stg_store_batches(struct stg_store *s, struct stg_error *err);
 json_t *stg_store_batch_rows(struct stg_store *s, const char *name, struct stg_error *err);
 /* state: new>started>paused>started>closed>reopened(=paused). pins (may be NULL): {"blueprint":{...json form...},"profiles":{...},"ports":["1-1.4",...]}. */
 bool stg_store_batch_state(struct stg_store *s, const char *name, const char *state, const json_t *pins, struct stg_error *err);
+/* As given at the start; {} before. Shared like every pinned tree (also in jobs): read it, never change it. */
 json_t *stg_store_batch_pins(struct stg_store *s, const char *name, struct stg_error *err);
 /* The expected row of a started batch that matches (ECID/UDID first, then serial, then IMEI): {"batch","blueprint","row","line","end",
  * "ownership","asset_tag","name","attributes",...}. STG_E_NOT_FOUND; STG_E_WAITING + STG_ID_BATCH_NOT_STARTED when only a batch that is

@@ -247,11 +247,11 @@ json_t *stg_store_batch_rows(struct stg_store *s, const char *name, struct stg_e
 
 json_t *stg_store_batch_pins(struct stg_store *s, const char *name, struct stg_error *err)
 {
-	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT pin.body FROM batch LEFT JOIN pin ON pin.sha256 = batch.pins WHERE batch.name = :name");
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT pins FROM batch WHERE name = :name");
 	stmt_text(&q, ":name", name);
 	if (!stmt_one(&q, STG_ID_UNKNOWN_BATCH, name, err))
 		return NULL;
-	return col_is_null(&q, 0) ? json_object() : col_json(&q, 0, err);
+	return col_is_null(&q, 0) ? json_object() : pin_get(s, col_text(&q, 0), err);
 }
 
 /* ---- states ---- */

@@ -321,6 +321,7 @@ void stg_store_rollback(struct stg_store *s)
 	if (!s || !s->in_tx)
 		return;
 	s->in_tx = false;
+	pin_forget(s);
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	if (s->n_pin_tries) {
@@ -346,6 +347,7 @@ void stg_store_undo(struct stg_store *s)
 {
 	if (!s || !s->in_tx || sqlite3_get_autocommit(s->db))
 		return;
+	pin_forget(s);
 	(void)sqlite3_exec(s->db, "ROLLBACK TO part; RELEASE part", NULL, NULL, NULL);
 	if (s->n_pin_tries) {
 		struct stg_error ignored;

@@ -18,12 +18,19 @@
 
 #define STMT_SLOTS 512             /* a power of two, well above the number of statements in this room */
 #define PIN_TRIES_KEPT 16
+#define PINS_KEPT 16               /* parsed blueprints and sets of profiles */
 #define STORE_TEXT_MAX (32u << 20) /* one JSON column: pinned profiles are the largest */
 
 struct stmt_slot {
 	const char *sql;
 	sqlite3_stmt *st;
 	bool busy;
+};
+
+struct pin_slot {
+	char sha256[65];
+	json_t *tree;
+	uint64_t used;
 };
 
 struct stg_store {
@@ -42,6 +49,8 @@ struct stg_store {
 		int64_t boot_ms;
 	} pin_tries[PIN_TRIES_KEPT];
 	size_t n_pin_tries;
+	struct pin_slot pins[PINS_KEPT];
+	uint64_t pin_clock;
 	struct stmt_slot cache[STMT_SLOTS];
 };
 
@@ -110,6 +119,8 @@ bool device_id(struct stg_store *s, const char *family, const char *unit, int64_
 bool device_put_id(struct stg_store *s, const struct stg_identity *who, int64_t *ret, struct stg_error *err);
 /* Content-addressed JSON: pinned blueprints and profiles are kept once however many jobs use them. */
 bool pin_put(struct stg_store *s, const json_t *body, char ret_sha256[65], struct stg_error *err);
+json_t *pin_get(struct stg_store *s, const char *sha256, struct stg_error *err);   /* shared: never changed by anybody */
+void pin_forget(struct stg_store *s);   /* after an undo: what was pinned may not be there any more */
 /* The words by which `find` finds a thing. kind: 1 device, 2 expected row, 3 batch, 4 certificate, 5 record. */
 enum search_kind { SEARCH_DEVICE = 1, SEARCH_ROW, SEARCH_BATCH, SEARCH_CERTIFICATE, SEARCH_RECORD };
 bool search_put(struct stg_store *s, enum search_kind kind, int64_t ref, const char *text, struct stg_error *err);

@@ -14,16 +14,12 @@
 	"job.id AS id, device.family AS family, device.unit AS unit, device.serial AS serial, device.udid AS udid," \
 	" device.model_name AS model_name, device.name AS device_name, device.asset_tag AS asset_tag," \
 	" batch.name AS batch, job.row AS row, job.state AS state, job.end_state AS \"end\", job.wait AS wait," \
-	" job.blueprint_name AS blueprint_name, job.blueprint AS blueprint_sha256, job.attributes AS \"attributes:json\"," \
+	" job.blueprint_name AS blueprint_name, job.blueprint AS blueprint_pin, job.profiles AS profiles_pin, job.attributes AS \"attributes:json\"," \
 	" job.port AS port, job.label AS label, job.attach AS attach, job.actor AS actor, job.tries AS tries," \
 	" job.why_id AS code, job.why_code AS error, job.why_msg AS msg, job.why_step AS step, job.why_owner AS owner," \
 	" job.record_id AS record_id, job.created_ms AS created_ms, job.changed_ms AS changed_ms, job.started_ms AS started_ms," \
 	" job.ended_ms AS ended_ms"
 #define JOB_FROM " FROM job JOIN device ON device.id = job.device LEFT JOIN batch ON batch.id = job.batch"
-#define JOB_PINS \
-	", (SELECT body FROM pin WHERE sha256 = job.blueprint) AS \"blueprint:json\"," \
-	" (SELECT body FROM pin WHERE sha256 = job.profiles) AS \"profiles:json\""
-
 /* ---- jobs ---- */
 
 static bool note_event(struct stg_store *s, int64_t job, const char *state, const json_t *why, struct stg_error *err)
@@ -133,21 +129,38 @@ static json_t *with_why(json_t *job)
 	return job;
 }
 
+/* Takes the reference of `job`. */
+static json_t *with_pins(struct stg_store *s, json_t *job, struct stg_error *err)
+{
+	static const char *const pins[][2] = { { "blueprint_pin", "blueprint" }, { "profiles_pin", "profiles" } };
+	for (size_t i = 0; job && i < STG_ARRAY_LEN(pins); i++) {
+		const char *sha256 = stg_json_str(job, pins[i][0]);
+		json_t *tree = *sha256 ? pin_get(s, sha256, err) : NULL;
+		if (*sha256 && !tree) {
+			json_decref(job);
+			return NULL;
+		}
+		if (tree)
+			stg_json_put_new(job, pins[i][1], tree);
+	}
+	return with_why(job);
+}
+
 json_t *stg_store_job(struct stg_store *s, int64_t id, struct stg_error *err)
 {
-	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " JOB_JSON JOB_PINS JOB_FROM " WHERE job.id = :id");
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " JOB_JSON JOB_FROM " WHERE job.id = :id");
 	stmt_int(&q, ":id", id);
-	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no such job", err) ? with_why(stmt_object(&q, err)) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no such job", err) ? with_pins(s, stmt_object(&q, err), err) : NULL;
 }
 
 json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *unit, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q =
-		stmt_open(s, "SELECT " JOB_JSON JOB_PINS JOB_FROM " WHERE device.family = :family AND device.unit = :unit"
+		stmt_open(s, "SELECT " JOB_JSON JOB_FROM " WHERE device.family = :family AND device.unit = :unit"
 			     " AND job.state NOT IN ('done','failed','cancelled') ORDER BY job.id DESC LIMIT 1");
 	stmt_text(&q, ":family", family);
 	stmt_text(&q, ":unit", unit);
-	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no open job", err) ? with_why(stmt_object(&q, err)) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no open job", err) ? with_pins(s, stmt_object(&q, err), err) : NULL;
 }
 
 json_t *stg_store_jobs(struct stg_store *s, const json_t *filter, struct stg_error *err)

@@ -1,5 +1,5 @@
 /*
- * mac.c - rows that cannot be changed behind our back, and pinned bodies.
+ * mac.c - rows that cannot be changed behind our back.
  *
  * For:    results and the outbox: SQLite's own integrity check misses two damages in five, and knows nothing of edits.
  * Uses:   OpenSSL HMAC-SHA256 over the row's canonical JSON; the key comes from stager/keys.
@@ -83,15 +83,4 @@ fail:
 	s->has_mac = false;
 	stg_secret_clear(&s->mac_key);
 	return false;
-}
-
-bool pin_put(struct stg_store *s, const json_t *body, char ret_sha256[65], struct stg_error *err)
-{
-	char *text = stg_json_text(body);
-	stg_sha256_hex(stg_bytes_str(text), ret_sha256);
-	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "INSERT INTO pin (sha256, body) VALUES (:sha256, :body) ON CONFLICT DO NOTHING");
-	stmt_text(&q, ":sha256", ret_sha256);
-	stmt_text(&q, ":body", text);
-	free(text);
-	return stmt_done(&q, err);
 }

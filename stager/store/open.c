@@ -159,6 +159,7 @@ void stg_store_close(struct stg_store *s)
 		struct stg_error ignored;
 		(void)audit_checkpoint(s, false, &ignored);
 	}
+	pin_forget(s);
 	for (size_t i = 0; i < STMT_SLOTS; i++)
 		sqlite3_finalize(s->cache[i].st);
 	sqlite3_close_v2(s->db);

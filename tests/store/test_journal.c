@@ -135,6 +135,31 @@ static void a_device_parked_again_for_the_same_reason_is_told_once(void **unused
 	state_remove(&st);
 }
 
+static void what_was_pinned_in_an_undone_act_is_pinned_again(void **unused)
+{
+	(void)unused;
+	struct state st;
+	struct stg_identity who = phone(1);
+	int64_t id = 0;
+	json_t *found, *job = json_pack("{s:s,s:s,s:o,s:{s:{s:s}}}", "family", "apple", "unit", who.unit, "blueprint", blueprint(), "profiles", "wifi", "base64", "AAAA");
+	state_open(&st);
+	OK(stg_store_device_put(st.s, &who, NULL, err));
+	OK(stg_store_begin(st.s, err));
+	OK(stg_store_savepoint(st.s, err));
+	OK(stg_store_job_add(st.s, job, &id, err));
+	stg_store_undo(st.s);
+	OK(stg_store_job_add(st.s, job, &id, err));
+	stg_store_rollback(st.s);
+	OK(stg_store_job_add(st.s, job, &id, err));
+	state_again(&st);
+	OK((found = stg_store_job(st.s, id, err)) != NULL);
+	assert_true(json_equal(json_object_get(found, "blueprint"), json_object_get(job, "blueprint")));
+	assert_true(json_equal(json_object_get(found, "profiles"), json_object_get(job, "profiles")));
+	json_decref(found);
+	json_decref(job);
+	state_remove(&st);
+}
+
 /* ---- kills ---- */
 
 static void child_dies(struct state *st, int what)
@@ -243,6 +268,7 @@ int main(void)
 		cmocka_unit_test(only_moves_of_the_table_are_made),
 		cmocka_unit_test(a_step_cannot_begin_twice_or_outside_of_a_running_job),
 		cmocka_unit_test(a_device_parked_again_for_the_same_reason_is_told_once),
+		cmocka_unit_test(what_was_pinned_in_an_undone_act_is_pinned_again),
 		cmocka_unit_test(killed_between_begin_and_commit_leaves_nothing),
 		cmocka_unit_test(killed_in_an_erase_is_unknown_never_failed),
 		cmocka_unit_test(killed_while_sending_leaves_the_delivery_in_doubt),
