@@ -472,13 +472,19 @@ static void on_knock(struct virt_watch *w, uint32_t events)
 static bool open_unix(struct virt_mux *m, const char *path, struct stg_error *err)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat there;
 	int fd;
 
 	if (strlen(path) >= sizeof(a.sun_path))
 		return stg_fail(err, STG_E_INPUT, 0, "socket path '%s' is longer than 107 bytes", path);
 	stg_copy(a.sun_path, sizeof(a.sun_path), path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	unlink(path);
+	/* A socket nobody answers on was left by a bench that was killed; anything else stays, and bind says so. */
+	if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode) && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 &&
+	    errno == ECONNREFUSED)
+		unlink(path);
+	close(fd);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, BACKLOG) < 0) {
 		int why = errno;
 

@@ -122,6 +122,20 @@ static void a_folder_of_somebody_else_is_left_alone(void **state)
 	assert_int_equal(system(path), 0);
 }
 
+static void a_socket_in_use_is_not_taken(void **state)
+{
+	char text[8192], address[160];
+
+	(void)state;
+	snprintf(address, sizeof(address), "unix:%s", bench.mux);
+	assert_int_equal(run_bench(text, sizeof(text), "--usbmuxd", address, NULL), 4);
+	assert_true(device_id(&bench, bench.udid) > 0);
+	snprintf(address, sizeof(address), "%s/letter", bench.dir);
+	write_file(address, "dear");
+	assert_int_equal(run_bench(text, sizeof(text), "--usbmuxd", address, NULL), 4);
+	assert_int_equal(access(address, F_OK), 0);
+}
+
 static void a_scenario_puts_devices_where_it_says(void **state)
 {
 	char dir[] = "/tmp/vs.XXXXXX", path[64];
@@ -276,6 +290,7 @@ int main(void)
 		cmocka_unit_test(wrong_options_say_what_is_right),
 		cmocka_unit_test(a_broken_scenario_is_refused_with_its_device),
 		cmocka_unit_test(a_folder_of_somebody_else_is_left_alone),
+		cmocka_unit_test_setup_teardown(a_socket_in_use_is_not_taken, begin, end),
 		cmocka_unit_test_setup_teardown(words_that_make_no_sense_are_refused, begin, end),
 		cmocka_unit_test(a_scenario_puts_devices_where_it_says),
 		cmocka_unit_test_setup_teardown(a_lock_for_a_time_opens_by_itself, begin, end),
