@@ -48,6 +48,8 @@ static const struct look looks[] = {
 	{ "failed", "✘", "31", N_("failed"), false },
 	{ "unexpected", "◇", "35", N_("not in the order"), false },
 	{ "interrupted", "↺", "33", N_("restarts"), true },
+	{ "missing", "·", "2", N_("not seen yet"), false },
+	{ "running", "▶", "36", N_("working"), true },
 	{ "recovery", "R", "35", N_("recovery mode"), false },
 	{ "dfu", "D", "35", N_("DFU mode"), false },
 };

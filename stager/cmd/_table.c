@@ -48,6 +48,8 @@ static void cell(const struct column *col, const json_t *row, char ret[CELL])
 		struct tm tm;
 		if (json_integer_value(v) && localtime_r(&s, &tm))
 			strftime(ret, CELL, "%Y-%m-%d %H:%M:%S", &tm);
+	} else if (json_is_integer(v) && col->kind == COLUMN_CODE) {
+		stg_copy(ret, CELL, stg_id_sentence((unsigned int)json_integer_value(v)));
 	} else if (json_is_integer(v)) {
 		snprintf(ret, CELL, "%lld", (long long)json_integer_value(v));
 	} else if (json_is_boolean(v)) {

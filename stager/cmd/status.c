@@ -64,8 +64,7 @@ static int run(struct stg_cmd_ctx *c)
 		bool running = c->caller->fd >= 0;
 		char until[32];
 		batches(json_object_get(ret, "batches"));
-		printf(_("Ports    %lld busy of %lld allowed; station %s\n"), (long long)stg_json_int(ports, "busy", 0),
-		       (long long)stg_json_int(ports, "allowed", 0), running ? _("running") : _("not running (stager run)"));
+		printf(_("Ports    %lld busy; station %s\n"), (long long)stg_json_int(ports, "busy", 0), running ? _("running") : _("not running (stager run)"));
 		int64_t hands = stg_json_int(hand, "waiting", 0);
 		if (hands)
 			printf(_("Hands    %lld needed; next: %s %s %s\n"), (long long)hands, stg_json_str_or(next, "label", stg_json_str(next, "port")),
