@@ -66,7 +66,7 @@ static bool choose(struct stg_caller *c, const char *state, struct stg_error *er
 	struct stg_error why = { 0 };
 	c->fd = stg_unix_connect(c->socket, &why);
 	if (c->fd < 0 && why.id)
-		return *err = why, false;
+		return stg_fail_id(err, why.code, (enum stg_id)why.id, why.origin, "%s", why.msg);
 	return true;
 }
 
@@ -182,7 +182,7 @@ bool stg_events(struct stg_caller *c, bool (*each)(void *ctx, const json_t *even
 		struct stg_error why = { 0 };
 		json_t *e = stg_message_recv(fd, NULL, 200, &why);
 		if (!e && why.code != STG_E_TIMEOUT)
-			return *err = why, false;
+			return stg_fail_id(err, why.code, (enum stg_id)why.id, why.origin, "%s", why.msg);
 		bool more = !stg_stop_pulled(stop) && each(ctx, e);
 		json_decref(e);
 		if (!more)

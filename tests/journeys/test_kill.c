@@ -73,6 +73,12 @@ static void nothing_is_lost_or_doubled_when_processes_are_killed(void **state)
 	/* a worker that was killed twice on one attach leaves its device to a person: this is the person */
 	STG_AUTO(stg_json_free_at) json_t *again = json_pack("{s:s, s:s, s:s}", "batch", BATCH, "state", "failed", "why", "killed worker");
 	(void)stg_call(&j.caller, "job.retry", again, NULL, 0, NULL, NULL);
+	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(&j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL);
+	size_t i;
+	json_t *row;
+	json_array_foreach(json_object_get(batch, "rows"), i, row)
+		if (strcmp(stg_json_str(row, "end"), "staged") != 0)
+			journey_tell(&j, "replug", stg_json_str(row, "serial"), NULL, NULL);
 	if (!journey_wait_staged(&j, devices, 300000)) {
 		STG_AUTO(stg_json_free_at) json_t *jobs = journey_op(&j, "job.list", json_object(), NULL);
 		STG_AUTO(stg_free_at) char *text = stg_json_text(jobs);
