@@ -25,7 +25,8 @@
  *                  "interrupted": begun, its effect is judged by re-reading when the device is back.
  *   W  person      ask ("trust" "unlock" "settings_profile" "replug" "charge")      no answer
  *   W  progress    percent                                                          no answer
- *   W  ask         q (number), what "host_identity|keep_trust|supervisor|sign_challenge|relay|payload|erase_token", and:
+ *   W  ask         q (number), what "host_identity|keep_trust|supervisor|sign_challenge|relay|payload|erase_token",
+ *                unit (ECID as read in this attach), and:
  *                    keep_trust      udid, record (base64; "" = forget it)
  *                    sign_challenge  challenge (base64)
  *                    relay           http{method, url_path, content_type, headers{}, body (base64)}
