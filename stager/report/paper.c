@@ -70,3 +70,12 @@ bool paper_ok(cairo_t *c, cairo_surface_t *s, struct stg_error *err)
 		why = cairo_surface_status(s);
 	return why == CAIRO_STATUS_SUCCESS || stg_fail(err, STG_E_IO, (int)why, "draw the page: %s", cairo_status_to_string(why));
 }
+
+#ifdef STG_SANITIZED
+/* Fontconfig keeps its patterns for the life of the process and has no owner to give them back. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfontconfig.so\nleak:libpango-1.0.so\nleak:libpangoft2-1.0.so\nleak:libpangocairo-1.0.so\n";
+}
+#endif
