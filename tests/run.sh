@@ -36,7 +36,7 @@ one() {
 	*)
 		wrap=
 		[ -z "${STG_VALGRIND:-}" ] ||
-			wrap="valgrind --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite -q --trace-children=no"
+			wrap="valgrind --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --suppressions=tests/valgrind.supp -q --trace-children=no"
 		# shellcheck disable=SC2086 # $wrap is a list of words
 		timed $wrap "$path" ;;
 	esac

@@ -141,7 +141,9 @@ static void a_field_map_cannot_see_the_environment_or_files_or_run_for_ever(void
 	assert_null(tried("last(range(1e18))", &err));
 	assert_int_equal(err.code, STG_E_TIMEOUT);
 	assert_true(stg_boot_ms() - began < 60000);
-	if (!getenv("STG_SANITIZED")) {
+	/* sanitizers and valgrind work inside the process and take more memory than the limit themselves */
+	const char *preload = getenv("LD_PRELOAD");
+	if (!getenv("STG_SANITIZED") && !(preload && strstr(preload, "/vgpreload_"))) {
 		assert_null(tried("reduce range(1e9) as $i ([]; . + [$i, \"text that takes memory\"])", &err));
 		assert_int_equal(err.code, STG_E_TIMEOUT);
 	}
