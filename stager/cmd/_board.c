@@ -52,6 +52,8 @@ static const struct look looks[] = {
 	{ "running", "▶", "36", N_("working"), true },
 	{ "recovery", "R", "35", N_("recovery mode"), false },
 	{ "dfu", "D", "35", N_("DFU mode"), false },
+	{ "missing", "○", "", N_("missing"), false },
+	{ "restore", "R", "35", N_("restore mode"), false },
 };
 
 static const struct look *look_of(const char *state)

@@ -49,12 +49,12 @@ static void cell(const struct column *col, const json_t *row, char ret[CELL])
 		if (json_integer_value(v) && localtime_r(&s, &tm))
 			strftime(ret, CELL, "%Y-%m-%d %H:%M:%S", &tm);
 	} else if (json_is_integer(v) && col->kind == COLUMN_CODE) {
-		stg_copy(ret, CELL, stg_id_sentence((unsigned int)json_integer_value(v)));
+		stg_copy(ret, CELL, json_integer_value(v) ? stg_id_sentence((unsigned int)json_integer_value(v)) : "");
 	} else if (json_is_integer(v)) {
 		snprintf(ret, CELL, "%lld", (long long)json_integer_value(v));
 	} else if (json_is_boolean(v)) {
 		stg_copy(ret, CELL, json_is_true(v) ? _("yes") : _("no"));
-	} else if (json_is_string(v) && col->kind == COLUMN_STATE) {
+	} else if (json_is_string(v) && col->kind == COLUMN_STATE && *json_string_value(v)) {
 		snprintf(ret, CELL, "%s %s", board_sign(json_string_value(v)), board_word(json_string_value(v)));
 	} else if (json_is_string(v) && col->kind == COLUMN_CODE && strncmp(json_string_value(v), "STG-", 4) == 0) {
 		stg_copy(ret, CELL, stg_id_sentence((unsigned int)strtoul(json_string_value(v) + 4, NULL, 10)));

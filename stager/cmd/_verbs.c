@@ -237,7 +237,7 @@ static int read_words(struct reading *r, int from)
 	}
 	for (size_t i = 0; i < r->n_words; i++) {
 		const struct word *w = &r->words[i];
-		if (!w->option && strchr("1.<>", w->kind) && !json_object_get(r->in, w->name))
+		if (!w->option && strchr("1.#<>", w->kind) && !json_object_get(r->in, w->name))
 			return wrong(r, _("%s is missing"), w->name);
 	}
 	return 0;

@@ -12,6 +12,7 @@
 #include <stager/text.h>
 
 #include "_verbs.h"
+#include "_watch.h"
 
 static const struct column batches[] = {
 	{ "name", N_("name"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT },
@@ -97,9 +98,35 @@ static const struct verb verbs[] = {
 	{ 0 },
 };
 
+/* Takes --watch out of the words: it is the board's, not the operation's. */
+static bool wants_board(struct stg_cmd_ctx *c)
+{
+	int to = 0;
+	bool found = false;
+	for (int i = 0; i < c->argc; i++) {
+		if (i > 1 && strcmp(c->argv[1], "start") == 0 && strcmp(c->argv[i], "--watch") == 0)
+			found = true;
+		else
+			c->argv[to++] = c->argv[i];
+	}
+	c->argc = to;
+	return found;
+}
+
 static int run(struct stg_cmd_ctx *c)
 {
-	return verbs_run(c, verbs);
+	bool watch = wants_board(c);
+	int status = verbs_run(c, verbs);
+	if (!watch || status)
+		return status;
+	/* the first word after "start" that is no option and no option's value is the batch's name */
+	for (int i = 2; i < c->argc; i++) {
+		if (strncmp(c->argv[i], "--", 2) != 0)
+			return board_watch(c, c->argv[i]);
+		if (!strchr(c->argv[i], '='))
+			i++;
+	}
+	return status;
 }
 
 const struct stg_cmd stg_cmd_batch = {
@@ -107,7 +134,9 @@ const struct stg_cmd stg_cmd_batch = {
 	.usage = "stager batch check FILE [--map serial=COL]\n"
 		 "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--abm LIST.csv]\n"
 		 "stager batch list | show NAME\n"
-		 "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] | pause NAME | reopen NAME | update NAME\n"
+		 "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--watch]\n"
+		 "  --watch  the live board until every device of the batch has an end; starts a station when none runs\n"
+		 "stager batch pause NAME | reopen NAME | update NAME\n"
 		 "stager batch close NAME [--dir DIR] [--open]",
 	.about = N_("expected devices: import, check, start, pause, close"),
 	.run = run,

@@ -29,9 +29,9 @@ static const struct column done[] = {
 static const struct verb verbs[] = {
 	{ "", "job.list", "--state= --batch= --serial= --open!", jobs, "jobs", NULL, NULL },
 	{ "list", "job.list", "--state= --batch= --serial= --open!", jobs, "jobs", NULL, NULL },
-	{ "show", "job.show", "--id# --serial=", NULL, NULL, NULL, NULL },
-	{ "retry", "job.retry", "--id# --serial= --batch= --state= --why=", done, "retried", NULL, NULL },
-	{ "cancel", "job.cancel", "--id# --serial= --batch= --state= --why=", done, "cancelled", NULL, NULL },
+	{ "show", "job.show", "serial? --id# --serial=", NULL, NULL, NULL, NULL },
+	{ "retry", "job.retry", "serial? --id# --serial= --batch= --state= --why=", done, "retried", NULL, NULL },
+	{ "cancel", "job.cancel", "serial? --id# --serial= --batch= --state= --why=", done, "cancelled", NULL, NULL },
 	{ 0 },
 };
 
@@ -43,9 +43,9 @@ static int run(struct stg_cmd_ctx *c)
 const struct stg_cmd stg_cmd_job = {
 	.name = "job",
 	.usage = "stager job list [--state S] [--batch B] [--serial S] [--open]\n"
-		 "stager job show [ID | --serial S]\n"
-		 "stager job retry [--id ID | --serial S | --batch B --state failed] [--why TEXT]\n"
-		 "stager job cancel [--id ID | --serial S] [--why TEXT]",
+		 "stager job show SERIAL | --id ID\n"
+		 "stager job retry SERIAL | --id ID | --batch B [--state failed] [--why TEXT]\n"
+		 "stager job cancel SERIAL | --id ID | --batch B [--why TEXT]",
 	.about = N_("jobs: one device through one blueprint"),
 	.run = run,
 };

@@ -26,7 +26,7 @@ static const struct verb verbs[] = {
 	{ "list", "outbox.list", "--target= --state= --serial= --open!", rows, NULL, NULL, NULL },
 	{ "retry", "outbox.retry", "--id# --target= --state= --serial=", NULL, NULL, NULL, NULL },
 	{ "drop", "outbox.drop", "--id# --reason= --second= ^second_pin", NULL, NULL, NULL, NULL },
-	{ "explain", "outbox.explain", "--id#", NULL, NULL, NULL, NULL },
+	{ "explain", "outbox.explain", "id#", NULL, NULL, NULL, NULL },
 	{ 0 },
 };
 

@@ -56,8 +56,10 @@ static int run(struct stg_cmd_ctx *c)
 	for (int i = 1; i < c->argc; i++) {
 		if (strcmp(c->argv[i], "--target") == 0 && i + 1 < c->argc)
 			stg_json_put(in, "target", c->argv[++i]);
-		else
+		else {
+			fprintf(stderr, _("stager push: it takes nothing but --target T\n"));
 			return 2;
+		}
 	}
 	struct stg_caller *caller = stg_cmd_caller(c, &status);
 	if (!caller)

@@ -150,8 +150,10 @@ static int run(struct stg_cmd_ctx *c)
 		case ALL: stg_json_put_bool(in, "all", true); break;
 		case PARAMS:
 			eq = strchr(optarg, '=');
-			if (!eq)
+			if (!eq) {
+				fprintf(stderr, _("stager stage: --params takes KEY=VALUE\n"));
 				return 2;
+			}
 			*eq = 0;
 			stg_json_put(params, optarg, eq + 1);
 			break;

@@ -7,12 +7,14 @@
  * Thread: the command's.
  */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include <stager/clock.h>
 #include <stager/text.h>
 
 #include "_table.h"
+#include "_watch.h"
 
 static void day(int64_t wall_ms, char ret[32])
 {
@@ -54,6 +56,12 @@ static int run(struct stg_cmd_ctx *c)
 {
 	int status = 0;
 	json_t *ret = NULL;
+	for (int i = 1; i < c->argc; i++) {
+		if (strcmp(c->argv[i], "--watch") == 0)
+			return board_watch(c, NULL);
+		fprintf(stderr, _("stager status: '%s' is one word too many\n"), c->argv[i]);
+		return 2;
+	}
 	if (!stg_cmd_call(c, "status", NULL, NULL, 0, &ret, &status))
 		return status;
 	if (c->json) {
@@ -90,7 +98,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_status = {
 	.name = "status",
-	.usage = "stager [status] [--json]",
+	.usage = "stager [status] [--json]\n"
+		 "stager status --watch      the live board, until Ctrl-C or the station stops",
 	.about = N_("five lines: batch, ports busy, hands, line and outbox, first expiry"),
 	.run = run,
 };

@@ -6,20 +6,28 @@
  * Called: main.c.
  * Thread: the command's.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <stager/file.h>
 #include <stager/text.h>
 
 #include "_table.h"
+
+#define GRACE_MS 60000
 
 static int run(struct stg_cmd_ctx *c)
 {
 	int status = 0;
 	bool now = false;
 	for (int i = 1; i < c->argc; i++) {
-		if (strcmp(c->argv[i], "--now") != 0)
+		if (strcmp(c->argv[i], "--now") != 0) {
+			fprintf(stderr, _("stager stop: it takes nothing but --now\n"));
 			return 2;
+		}
 		now = true;
 	}
 	struct stg_caller *caller = stg_cmd_caller(c, &status);
@@ -31,8 +39,16 @@ static int run(struct stg_cmd_ctx *c)
 		return stg_cmd_tell(c, &err);
 	}
 	STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:b}", "now", now), *ret = NULL;
-	if (!stg_cmd_call(c, "station.stop", in, NULL, 0, &ret, &status))
+	json_t *figures = NULL;
+	struct pollfd station = { .fd = -1, .events = POLLIN };
+	if (stg_call(caller, "station.show", NULL, NULL, 0, &figures, &err))
+		station.fd = (int)syscall(SYS_pidfd_open, (pid_t)stg_json_int(figures, "pid", 0), 0);
+	if (!stg_cmd_call(c, "station.stop", in, NULL, 0, &ret, &status)) {
+		json_decref(figures);
+		stg_close_at(&station.fd);
 		return status;
+	}
+	json_decref(figures);
 	const json_t *running = json_object_get(ret, "running");
 	int64_t longest = 0, erasing = 0;
 	size_t i;
@@ -55,8 +71,11 @@ static int run(struct stg_cmd_ctx *c)
 		printf(_("%zu still run (%lld erasing); the station stops in at most %lld s. Do not unplug.\n"), json_array_size(running),
 		       (long long)erasing, (long long)longest);
 	}
-	/* the station closes the connection when it has stopped */
-	(void)stg_call(caller, "station.show", NULL, NULL, 0, NULL, &err);
+	/* whoever types the next command must find the state free */
+	if (station.fd >= 0) {
+		(void)poll(&station, 1, (int)(longest * 1000 + GRACE_MS));
+		close(station.fd);
+	}
 	return 0;
 }
 

@@ -113,13 +113,17 @@ static int run(struct stg_cmd_ctx *c)
 		case 'b': batch = optarg; break;
 		case 'n':
 			count = strtoll(optarg, &end, 10);
-			if (!*optarg || *end || count < 0)
+			if (!*optarg || *end || count < 0) {
+				fprintf(stderr, _("stager wipe: --count takes a whole number\n"));
 				return 2;
+			}
 			break;
 		case 's': json_array_append_new(serials, json_pack("{s:s}", "serial", optarg)); break;
 		case 'c':
-			if (!json_array_size(serials))
+			if (!json_array_size(serials)) {
+				fprintf(stderr, _("stager wipe: --confirm stands after the --serial it belongs to\n"));
 				return 2;
+			}
 			stg_json_put(json_array_get(serials, json_array_size(serials) - 1), "confirm", optarg);
 			break;
 		default: return 2;
