@@ -413,6 +413,45 @@ static void the_driver_works_through_the_door(void **state)
 	desk_end(&d);
 }
 
+/* UDIDs of older devices are 40 hexadecimal digits in small letters; here they are compared in capitals. */
+static void a_device_with_an_old_udid_works_through_the_door(void **state)
+{
+	struct desk d;
+	struct stg_identity who;
+	char mux[120];
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_json_free_at) json_t *added = ask_bench(&d.bench, "add {\"model\":\"iPad7,12\"}");
+	char udid[STG_UDID_MAX];
+	assert_true(stg_udid_clean(stg_json_str(json_object_get(added, "device"), "udid"), udid));
+	assert_int_equal(strlen(udid), 40);
+	d.arrival = arrival_of(udid);
+	bench = d.bench;
+	{
+		/* at usbmuxd itself first */
+		STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+		DO(stg_device_pair(dev, &err));
+		DO(stg_device_identify(dev, &who, &err));
+		assert_true(who.serial[0]);
+		DO(stg_device_unpair(dev, &err));
+	}
+	snprintf(mux, sizeof(mux), "UNIX:%s", bench.mux);
+	door_begin(mux);
+	open_for(getpid(), udid, d.arrival.handle, NULL);
+	snprintf(mux, sizeof(mux), "UNIX:%s", door_path);
+	setenv("USBMUXD_SOCKET_ADDRESS", mux, 1);
+	{
+		STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+		DO(stg_device_pair(dev, &err));
+		json_decref(hear("save"));
+		DO(stg_device_identify(dev, &who, &err));
+		assert_true(who.serial[0]);
+		assert_string_equal(who.udid, udid);
+	}
+	door_end();
+	desk_end(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +465,7 @@ int main(void)
 		cmocka_unit_test(garbage_at_the_door_ends_that_connection_only),
 		cmocka_unit_test(the_pipe_carries_megabytes_both_ways_unchanged),
 		cmocka_unit_test(the_driver_works_through_the_door),
+		cmocka_unit_test(a_device_with_an_old_udid_works_through_the_door),
 	};
 	return cmocka_run_group_tests(tests, office_open, office_close);
 }
