@@ -32,13 +32,19 @@ static void say_add(const struct stg_cmd_ctx *c, const json_t *in, const json_t 
 	printf(_("Target %s is kept. Ask whether it answers: stager target test %s\n"), stg_json_str(ret, "name"), stg_json_str(ret, "name"));
 }
 
+/* Offline is nobody's failure and may be over in an hour. */
+static int test_status(const json_t *ret)
+{
+	return stg_json_bool(ret, "ok", false) ? 0 : strcmp(stg_json_str(ret, "class"), "offline") == 0 ? 6 : 1;
+}
+
 static const struct verb verbs[] = {
 	{ "", "target.list", "", targets, NULL, NULL, NULL },
 	{ "list", "target.list", "", targets, NULL, NULL, NULL },
 	{ "add", "target.add", "name --url= --connector= --config: --auth= --replace! --cert< --ca< ^secret? ^token?", NULL, NULL, say_add, NULL },
 	{ "check", "target.check", "name", NULL, NULL, NULL, NULL },
 	{ "try", "target.try", "name --record_id=", NULL, NULL, NULL, NULL },
-	{ "test", "target.test", "name", NULL, NULL, NULL, NULL },
+	{ "test", "target.test", "name", NULL, NULL, NULL, test_status },
 	{ "remove", "target.remove", "name", NULL, NULL, NULL, NULL },
 	{ "connectors", "target.connectors", "", connectors, NULL, NULL, NULL },
 	{ 0 },

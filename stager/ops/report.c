@@ -91,6 +91,9 @@ static bool label(struct stg_op_ctx *c, const json_t *in, bool is_print, json_t 
 	if (!row)
 		return false;
 	stg_report_todo(row, lang_of(in), todo, sizeof(todo));
+	/* a label made beforehand must not say "never seen" for the rest of the device's life */
+	if (strcmp(stg_json_str(row, "end"), "staged") != 0 && strcmp(stg_json_str(row, "end"), "waiting") != 0)
+		todo[0] = 0;
 	const struct stg_label l = { .asset_tag = stg_json_str(row, "asset_tag"), .serial = stg_json_str(row, "serial"), .name = stg_json_str(row, "name"),
 				     .todo = todo, .is_rehearsal = c->rehearsal };
 	if (!(is_print ? stg_label_zpl(&l, &out, err) : stg_label_png(&l, &out, err)) || !write_out(c, in, stg_buf_view(&out), err))

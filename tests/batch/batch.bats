@@ -1,0 +1,97 @@
+# batch.bats - a batch through the command line: from a French spreadsheet's list to the papers at the end.
+
+setup() {
+	: "${STAGER:=$BATS_TEST_DIRNAME/../../build/stager}"
+	DIR=$(mktemp -d "${TMPDIR:-/tmp}/stgbatch.XXXXXX")
+	export STAGER_STATE=$DIR/state
+	"$STAGER" init --rehearsal >/dev/null
+	# Windows-1252, semicolons, CRLF
+	{
+		printf 'N\260 de s\351rie;IMEI 1;\311tiquette;Nom;Propri\351t\351;Service\r\n'
+		for i in $(seq 10 69); do printf 'F2LXK0AAAA%s;;A-10%s;"Lit %s; c\364t\351 jardin";parc;P\351diatrie\r\n' "$i" "$i" "$i"; done
+	} >"$DIR/order.csv"
+}
+
+teardown() {
+	rm -rf "$DIR"
+}
+
+@test "a list with mistakes is refused with every line and changes nothing" {
+	printf 'Serial,IMEI\nF2LXK0AAAA01,3.56E+14\nF2LXK0AAAA02,\nF2LXK0AAAA02,\n' >"$DIR/bad.csv"
+	run "$STAGER" batch check "$DIR/bad.csv"
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"bad.csv:2:"* ]]
+	[[ "$output" == *"bad.csv:4:"* ]]
+	run "$STAGER" batch import "$DIR/bad.csv" --name BAD --blueprint ipad-hospital-ward
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"bad.csv:2:"* ]]
+	run "$STAGER" batch list --json
+	[[ "$output" != *BAD* ]]
+}
+
+@test "names that cannot be used, unknown blueprints and a missing file are refused" {
+	run "$STAGER" batch import "$DIR/order.csv" --name '../up' --blueprint ipad-hospital-ward
+	[ "$status" -eq 2 ]
+	run "$STAGER" batch import "$DIR/order.csv" --name N --blueprint nosuch
+	[ "$status" -ne 0 ]
+	run "$STAGER" batch import "$DIR/nothing.csv" --name N --blueprint ipad-hospital-ward
+	[ "$status" -eq 3 ]
+	run "$STAGER" batch list --json
+	[[ "$output" != *'"name"'* ]]
+}
+
+@test "sixty tablets: checked, imported, started, closed with its papers" {
+	run "$STAGER" batch check "$DIR/order.csv" --json
+	[ "$status" -eq 0 ]
+	[[ "$output" == *'"windows-1252"'* ]]
+	"$STAGER" batch import "$DIR/order.csv" --name NORD-12 --blueprint ipad-hospital-ward
+	run "$STAGER" batch import "$DIR/order.csv" --name NORD-12 --blueprint ipad-hospital-ward
+	[ "$status" -ne 0 ]
+	"$STAGER" batch start NORD-12
+	run "$STAGER" batch show NORD-12 --json
+	[ "$(jq -r '.balance | "\(.expected) \(.missing)"' <<<"$output")" = "60 60" ]
+	[ "$(jq -r '.rows[59] | "\(.name) \(.ownership) \(.attributes.service)"' <<<"$output")" = "Lit 69; côté jardin pool Pédiatrie" ]
+	[ "$(jq -r '.blueprint_sha256 | length' <<<"$output")" = 64 ]
+
+	# nothing came: open devices keep it from closing
+	run "$STAGER" batch close NORD-12 --dir "$DIR/out"
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"60 open"* ]]
+	[ ! -e "$DIR/out" ]
+	"$STAGER" batch close NORD-12 --open --dir "$DIR/out"
+	[ "$(grep -c missing "$DIR/out/result.csv")" -eq 60 ]
+	pdftotext "$DIR/out/handover.pdf" - | grep -q 'F2LXK0AAAA69'
+	run "$STAGER" batch start NORD-12
+	[ "$status" -ne 0 ]
+	"$STAGER" batch reopen NORD-12
+
+	# what is left over is the next batch, letter for letter
+	"$STAGER" batch import "$DIR/out/exceptions.csv" --name NORD-13 --blueprint ipad-hospital-ward
+	a=$("$STAGER" batch show NORD-12 --json | jq -c '[.rows[] | [.serial, .name, .asset_tag, .ownership, .attributes]]')
+	b=$("$STAGER" batch show NORD-13 --json | jq -c '[.rows[] | [.serial, .name, .asset_tag, .ownership, .attributes]]')
+	[ "$a" = "$b" ]
+	"$STAGER" audit verify
+}
+
+@test "a started batch keeps its blueprint until it is updated" {
+	mkdir -p "$STAGER_STATE/blueprints"
+	mine() { printf 'name: mine\nabout: %s\nsteps:\n  - identify\n' "$1" >"$STAGER_STATE/blueprints/mine.yaml"; }
+	mine first
+	"$STAGER" batch import "$DIR/order.csv" --name A --blueprint mine || { mine first; cat "$STAGER_STATE/blueprints/mine.yaml"; false; }
+	"$STAGER" batch start A
+	before=$("$STAGER" batch show A --json | jq -r .blueprint_sha256)
+	mine second
+	"$STAGER" batch pause A
+	"$STAGER" batch start A
+	[ "$("$STAGER" batch show A --json | jq -r .blueprint_sha256)" = "$before" ]
+	run "$STAGER" batch update A --json
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '"\(.changed) \(.before_sha256) \(.staged_with_old | length)"' <<<"$output")" = "true $before 0" ]
+	[ "$("$STAGER" batch show A --json | jq -r .blueprint_sha256)" != "$before" ]
+}
+
+@test "devices of the automated enrolment are marked, in whatever order the files are given" {
+	printf 'Serial\nF2LXK0AAAA10\nF2LXK0AAAA11\nDQXNOTOURS99\n' >"$DIR/abm.csv"
+	"$STAGER" batch import --abm "$DIR/abm.csv" "$DIR/order.csv" --name A --blueprint ipad-hospital-ward
+	[ "$("$STAGER" batch show A --json | jq '[.rows[] | select(.attributes.abm == "yes")] | length')" = 2 ]
+}
