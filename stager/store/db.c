@@ -297,6 +297,7 @@ static bool step_of(struct stg_store *s, const char *sql, const char *doing, str
 bool stg_store_begin(struct stg_store *s, struct stg_error *err)
 {
 	assert(!s->in_tx);
+	reserve_watch(s);
 	if (!step_of(s, "BEGIN IMMEDIATE", "begin", err))
 		return false;
 	s->in_tx = true;
@@ -308,7 +309,10 @@ bool stg_store_commit(struct stg_store *s, struct stg_error *err)
 {
 	assert(s->in_tx);
 	if (!clock_mark(s, err) || !step_of(s, "COMMIT", "commit", err)) {
+		/* SQLite has undone it; who tries again finds the room that was kept back */
 		stg_store_rollback(s);
+		if (err && err->id == STG_ID_DISK_FULL)
+			reserve_spend(s);
 		return false;
 	}
 	s->in_tx = false;

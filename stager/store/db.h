@@ -49,6 +49,7 @@ struct stg_store {
 		int64_t boot_ms;
 	} pin_tries[PIN_TRIES_KEPT];
 	size_t n_pin_tries;
+	enum { RESERVE_NONE, RESERVE_KEPT, RESERVE_SPENT } reserve;
 	struct pin_slot pins[PINS_KEPT];
 	uint64_t pin_clock;
 	struct stmt_slot cache[STMT_SLOTS];
@@ -105,6 +106,11 @@ void tx_end(struct tx *t);
 /* ---- shared inside the room ---- */
 bool schema_migrate(struct stg_store *s, struct stg_error *err);
 int schema_version(void);
+/* Makes (again) the file that keeps room on the disk. False: it was spent and there is no room for it yet. */
+bool reserve_keep(struct stg_store *s);
+/* Gives that room to the commits that come; watch does so when the disk is nearly full. */
+void reserve_spend(struct stg_store *s);
+void reserve_watch(struct stg_store *s);
 bool clock_mark(struct stg_store *s, struct stg_error *err);
 /* HMAC-SHA256 over the canonical text of `row` for `table`; hex. STG_E_BUG when no key was set. */
 bool mac_make(struct stg_store *s, const char *table, const json_t *row, char ret[65], struct stg_error *err);

@@ -80,6 +80,8 @@ bool stg_store_job_add(struct stg_store *s, const json_t *job, int64_t *ret_id, 
 	if (!tx_begin(&t, s, err) || !device_id(s, stg_json_str(job, "family"), stg_json_str(job, "unit"), &device, err) ||
 	    !has_open_job(s, device, &open, err))
 		return false;
+	if (s->reserve == RESERVE_SPENT && !reserve_keep(s))
+		return stg_fail_id(err, STG_E_IO, STG_ID_DISK_FULL, 0, "no new job until there is room on the disk");
 	if (open)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_JOB_OPEN, 0, "job %lld of this device is still open", (long long)open);
 	if (!pin_of(s, job, "blueprint", blueprint, err) || !pin_of(s, job, "profiles", profiles, err))

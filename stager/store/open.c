@@ -134,6 +134,7 @@ struct stg_store *stg_store_open(const char *state_dir, enum stg_store_kind kind
 		stg_while(err, "open the inventory");
 		return NULL;
 	}
+	(void)reserve_keep(s);
 	return stg_steal(s);
 }
 

@@ -32,11 +32,12 @@ static json_t *device_part(const struct stg_identity *who)
 /* The last word on each step, in the blueprint's order. */
 static json_t *steps_part(const json_t *steps)
 {
-	json_t *list = json_array();
-	size_t i, n = json_array_size(steps);
-	json_t *one;
+	json_t *list = json_array(), *one;
+	size_t i;
 	json_array_foreach((json_t *)steps, i, one) {
-		if (i + 1 < n && stg_json_int(json_array_get(steps, i + 1), "n", -1) == stg_json_int(one, "n", -2))
+		/* tries of one step stand together; two steps never share a key */
+		const json_t *next = json_array_get(steps, i + 1);
+		if (strcmp(stg_json_str(next, "key"), stg_json_str(one, "key")) == 0)
 			continue;
 		json_t *part = json_object();
 		stg_json_put(part, "key", stg_json_str(one, "key"));
@@ -113,16 +114,20 @@ static json_t *certificates_part(struct stg_store *s, int64_t job, struct stg_er
 
 static json_t *wipe_part(const json_t *steps)
 {
-	json_t *found = NULL, *one;
+	json_t *found = NULL, *first = NULL, *one;
 	size_t i;
-	json_array_foreach((json_t *)steps, i, one)
-		if (strcmp(stg_json_str(one, "step"), "erase") == 0)
-			found = one;
-	if (!found || strcmp(stg_json_str(found, "outcome"), "skipped") == 0)
+	/* begun when it was first sent, ended when it was last judged: an erase in doubt is re-read, not sent again */
+	json_array_foreach((json_t *)steps, i, one) {
+		if (strcmp(stg_json_str(one, "step"), "erase") != 0 || strcmp(stg_json_str(one, "outcome"), "skipped") == 0)
+			continue;
+		first = first ? first : one;
+		found = one;
+	}
+	if (!found)
 		return NULL;
 	json_t *part = json_object();
 	char began[STG_TIME_TEXT], ended[STG_TIME_TEXT], sum[65];
-	stg_time_text(stg_json_int(found, "began_ms", 0), began);
+	stg_time_text(stg_json_int(first, "began_ms", 0), began);
 	stg_json_put(part, "method", "erase_device");
 	stg_json_put_bool(part, "verified", step_holds(found));
 	stg_json_put(part, "result", stg_json_str(found, "outcome"));

@@ -135,6 +135,35 @@ static void a_device_parked_again_for_the_same_reason_is_told_once(void **unused
 	state_remove(&st);
 }
 
+static void an_erase_in_doubt_and_then_seen_is_one_wipe_in_the_record(void **unused)
+{
+	(void)unused;
+	struct state st;
+	struct stg_identity who = phone(1);
+	char record[40];
+	json_t *r, *evidence = json_pack("{s:{s:s}}", "reread", "state", "in setup");
+	state_open(&st);
+	int64_t job = job_for(st.s, &who, NULL, 0);
+	OK(stg_store_job_move(st.s, job, STG_JOB_RUNNING, NULL, err));
+	OK(stg_store_step_begin(st.s, job, 0, "00-erase", "erase", NULL, err));
+	OK(stg_store_step_end(st.s, job, 0, "00-erase", "unknown", NULL, NULL, 5, err));
+	OK(stg_store_job_move(st.s, job, STG_JOB_INTERRUPTED, NULL, err));
+	OK(stg_store_job_move(st.s, job, STG_JOB_WAITING, NULL, err));
+	OK(stg_store_job_move(st.s, job, STG_JOB_RUNNING, NULL, err));
+	OK(stg_store_step_end(st.s, job, 0, "00-erase", "proven", evidence, NULL, 5, err));
+	OK(stg_store_job_finish(st.s, job, STG_JOB_DONE, STG_END_STAGED, NULL, &who, NULL, record, err));
+	OK((r = stg_store_record(st.s, record, err)) != NULL);
+	const json_t *body = json_object_get(r, "record"), *wipe = json_object_get(body, "wipe");
+	assert_true(stg_json_bool(wipe, "verified", false));
+	assert_string_equal(stg_json_str(wipe, "result"), "proven");
+	assert_int_equal(strlen(stg_json_str(wipe, "evidence_sha256")), 64);
+	assert_true(strcmp(stg_json_str(wipe, "started"), stg_json_str(wipe, "finished")) <= 0);
+	assert_int_equal(json_array_size(json_object_get(body, "steps")), 1);
+	json_decref(r);
+	json_decref(evidence);
+	state_remove(&st);
+}
+
 static void what_was_pinned_in_an_undone_act_is_pinned_again(void **unused)
 {
 	(void)unused;
@@ -268,6 +297,7 @@ int main(void)
 		cmocka_unit_test(only_moves_of_the_table_are_made),
 		cmocka_unit_test(a_step_cannot_begin_twice_or_outside_of_a_running_job),
 		cmocka_unit_test(a_device_parked_again_for_the_same_reason_is_told_once),
+		cmocka_unit_test(an_erase_in_doubt_and_then_seen_is_one_wipe_in_the_record),
 		cmocka_unit_test(what_was_pinned_in_an_undone_act_is_pinned_again),
 		cmocka_unit_test(killed_between_begin_and_commit_leaves_nothing),
 		cmocka_unit_test(killed_in_an_erase_is_unknown_never_failed),

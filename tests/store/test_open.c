@@ -2,7 +2,10 @@
 #include "raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -239,6 +242,92 @@ static void no_page_left_is_told_as_a_full_disk(void **unused)
 	state_remove(&st);
 }
 
+static bool write_proc(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* A disk of our own, as any user may have one in a namespace; false where the kernel does not allow it. */
+static bool small_disk(const char *dir)
+{
+	char map[64];
+	int uid = (int)getuid(), gid = (int)getgid();
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+		return false;
+	snprintf(map, sizeof(map), "0 %d 1", uid);
+	if (!write_proc("/proc/self/setgroups", "deny") || !write_proc("/proc/self/uid_map", map))
+		return false;
+	snprintf(map, sizeof(map), "0 %d 1", gid);
+	return write_proc("/proc/self/gid_map", map) && mount("tmpfs", dir, "tmpfs", 0, "size=90m") == 0;
+}
+
+static bool fill_up(const char *dir, char path[300])
+{
+	static char block[65536];
+	snprintf(path, 300, "%s/fill", dir);
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	while (fd >= 0 && write(fd, block, sizeof(block)) > 0)
+		;
+	while (fd >= 0 && write(fd, block, 4096) > 0)
+		;
+	return fd >= 0 && close(fd) == 0;
+}
+
+enum { NO_DISK = 77 };
+
+static int end_a_job_on_a_full_disk(const char *dir)
+{
+	struct stg_error e = { 0 };
+	char state[256], fill[300];
+	struct stg_identity who = phone(1), next = phone(2);
+	int64_t id;
+	if (!small_disk(dir))
+		return NO_DISK;
+	snprintf(state, sizeof(state), "%s/state", dir);
+	struct stg_store *s = stg_store_open(state, STG_STORE_PRODUCTION, &e);
+	if (!s)
+		return 1;
+	state_key(s);
+	int64_t job = job_for(s, &who, NULL, 0);
+	run_steps(s, job);
+	if (!stg_store_device_put(s, &next, &id, &e) || !fill_up(dir, fill))
+		return 2;
+	/* what runs is ended and told */
+	if (!stg_store_job_finish(s, job, STG_JOB_DONE, STG_END_STAGED, NULL, &who, NULL, NULL, &e))
+		return 3;
+	/* nothing new begins */
+	json_t *more = json_pack("{s:s,s:s}", "family", "apple", "unit", next.unit);
+	if (stg_store_job_add(s, more, &id, &e) || e.id != STG_ID_DISK_FULL)
+		return 4;
+	/* and with room again it does, without repair */
+	if (unlink(fill) != 0 || !stg_store_job_add(s, more, &id, &e))
+		return 5;
+	json_decref(more);
+	stg_store_close(s);
+	return 0;
+}
+
+static void on_a_full_disk_what_runs_is_ended_and_nothing_new_begins(void **unused)
+{
+	(void)unused;
+	struct state st = { 0 };
+	int status;
+	state_folder(&st);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(end_a_job_on_a_full_disk(st.dir));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	state_remove(&st);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == NO_DISK)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void readers_see_commits_only_and_never_write(void **unused)
 {
 	(void)unused;
@@ -399,6 +488,7 @@ int main(void)
 		cmocka_unit_test(an_unwritable_folder_is_one_sentence),
 		cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
 		cmocka_unit_test(no_page_left_is_told_as_a_full_disk),
+		cmocka_unit_test(on_a_full_disk_what_runs_is_ended_and_nothing_new_begins),
 		cmocka_unit_test(readers_see_commits_only_and_never_write),
 		cmocka_unit_test(a_failed_part_of_a_group_undoes_itself_only),
 		cmocka_unit_test(a_clock_that_went_back_is_noticed_and_can_be_accepted),
