@@ -17,7 +17,7 @@
 #include "inner.h"
 
 #define IDENTITY_FILE_MAX (256u << 10)
-#define MAC_ROUNDS_MAX 2000000
+#define ROUNDS_MAX 2000000        /* about a second; nobody's tool writes more */
 
 struct identity {
 	EVP_PKEY *key;
@@ -35,6 +35,73 @@ static bool refuse(struct stg_error *err, enum stg_id id, const char *what)
 {
 	ERR_clear_error();
 	return stg_fail_id(err, STG_E_INPUT, id, 0, "%s", what);
+}
+
+static bool few(const ASN1_INTEGER *n)
+{
+	int64_t rounds = 0;
+	return !n || (ASN1_INTEGER_get_int64(&rounds, n) == 1 && rounds >= 0 && rounds <= ROUNDS_MAX);
+}
+
+/* How often a password is hashed is written in the file: a number somebody made up must not keep us busy for hours. */
+static bool few_rounds(const X509_ALGOR *how)
+{
+	const ASN1_OBJECT *oid = NULL;
+	bool ok = true;
+	X509_ALGOR_get0(&oid, NULL, NULL, how);
+	if (OBJ_obj2nid(oid) == NID_pbes2) {
+		PBE2PARAM *p = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), how->parameter);
+		const ASN1_OBJECT *kdf = NULL;
+		if (p)
+			X509_ALGOR_get0(&kdf, NULL, NULL, p->keyfunc);
+		PBKDF2PARAM *k = p && OBJ_obj2nid(kdf) == NID_id_pbkdf2 ? ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), p->keyfunc->parameter) : NULL;
+		ok = k && few(k->iter);
+		PBKDF2PARAM_free(k);
+		PBE2PARAM_free(p);
+	} else {
+		PBEPARAM *p = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), how->parameter);
+		ok = !p || few(p->iter);
+		PBEPARAM_free(p);
+	}
+	ERR_clear_error();
+	return ok;
+}
+
+static bool few_rounds_of_key(X509_SIG *locked)
+{
+	const X509_ALGOR *how = NULL;
+	if (locked)
+		X509_SIG_get0(locked, &how, NULL);
+	bool ok = !locked || few_rounds(how);
+	X509_SIG_free(locked);
+	ERR_clear_error();
+	return ok;
+}
+
+static bool few_rounds_of_bags(PKCS12 *p12)
+{
+	STACK_OF(PKCS7) *safes = PKCS12_unpack_authsafes(p12);
+	bool ok = true;
+	for (int i = 0; ok && safes && i < sk_PKCS7_num(safes); i++) {
+		PKCS7 *one = sk_PKCS7_value(safes, i);
+		if (PKCS7_type_is_encrypted(one)) {
+			ok = one->d.encrypted && few_rounds(one->d.encrypted->enc_data->algorithm);
+			continue;
+		}
+		STACK_OF(PKCS12_SAFEBAG) *bags = PKCS7_type_is_data(one) ? PKCS12_unpack_p7data(one) : NULL;
+		for (int k = 0; ok && bags && k < sk_PKCS12_SAFEBAG_num(bags); k++) {
+			const X509_SIG *locked = PKCS12_SAFEBAG_get0_pkcs8(sk_PKCS12_SAFEBAG_value(bags, k));
+			const X509_ALGOR *how = NULL;
+			if (!locked)
+				continue;
+			X509_SIG_get0(locked, &how, NULL);
+			ok = few_rounds(how);
+		}
+		sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	}
+	sk_PKCS7_pop_free(safes, PKCS7_free);
+	ERR_clear_error();
+	return ok;
 }
 
 /* A context of its own keeps RC2 and single DES out of the rest of the program. */
@@ -111,7 +178,7 @@ static bool open_p12(struct old_world *w, struct stg_bytes file, const char *pas
 	bool ok = false;
 	ERR_clear_error();
 	PKCS12_get0_mac(NULL, NULL, NULL, &rounds, p12);
-	if (rounds && (ASN1_INTEGER_get(rounds) < 0 || ASN1_INTEGER_get(rounds) > MAC_ROUNDS_MAX))
+	if (!few(rounds) || !few_rounds_of_bags(p12))
 		refuse(err, STG_ID_P12_ALGORITHM, "more password rounds than anybody uses");
 	else if (!right_password(p12, password, &pass))
 		refuse(err, unknown_digest() ? STG_ID_P12_ALGORITHM : STG_ID_P12_PASSWORD, "the password does not open the file");
@@ -151,6 +218,13 @@ static EVP_PKEY *read_key(struct stg_bytes in, const char *password, struct stg_
 	EVP_PKEY *key = NULL;
 	bool is_der = in.data[0] == 0x30, is_locked = is_der || has_text(in, "ENCRYPTED");
 	void *ctx = (void *)(uintptr_t)password;
+	X509_SIG *sealed = !bio ? NULL : is_der ? d2i_PKCS8_bio(bio, NULL) : PEM_read_bio_PKCS8(bio, NULL, NULL, NULL);
+	if (!few_rounds_of_key(sealed)) {
+		refuse(err, STG_ID_P12_ALGORITHM, "more password rounds than anybody uses");
+		return NULL;
+	}
+	if (bio && BIO_reset(bio) != 1)
+		return NULL;
 	if (bio && !is_der)
 		key = PEM_read_bio_PrivateKey(bio, NULL, give_password, ctx);
 	if (bio && is_der && !(key = d2i_PrivateKey_bio(bio, NULL)) && BIO_reset(bio) == 1)

@@ -233,6 +233,33 @@ static void damaged_weak_and_mixed_up_files_are_refused_by_name(void **state)
 	assert_non_null(strstr(err.msg, "weak"));
 }
 
+static void a_file_that_wants_to_be_hashed_for_hours_is_refused_at_once(void **state)
+{
+	(void)state;
+	struct stg_error err;
+	STG_AUTO(stg_buf_clear) struct stg_buf cert_pem = STG_BUF(65536), locked = STG_BUF(65536), sealed = STG_BUF(1 << 20);
+	json_t *row = NULL;
+	BIO *b = BIO_new(BIO_s_mem());
+	PEM_write_bio_X509(b, cert);
+	add_bio(b, &cert_pem);
+	X509_ALGOR *how = PKCS5_pbe2_set(EVP_aes_256_cbc(), 3000000, NULL, 0);
+	assert_non_null(how);
+	X509_SIG *sig = X509_SIG_new();
+	X509_ALGOR *inside = NULL;
+	ASN1_OCTET_STRING *bytes = NULL;
+	X509_SIG_getm(sig, &inside, &bytes);
+	assert_int_equal(X509_ALGOR_copy(inside, how), 1);
+	ASN1_OCTET_STRING_set(bytes, (const unsigned char *)"0123456789abcdef", 16);
+	b = BIO_new(BIO_s_mem());
+	assert_int_equal(PEM_write_bio_PKCS8(b, sig), 1);
+	add_bio(b, &locked);
+	X509_SIG_free(sig);
+	X509_ALGOR_free(how);
+	assert_false(import(stg_buf_view(&cert_pem), stg_buf_view(&locked), PASSWORD, &row, &sealed, &err));
+	assert_int_equal(err.id, STG_ID_P12_ALGORITHM);
+	assert_non_null(strstr(err.msg, "rounds"));
+}
+
 static void pairs_in_every_form_people_have_are_taken(void **state)
 {
 	(void)state;
@@ -430,6 +457,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_password_and_an_unknown_algorithm_are_told_apart),
 		cmocka_unit_test(an_empty_password_is_one_too),
 		cmocka_unit_test(damaged_weak_and_mixed_up_files_are_refused_by_name),
+		cmocka_unit_test(a_file_that_wants_to_be_hashed_for_hours_is_refused_at_once),
 		cmocka_unit_test(pairs_in_every_form_people_have_are_taken),
 		cmocka_unit_test(a_backup_does_not_open_with_another_passphrase_or_after_a_change),
 		cmocka_unit_test(a_restored_organisation_works_on_another_station_without_the_root_key),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -414,6 +415,41 @@ static void a_host_identity_has_empty_names_sha256_and_belongs_together(void **s
 	stg_host_identity_clear(&h);
 }
 
+static void *sign_many(void *arg)
+{
+	json_t *const *rows = arg;
+	for (int i = 0; i < 24; i++) {
+		struct stg_error err = { 0 };
+		STG_AUTO(stg_buf_clear) struct stg_buf cms = STG_BUF(65536);
+		if (!stg_org_sign_challenge(keys, rows[i % 6], stg_buf_view(&org_sealed), stg_bytes_str("12345678"), &cms, &err))
+			return "failed";
+	}
+	return NULL;
+}
+
+/* Six rows in a cache of four: opened, shared and put out while others still sign with them. */
+static void threads_sign_at_the_same_time(void **state)
+{
+	(void)state;
+	json_t *rows[6];
+	pthread_t threads[4];
+	for (size_t i = 0; i < STG_ARRAY_LEN(rows); i++) {
+		char pem[8192] = "";
+		rows[i] = json_deep_copy(org);
+		snprintf(pem, sizeof(pem), "%s%.*s", stg_json_str(org, "root_pem"), (int)i, "\n\n\n\n\n\n");
+		json_object_set_new(rows[i], "root_pem", json_string(pem));
+	}
+	for (size_t i = 0; i < STG_ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, sign_many, rows), 0);
+	for (size_t i = 0; i < STG_ARRAY_LEN(threads); i++) {
+		void *why = NULL;
+		pthread_join(threads[i], &why);
+		assert_null(why);
+	}
+	for (size_t i = 0; i < STG_ARRAY_LEN(rows); i++)
+		json_decref(rows[i]);
+}
+
 static void no_private_key_stands_in_a_row(void **state)
 {
 	(void)state;
@@ -438,6 +474,7 @@ int main(void)
 		cmocka_unit_test(one_organisations_keys_do_not_open_in_anothers_row),
 		cmocka_unit_test(wrong_details_name_the_detail),
 		cmocka_unit_test(a_host_identity_has_empty_names_sha256_and_belongs_together),
+		cmocka_unit_test(threads_sign_at_the_same_time),
 		cmocka_unit_test(no_private_key_stands_in_a_row),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
