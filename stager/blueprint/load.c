@@ -30,8 +30,9 @@ static bool read_if_there(const char *dir, const char *sub, const char *name, co
 	struct stg_error why = { 0 };
 	if (!dir || !*dir || snprintf(ret_path, path_size, "%s/%s/%s%s", dir, sub, name, ending) >= (int)path_size)
 		return false;
+	/* an empty one is about to be written: `show --yaml > here` reads what stands behind it */
 	if (stg_file_read(ret_path, ret, &why))
-		return true;
+		return ret->len > 0;
 	if (why.code != STG_E_NOT_FOUND && err)
 		*err = why;     /* a file that is there and cannot be read hides nothing behind it */
 	return false;

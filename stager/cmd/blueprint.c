@@ -47,17 +47,63 @@ static void say_checked(const struct stg_cmd_ctx *c, const json_t *in, const jso
 		printf("  ! %s\n", json_string_value(one));
 }
 
+static void say_tried(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	(void)c;
+	(void)in;
+	json_array_foreach(json_object_get(ret, "steps"), i, one)
+		printf("  %-8s %-34s %s\n", stg_json_str(one, "verdict"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+	if (!json_object_get(ret, "problems"))
+		return;
+	json_array_foreach(json_object_get(ret, "problems"), i, one)
+		printf(_("line %lld, %s: %s: %s\n"), (long long)stg_json_int(one, "line", 0), stg_json_str(one, "serial"), stg_json_str(one, "key"),
+		       stg_json_str(one, "text"));
+	printf(_("%lld lines, %zu problems\n"), (long long)stg_json_int(ret, "lines", 0), json_array_size(json_object_get(ret, "problems")));
+}
+
+/* 3: something a person gave is not complete; 6: the device would be stopped. */
+static int tried_status(const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	int status = json_array_size(json_object_get(ret, "problems")) ? 3 : 0;
+	json_array_foreach(json_object_get(ret, "steps"), i, one) {
+		const char *v = stg_json_str(one, "verdict");
+		status = strcmp(v, "missing") == 0 ? 3 : strcmp(v, "stop") == 0 && !status ? 6 : status;
+	}
+	return status;
+}
+
+static void say_steps(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	size_t i, k;
+	json_t *step, *p;
+	(void)c;
+	(void)in;
+	json_array_foreach(json_object_get(ret, "steps"), i, step) {
+		printf("%s - %s\n", stg_json_str(step, "step"), stg_json_str(step, "about"));
+		json_array_foreach(json_object_get(step, "params"), k, p)
+			printf("    %-16s %s%s%s%s: %s\n", stg_json_str(p, "name"), stg_json_str(p, "kind"), *stg_json_str(p, "values") ? " " : "",
+			       stg_json_str(p, "values"), stg_json_bool(p, "required", false) ? " *" : "", stg_json_str(p, "about"));
+	}
+}
+
 static const struct verb by_name[] = {
 	{ "", "blueprint.list", "", blueprints, NULL, NULL, NULL },
 	{ "list", "blueprint.list", "", blueprints, NULL, NULL, NULL },
 	{ "show", "blueprint.show", "name --yaml!", NULL, NULL, say_shown, NULL },
 	{ "check", "blueprint.check", "name", NULL, NULL, say_checked, NULL },
+	{ "dry-run", "blueprint.dry_run", "name --serial= --batch= --params:", NULL, NULL, say_tried, tried_status },
+	{ "steps", "blueprint.steps", "", NULL, NULL, say_steps, NULL },
 	{ 0 },
 };
 /* A file of the person travels as a descriptor: the station may run as somebody who cannot read it. */
 static const struct verb by_file[] = {
 	{ "show", "blueprint.show", "file< --yaml!", NULL, NULL, say_shown, NULL },
 	{ "check", "blueprint.check", "file<", NULL, NULL, say_checked, NULL },
+	{ "dry-run", "blueprint.dry_run", "file< --serial= --batch= --params:", NULL, NULL, say_tried, tried_status },
 	{ 0 },
 };
 
@@ -80,7 +126,9 @@ const struct stg_cmd stg_cmd_blueprint = {
 	.name = "blueprint",
 	.usage = "stager blueprint list\n"
 		 "stager blueprint show NAME|FILE [--yaml]\n"
-		 "stager blueprint check NAME|FILE",
+		 "stager blueprint check NAME|FILE\n"
+		 "stager blueprint dry-run NAME|FILE --serial SERIAL|--batch BATCH [--params KEY=VALUE]\n"
+		 "stager blueprint steps",
 	.about = N_("ordered lists of steps: check them, read them in plain words"),
 	.run = run,
 };

@@ -15,6 +15,7 @@
 #include <stager/file.h>
 #include <stager/op.h>
 #include <stager/payload.h>
+#include <stager/registry.h>
 #include <stager/step.h>
 
 #define FILE_MAX (1u << 20)
@@ -272,9 +273,49 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return true;
 }
 
+static const char *const kinds[] = {
+	[STG_PARAM_STRING] = "text", [STG_PARAM_INT] = "number", [STG_PARAM_BOOL] = "yes or no", [STG_PARAM_DURATION] = "duration",
+	[STG_PARAM_LIST] = "list", [STG_PARAM_MAP] = "mapping", [STG_PARAM_ENUM] = "one of",
+};
+
+/* Every step there is and what it takes: the reference for whoever writes a blueprint. */
+static bool steps(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)c;
+	(void)in;
+	(void)err;
+	json_t *all = json_array();
+	for (const struct stg_step *const *s = stg_steps; *s; s++) {
+		json_t *o = json_object(), *list = json_array();
+		stg_json_put_int(o, "v", 1);
+		stg_json_put(o, "step", (*s)->name);
+		stg_json_put(o, "about", (*s)->about);
+		stg_json_put_int(o, "timeout_ms", (*s)->deadline_ms);
+		stg_json_put_bool(o, "destroys_data", (*s)->destroys_data);
+		for (const struct stg_param *p = (*s)->params; p && p->name; p++) {
+			json_t *one = json_object();
+			stg_json_put(one, "name", p->name);
+			stg_json_put(one, "kind", kinds[p->kind]);
+			stg_json_put(one, "values", p->values);
+			stg_json_put(one, "about", p->about);
+			stg_json_put_bool(one, "required", p->required);
+			stg_json_put_bool(one, "variables", p->variables);
+			json_array_append_new(list, one);
+		}
+		stg_json_put_new(o, "params", list);
+		json_array_append_new(all, o);
+	}
+	json_t *o = json_object();
+	stg_json_put_int(o, "v", 1);
+	stg_json_put_new(o, "steps", all);
+	*ret = o;
+	return true;
+}
+
 const struct stg_op stg_ops_blueprint[] = {
 	{ "blueprint.check", STG_OP_STORE, check },
 	{ "blueprint.show", STG_OP_STORE, show },
 	{ "blueprint.list", STG_OP_STORE, list },
+	{ "blueprint.steps", STG_OP_STORE, steps },
 	{ 0 },
 };
