@@ -5,6 +5,7 @@
 #include <libimobiledevice/libimobiledevice.h>
 #include <libimobiledevice/lockdown.h>
 #include <libimobiledevice/mobileactivation.h>
+#include <libimobiledevice/property_list_service.h>
 #include <plist/plist.h>
 #include <strings.h>
 
@@ -121,11 +122,27 @@ static idevice_t device(struct bench *b, int i)
 	mobileactivation_client_free(client); \
 	e_; })
 
+/* By hand: mobileactivation_create_activation_session_info() of libimobiledevice 1.3.0 leaks the reply. */
 static plist_t session_of(idevice_t d)
 {
-	plist_t blob = NULL;
+	lockdownd_client_t lockdown = NULL;
+	lockdownd_service_descriptor_t where = NULL;
+	property_list_service_client_t client = NULL;
+	plist_t ask = plist_new_dict(), reply = NULL, blob;
 
-	assert_int_equal(ASK(d, mobileactivation_create_activation_session_info(client, &blob)), MOBILEACTIVATION_E_SUCCESS);
+	assert_int_equal(lockdownd_client_new_with_handshake(d, &lockdown, "test"), LOCKDOWN_E_SUCCESS);
+	assert_int_equal(lockdownd_start_service(lockdown, MOBILEACTIVATION_SERVICE_NAME, &where), LOCKDOWN_E_SUCCESS);
+	lockdownd_client_free(lockdown);
+	assert_int_equal(property_list_service_client_new(d, where, &client), PROPERTY_LIST_SERVICE_E_SUCCESS);
+	lockdownd_service_descriptor_free(where);
+	plist_dict_set_item(ask, "Command", plist_new_string("CreateTunnel1SessionInfoRequest"));
+	assert_int_equal(property_list_service_send_xml_plist(client, ask), PROPERTY_LIST_SERVICE_E_SUCCESS);
+	plist_free(ask);
+	assert_int_equal(property_list_service_receive_plist_with_timeout(client, &reply, 60000), PROPERTY_LIST_SERVICE_E_SUCCESS);
+	property_list_service_client_free(client);
+	blob = plist_copy(plist_dict_get_item(reply, "Value"));
+	plist_free(reply);
+	assert_non_null(blob);
 	return blob;
 }
 
