@@ -9,6 +9,10 @@
 #include <plist/plist.h>
 #include <strings.h>
 
+/* One bench for all of them: pairing makes RSA keys, which is slow. */
+static struct bench b;
+static idevice_t phones[2];
+
 struct answer {
 	struct stg_buf body;
 	plist_t headers;
@@ -48,7 +52,7 @@ static void answer_clear(struct answer *a)
 }
 
 /* Posts a plist: as it is to drmHandshake, as the field activation-info to deviceActivation. */
-static struct answer post(struct bench *b, const char *path, plist_t what, bool as_multipart)
+static struct answer post(const char *path, plist_t what, bool as_multipart)
 {
 	struct answer a = { .body = STG_BUF(1 << 20), .headers = plist_new_dict() };
 	CURL *c = curl_easy_init();
@@ -56,7 +60,7 @@ static struct answer post(struct bench *b, const char *path, plist_t what, bool 
 	char url[256], *xml = NULL, *escaped = NULL, *form = NULL;
 	uint32_t len = 0;
 
-	snprintf(url, sizeof(url), "%s/deviceservices/%s", stg_json_str(b->ready, "activation"), path);
+	snprintf(url, sizeof(url), "%s/deviceservices/%s", stg_json_str(b.ready, "activation"), path);
 	plist_to_xml(what, &xml, &len);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
@@ -103,15 +107,36 @@ static plist_t read_answer(const struct answer *a)
 	return p;
 }
 
-static idevice_t device(struct bench *b, int i)
+static int start(void **unused)
 {
-	idevice_t d = NULL;
-	lockdownd_client_t client = NULL;
+	(void)unused;
+	bench_start(&b, "");
+	for (int i = 0; i < 2; i++) {
+		lockdownd_client_t client = NULL;
 
-	assert_int_equal(idevice_new(&d, b->udid[i]), IDEVICE_E_SUCCESS);
-	assert_int_equal(lockdownd_client_new_with_handshake(d, &client, "test"), LOCKDOWN_E_SUCCESS);   /* pairs */
-	lockdownd_client_free(client);
-	return d;
+		assert_int_equal(idevice_new(&phones[i], b.udid[i]), IDEVICE_E_SUCCESS);
+		assert_int_equal(lockdownd_client_new_with_handshake(phones[i], &client, "test"), LOCKDOWN_E_SUCCESS);   /* pairs */
+		lockdownd_client_free(client);
+	}
+	return 0;
+}
+
+static int stop(void **unused)
+{
+	(void)unused;
+	idevice_free(phones[0]);
+	idevice_free(phones[1]);
+	bench_stop(&b);
+	return 0;
+}
+
+/* As they come out of the box. */
+static int fresh(void **unused)
+{
+	(void)unused;
+	bench_do(&b, "set all activated false");
+	bench_do(&b, "set all activation_lock false");
+	return 0;
 }
 
 /* Each command takes a connection of its own, as relays do. */
@@ -147,10 +172,10 @@ static plist_t session_of(idevice_t d)
 }
 
 /* Session, handshake and the activation info that answers it. */
-static plist_t info_of(struct bench *b, idevice_t d)
+static plist_t info_of(idevice_t d)
 {
 	plist_t blob = session_of(d), response, info = NULL;
-	struct answer a = post(b, "drmHandshake", blob, false);
+	struct answer a = post("drmHandshake", blob, false);
 
 	assert_int_equal(a.status, 200);
 	response = read_answer(&a);
@@ -174,42 +199,33 @@ static mobileactivation_error_t hand_in(idevice_t d, const struct answer *a)
 static void an_activation_locked_device_is_answered_with_a_form(void **unused)
 {
 	(void)unused;
-	struct bench b;
 	char words[128];
-	idevice_t d;
+	idevice_t d = phones[0];
 	plist_t info;
 	struct answer a;
 
-	bench_start(&b, "--fresh");
 	snprintf(words, sizeof(words), "set %s activation_lock true", b.udid[0]);
 	bench_do(&b, words);
-	d = device(&b, 0);
-	info = info_of(&b, d);
-	a = post(&b, "deviceActivation", info, false);
+	info = info_of(d);
+	a = post("deviceActivation", info, false);
 	assert_int_equal(a.status, 200);
 	assert_string_equal(a.type, "application/x-buddyml");
 	assert_non_null(strstr(stg_buf_str(&a.body), "Apple Account"));
 	bench_assert_text(&b, 0, "activation_state", "Unactivated");
 	answer_clear(&a);
 	plist_free(info);
-	idevice_free(d);
-	bench_stop(&b);
 }
 
 static void a_record_made_for_one_device_does_not_activate_another(void **unused)
 {
 	(void)unused;
-	struct bench b;
-	idevice_t one, two;
+	idevice_t one = phones[0], two = phones[1];
 	plist_t info_one, info_two;
 	struct answer a;
 
-	bench_start(&b, "--fresh");
-	one = device(&b, 0);
-	two = device(&b, 1);
-	info_one = info_of(&b, one);
-	info_two = info_of(&b, two);
-	a = post(&b, "deviceActivation", info_one, false);
+	info_one = info_of(one);
+	info_two = info_of(two);
+	a = post("deviceActivation", info_one, false);
 	assert_int_equal(a.status, 200);
 	assert_int_not_equal(hand_in(two, &a), MOBILEACTIVATION_E_SUCCESS);
 	bench_assert_text(&b, 1, "activation_state", "Unactivated");
@@ -219,24 +235,18 @@ static void a_record_made_for_one_device_does_not_activate_another(void **unused
 	answer_clear(&a);
 	plist_free(info_one);
 	plist_free(info_two);
-	idevice_free(one);
-	idevice_free(two);
-	bench_stop(&b);
 }
 
 static void a_handshake_of_an_older_session_is_refused(void **unused)
 {
 	(void)unused;
-	struct bench b;
-	idevice_t d;
+	idevice_t d = phones[0];
 	plist_t first, second, response, info = NULL;
 	struct answer a;
 
-	bench_start(&b, "--fresh");
-	d = device(&b, 0);
 	first = session_of(d);
 	second = session_of(d);
-	a = post(&b, "drmHandshake", first, false);
+	a = post("drmHandshake", first, false);
 	response = read_answer(&a);
 	assert_int_not_equal(ASK(d, mobileactivation_create_activation_info_with_session(client, response, &info)),
 			     MOBILEACTIVATION_E_SUCCESS);
@@ -244,91 +254,75 @@ static void a_handshake_of_an_older_session_is_refused(void **unused)
 	plist_free(first);
 	plist_free(second);
 	plist_free(response);
-	idevice_free(d);
-	bench_stop(&b);
 }
 
 static void nobody_answers_while_the_line_is_closed(void **unused)
 {
 	(void)unused;
-	struct bench b;
-	idevice_t d;
+	idevice_t d = phones[0];
 	plist_t blob;
 	struct answer a;
 
-	bench_start(&b, "--fresh");
 	bench_do(&b, "line closed");
-	d = device(&b, 0);
 	blob = session_of(d);
-	a = post(&b, "drmHandshake", blob, false);
+	a = post("drmHandshake", blob, false);
 	assert_int_equal(a.status, 0);
 	answer_clear(&a);
 	bench_do(&b, "line open");
-	a = post(&b, "drmHandshake", blob, false);
+	a = post("drmHandshake", blob, false);
 	assert_int_equal(a.status, 200);
 	answer_clear(&a);
 	plist_free(blob);
-	idevice_free(d);
-	bench_stop(&b);
 }
 
 static void the_server_refuses_what_no_device_of_the_bench_made(void **unused)
 {
 	(void)unused;
-	struct bench b;
-	idevice_t d;
+	idevice_t d = phones[0];
 	plist_t info;
 	struct answer a;
 
-	bench_start(&b, "--fresh");
-	d = device(&b, 0);
-	info = info_of(&b, d);
+	info = info_of(d);
 	plist_dict_set_item(info, "FairPlaySignature", plist_new_data("forged", 6));
-	a = post(&b, "deviceActivation", info, false);
+	a = post("deviceActivation", info, false);
 	assert_int_equal(a.status, 400);
 	answer_clear(&a);
 	plist_free(info);
-	idevice_free(d);
-	bench_stop(&b);
 }
 
 static void a_fresh_device_is_activated(void **unused)
 {
 	(void)unused;
-	struct bench b;
 
-	bench_start(&b, "--fresh");
 	for (int i = 0; i < 2; i++) {   /* both forms relays use */
-		idevice_t d = device(&b, i);
+		idevice_t d = phones[i];
 		plist_t state = NULL, info;
 		struct answer a;
 
 		assert_int_equal(ASK(d, mobileactivation_get_activation_state(client, &state)), MOBILEACTIVATION_E_SUCCESS);
 		assert_string_equal(plist_get_string_ptr(state, NULL), "Unactivated");
 		plist_free(state);
-		info = info_of(&b, d);
-		a = post(&b, "deviceActivation", info, i == 1);
+		info = info_of(d);
+		a = post("deviceActivation", info, i == 1);
 		assert_int_equal(a.status, 200);
 		assert_int_equal(hand_in(d, &a), MOBILEACTIVATION_E_SUCCESS);
 		bench_assert_text(&b, i, "activation_state", "Activated");
 		answer_clear(&a);
 		plist_free(info);
-		idevice_free(d);
 	}
-	bench_stop(&b);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_activation_locked_device_is_answered_with_a_form),
-		cmocka_unit_test(a_record_made_for_one_device_does_not_activate_another),
-		cmocka_unit_test(a_handshake_of_an_older_session_is_refused),
-		cmocka_unit_test(nobody_answers_while_the_line_is_closed),
-		cmocka_unit_test(the_server_refuses_what_no_device_of_the_bench_made),
-		cmocka_unit_test(a_fresh_device_is_activated),
+		cmocka_unit_test_setup(an_activation_locked_device_is_answered_with_a_form, fresh),
+		cmocka_unit_test_setup(a_record_made_for_one_device_does_not_activate_another, fresh),
+		cmocka_unit_test_setup(a_handshake_of_an_older_session_is_refused, fresh),
+		cmocka_unit_test_setup(nobody_answers_while_the_line_is_closed, fresh),
+		cmocka_unit_test_setup(the_server_refuses_what_no_device_of_the_bench_made, fresh),
+		cmocka_unit_test_setup(a_fresh_device_is_activated, fresh),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, start, stop);
 }
