@@ -4,7 +4,7 @@
  * For:    cmd/target.c, the demo.
  * Uses:   <stager/push.h> to check what is given before it is kept; credentials are sealed and never come out again.
  * Called: as operations.
- * Thread: the recorder's. target.test asks the network for at most ten seconds.
+ * Thread: the recorder's. target.test asks the network for at most five seconds, while other writers wait.
  *
  *   target.add    {"name","connector","config":{"url","auth","signature","pin"...},"credentials":{"token","secret"},
  *                  "enabled","replace","phase"; "url","auth","token","secret" may also stand beside} [+ cert: client certificate
