@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <stager/clock.h>
 #include <stager/text.h>
 
 #include "_verbs.h"
@@ -25,6 +26,13 @@ static void say_create(const struct stg_cmd_ctx *c, const json_t *in, const json
 	(void)c, (void)in;
 	printf(_("Organisation %s is ready. Losing its identity would mean erasing every device it supervises:\n"
 		 "now make the backup and keep it somewhere else: stager org backup FILE\n"), stg_json_str(ret, "name"));
+	/* an imported identity brings its own dates, and renewing it means erasing */
+	int64_t end = stg_json_int(json_object_get(ret, "supervisor"), "not_after_ms", 0);
+	char when[STG_TIME_TEXT];
+	if (end && end < stg_wall_ms() + 365LL * 24 * 3600 * 1000) {
+		stg_time_text(end, when);
+		printf(_("Note: this supervision identity ends on %.10s.\n"), when);
+	}
 }
 
 static void say_backup(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
