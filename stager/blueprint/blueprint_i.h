@@ -27,13 +27,14 @@ json_t *when_read(const struct stg_yaml *y, const struct stg_yaml_node *n, struc
 int version_compare(const char *a, const char *b);
 
 /* The typed params of one step. `site` are the names of the blueprint's own params. */
-json_t *params_read(const struct stg_yaml *y, const struct stg_yaml_node *at, const struct stg_yaml_node *n, const struct stg_step *step,
-		    const json_t *site, struct stg_error *err);
+json_t *params_read(const struct stg_yaml *y, const struct stg_yaml_node *at, const struct stg_yaml_node *n,
+		    const struct stg_step *step, const json_t *site, struct stg_error *err);
 
 /* A word for a file or a key: letters, digits, '.', '_', '-'; not beginning with a dot. */
 bool name_ok(const char *s);
 
 /* As stg_blueprint_parse; `lenient`: site values that have no default may be missing, for `blueprint check`. */
-json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_t *params, bool lenient, struct stg_error *err);
+json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_t *params, bool lenient,
+		       struct stg_error *err);
 
 #endif

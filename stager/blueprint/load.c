@@ -24,8 +24,8 @@
 #define FILE_MAX (1u << 20)
 #define LIST_MAX 1000
 
-static bool read_if_there(const char *dir, const char *sub, const char *name, const char *ending, struct stg_buf *ret, char *ret_path,
-			  size_t path_size, struct stg_error *err)
+static bool read_if_there(const char *dir, const char *sub, const char *name, const char *ending, struct stg_buf *ret,
+			  char *ret_path, size_t path_size, struct stg_error *err)
 {
 	struct stg_error why = { 0 };
 	if (!dir || !*dir || snprintf(ret_path, path_size, "%s/%s/%s%s", dir, sub, name, ending) >= (int)path_size)
@@ -39,7 +39,8 @@ static bool read_if_there(const char *dir, const char *sub, const char *name, co
 }
 
 /* Built in: a view of the program's own data. */
-static bool built_in(const char *folder, const char *name, const char *ending, struct stg_buf *ret, char *ret_path, size_t path_size)
+static bool built_in(const char *folder, const char *name, const char *ending, struct stg_buf *ret, char *ret_path,
+		     size_t path_size)
 {
 	if (snprintf(ret_path, path_size, "%s%s%s", folder, name, ending) >= (int)path_size)
 		return false;
@@ -47,12 +48,14 @@ static bool built_in(const char *folder, const char *name, const char *ending, s
 	return d && stg_buf_add(ret, d->bytes, d->len, NULL);
 }
 
-static bool find(const char *state_dir, const char *name, struct stg_buf *ret, char *path, size_t size, struct stg_error *err)
+static bool find(const char *state_dir, const char *name, struct stg_buf *ret, char *path, size_t size,
+		 struct stg_error *err)
 {
 	struct stg_error why = { 0 };
-	bool found = read_if_there(state_dir, "blueprints", name, ".yaml", ret, path, size, &why) ||
-		     (why.code == STG_OK && read_if_there(SITE_DIR, "blueprints", name, ".yaml", ret, path, size, &why)) ||
-		     (why.code == STG_OK && built_in(BUILT_IN, name, ".yaml", ret, path, size));
+	bool found =
+		read_if_there(state_dir, "blueprints", name, ".yaml", ret, path, size, &why) ||
+		(why.code == STG_OK && read_if_there(SITE_DIR, "blueprints", name, ".yaml", ret, path, size, &why)) ||
+		(why.code == STG_OK && built_in(BUILT_IN, name, ".yaml", ret, path, size));
 	if (!found && why.code != STG_OK && err)
 		*err = why;
 	return found;
@@ -67,18 +70,22 @@ static bool unknown_name(const char *state_dir, const char *name, struct stg_err
 		names[i] = stg_json_str(json_array_get(all, i), "name");
 	const char *near = stg_yaml_nearest(name, names);
 	if (near)
-		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "no blueprint '%.63s', did you mean '%s'?", name, near);
+		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "no blueprint '%.63s', did you mean '%s'?",
+			    name, near);
 	else
-		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "no blueprint '%.63s' in the state, in " SITE_DIR " or built in", name);
+		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0,
+			    "no blueprint '%.63s' in the state, in " SITE_DIR " or built in", name);
 	free(names);
 	return false;
 }
 
-bool stg_blueprint_text(const char *state_dir, const char *name, struct stg_buf *ret, char *ret_path, size_t path_size, struct stg_error *err)
+bool stg_blueprint_text(const char *state_dir, const char *name, struct stg_buf *ret, char *ret_path, size_t path_size,
+			struct stg_error *err)
 {
 	struct stg_error why = { 0 };
 	if (!name_ok(name))
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "'%.63s' is not a blueprint's name", name);
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "'%.63s' is not a blueprint's name",
+				   name);
 	if (find(state_dir, name, ret, ret_path, path_size, &why))
 		return true;
 	if (why.code != STG_OK)
@@ -104,7 +111,8 @@ json_t *stg_blueprint_load(const char *state_dir, const char *name_or_path, cons
 	json_t *o = stg_blueprint_parse(path, stg_buf_view(&text), params, err);
 	/* results are kept under the name inside: it has to be the one that was asked for */
 	if (o && strcmp(stg_json_str(o, "name"), name_or_path) != 0) {
-		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_WRONG, 0, "%.100s:1: it names itself '%.63s', expected the file's name", path,
+		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_WRONG, 0,
+			    "%.100s:1: it names itself '%.63s', expected the file's name", path,
 			    stg_json_str(o, "name"));
 		json_decref(o);
 		return NULL;
@@ -185,7 +193,8 @@ json_t *stg_blueprint_list(const char *state_dir)
 	return list;
 }
 
-static bool find_profile(const char *state_dir, const char *name, struct stg_buf *ret, char *path, size_t size, struct stg_error *err)
+static bool find_profile(const char *state_dir, const char *name, struct stg_buf *ret, char *path, size_t size,
+			 struct stg_error *err)
 {
 	struct stg_error why = { 0 };
 	if (name_ok(name) &&
@@ -195,8 +204,11 @@ static bool find_profile(const char *state_dir, const char *name, struct stg_buf
 		return true;
 	if (why.code != STG_OK)
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.150s", why.msg);
-	return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_UNKNOWN, 0,
-			   "no profile '%.63s', expected %.63s.mobileconfig in the state's profiles folder or in " SITE_DIR "/profiles", name, name);
+	return stg_fail_id(
+		err, STG_E_INPUT, STG_ID_PROFILE_UNKNOWN, 0,
+		"no profile '%.63s', expected %.63s.mobileconfig in the state's profiles folder or in " SITE_DIR
+		"/profiles",
+		name, name);
 }
 
 static bool pin_profile(const char *state_dir, const char *name, bool is_template, json_t *all, struct stg_error *err)
@@ -235,7 +247,8 @@ json_t *stg_blueprint_profiles(const char *state_dir, const json_t *blueprint, s
 		const json_t *s = json_array_get(steps, i), *p = json_object_get(s, "params");
 		const char *name = stg_json_str(p, "profile");
 		/* a profile around a certificate is filled by nature */
-		bool is_template = stg_json_bool(p, "template", strcmp(stg_json_str(s, "step"), "issue_certificate") == 0);
+		bool is_template =
+			stg_json_bool(p, "template", strcmp(stg_json_str(s, "step"), "issue_certificate") == 0);
 		if (*name && !pin_profile(state_dir, name, is_template, all, err)) {
 			stg_while(err, "step %s", stg_json_str(s, "key"));
 			return NULL;

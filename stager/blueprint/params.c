@@ -68,13 +68,18 @@ static bool check_variables(const struct reading *r, const struct stg_yaml_node 
 		if (!v.after)
 			return stg_yaml_fail(r->y, n, err, "'{{' is never closed, expected '}}'");
 		if (!v.literal && !variables_first_name(&v, name, sizeof(name)))
-			return stg_yaml_fail(r->y, n, err, "'{{%.*s}}' is not a variable, expected {{name}} or {{name|otherwise}}",
+			return stg_yaml_fail(r->y, n, err,
+					     "'{{%.*s}}' is not a variable, expected {{name}} or {{name|otherwise}}",
 					     (int)(v.inner_len < 60 ? v.inner_len : 60), v.inner);
 		if (!v.literal && !known_variable(r, name)) {
 			const char *near = near_variable(r, name);
-			return near ? stg_yaml_fail(r->y, n, err, "unknown variable {{%.60s}}, did you mean {{%s}}?", name, near)
-				    : stg_yaml_fail(r->y, n, err, "unknown variable {{%.60s}}, expected serial, asset_tag, ..., batch.NAME, "
-							"secret.NAME or one of 'params'", name);
+			return near ? stg_yaml_fail(r->y, n, err, "unknown variable {{%.60s}}, did you mean {{%s}}?",
+						    name, near)
+				    : stg_yaml_fail(
+					      r->y, n, err,
+					      "unknown variable {{%.60s}}, expected serial, asset_tag, ..., batch.NAME, "
+					      "secret.NAME or one of 'params'",
+					      name);
 		}
 		text = v.after;
 	}
@@ -107,7 +112,8 @@ static bool is_word_of(const char *list, const char *word)
 /* true, false, yes, no. */
 static bool read_flag(const struct reading *r, const struct stg_yaml_node *n, bool *ret, struct stg_error *err)
 {
-	if (n->kind == STG_YAML_SCALAR && !n->quoted && (strcmp(n->scalar, "yes") == 0 || strcmp(n->scalar, "no") == 0)) {
+	if (n->kind == STG_YAML_SCALAR && !n->quoted &&
+	    (strcmp(n->scalar, "yes") == 0 || strcmp(n->scalar, "no") == 0)) {
 		*ret = n->scalar[0] == 'y';
 		return true;
 	}
@@ -123,7 +129,9 @@ static json_t *read_list(const struct reading *r, const struct stg_yaml_node *n,
 	}
 	for (const struct stg_yaml_node *c = n->child; c; c = c->next) {
 		if (c->kind != STG_YAML_SCALAR || !c->scalar[0] || json_array_size(list) >= LIST_MAX) {
-			stg_yaml_fail(r->y, c, err, "an entry of '%.40s' is not a word, expected at most %d words or texts", n->key, LIST_MAX);
+			stg_yaml_fail(r->y, c, err,
+				      "an entry of '%.40s' is not a word, expected at most %d words or texts", n->key,
+				      LIST_MAX);
 			return NULL;
 		}
 		json_array_append_new(list, json_string(c->scalar));
@@ -131,7 +139,8 @@ static json_t *read_list(const struct reading *r, const struct stg_yaml_node *n,
 	return stg_steal(list);
 }
 
-static json_t *read_one(const struct reading *r, const struct stg_yaml_node *n, const struct stg_param *p, struct stg_error *err)
+static json_t *read_one(const struct reading *r, const struct stg_yaml_node *n, const struct stg_param *p,
+			struct stg_error *err)
 {
 	const char *text;
 	int64_t number;
@@ -148,7 +157,8 @@ static json_t *read_one(const struct reading *r, const struct stg_yaml_node *n, 
 			return NULL;
 		if (is_word_of(p->values, text))
 			return json_string(text);
-		stg_yaml_fail(r->y, n, err, "'%.60s' is not a choice for '%s', expected one of: %s", text, p->name, p->values);
+		stg_yaml_fail(r->y, n, err, "'%.60s' is not a choice for '%s', expected one of: %s", text, p->name,
+			      p->values);
 		return NULL;
 	case STG_PARAM_INT:
 		return stg_yaml_int(r->y, n, 0, INT64_C(1) << 50, &number, err) ? json_integer(number) : NULL;
@@ -184,18 +194,20 @@ static bool refuse_unknown(const struct reading *r, const struct stg_yaml_node *
 		names[n++] = p->name;
 	names[n] = NULL;
 	if (n == 0 && map->child)
-		return stg_yaml_fail(r->y, map->child, err, "'%.40s' was given, expected nothing: %s takes no params", map->child->key, r->step->name);
+		return stg_yaml_fail(r->y, map->child, err, "'%.40s' was given, expected nothing: %s takes no params",
+				     map->child->key, r->step->name);
 	return stg_yaml_only(r->y, map, names, err);
 }
 
-json_t *params_read(const struct stg_yaml *y, const struct stg_yaml_node *at, const struct stg_yaml_node *n, const struct stg_step *step,
-		    const json_t *site, struct stg_error *err)
+json_t *params_read(const struct stg_yaml *y, const struct stg_yaml_node *at, const struct stg_yaml_node *n,
+		    const struct stg_step *step, const json_t *site, struct stg_error *err)
 {
 	const struct reading r = { .y = y, .site = site, .step = step };
 	STG_AUTO(stg_json_free_at) json_t *o = json_object();
 	bool empty = !n || (n->kind == STG_YAML_SCALAR && !n->scalar[0] && !n->quoted);
 	if (!empty && n->kind != STG_YAML_MAP) {
-		stg_yaml_fail(y, n, err, "the params of %s are not a mapping, expected lines of 'key: value'", step->name);
+		stg_yaml_fail(y, n, err, "the params of %s are not a mapping, expected lines of 'key: value'",
+			      step->name);
 		return NULL;
 	}
 	if (!empty && !refuse_unknown(&r, n, err))

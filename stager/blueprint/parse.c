@@ -52,10 +52,15 @@ static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, co
 	static const char *const known[] = { "default", "about", NULL };
 	for (const char *c = n->key; *c; c++)
 		if (!isalnum((unsigned char)*c) && *c != '_')
-			return stg_yaml_fail(p->y, n, err, "'%.60s' is not a name for a param, expected letters, digits and _", n->key);
+			return stg_yaml_fail(p->y, n, err,
+					     "'%.60s' is not a name for a param, expected letters, digits and _",
+					     n->key);
 	for (const char *const *k = variables_known; *k; k++)
 		if (strcmp(*k, n->key) == 0)
-			return stg_yaml_fail(p->y, n, err, "param '%s' has the name of a variable every device has, expected another name", n->key);
+			return stg_yaml_fail(
+				p->y, n, err,
+				"param '%s' has the name of a variable every device has, expected another name",
+				n->key);
 	const struct stg_yaml_node *preset = n;
 	if (n->kind == STG_YAML_MAP) {
 		if (!stg_yaml_only(p->y, n, known, err))
@@ -65,7 +70,8 @@ static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, co
 	const char *text = NULL;
 	const json_t *value = json_object_get(given, n->key);
 	if (value && !json_is_string(value))
-		return stg_fail(err, STG_E_INPUT, 0, "param '%s' was given a value that is not a text, expected a text", n->key);
+		return stg_fail(err, STG_E_INPUT, 0, "param '%s' was given a value that is not a text, expected a text",
+				n->key);
 	if (preset && preset->kind == STG_YAML_SCALAR && !preset->scalar[0] && !preset->quoted)
 		preset = NULL;
 	if (preset && !stg_yaml_string(p->y, preset, &text, err))
@@ -73,7 +79,9 @@ static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, co
 	if (value)
 		text = json_string_value(value);
 	if (!text && !p->lenient)
-		return stg_yaml_fail(p->y, n, err, "param '%s' has no value, expected a 'default:' here or a value given by the person", n->key);
+		return stg_yaml_fail(
+			p->y, n, err,
+			"param '%s' has no value, expected a 'default:' here or a value given by the person", n->key);
 	stg_json_put_new(p->site, n->key, json_string(text ? text : ""));
 	return true;
 }
@@ -81,7 +89,8 @@ static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, co
 static bool read_site(struct parsing *p, const struct stg_yaml_node *n, const json_t *given, struct stg_error *err)
 {
 	if (n && n->kind != STG_YAML_MAP)
-		return stg_yaml_fail(p->y, n, err, "'params' is not a mapping, expected lines of 'name: {default: ..., about: ...}'");
+		return stg_yaml_fail(p->y, n, err,
+				     "'params' is not a mapping, expected lines of 'name: {default: ..., about: ...}'");
 	size_t count = 0;
 	for (const struct stg_yaml_node *c = n ? n->child : NULL; c; c = c->next) {
 		if (++count > PARAMS_MAX)
@@ -94,7 +103,8 @@ static bool read_site(struct parsing *p, const struct stg_yaml_node *n, const js
 	json_object_foreach((json_t *)(uintptr_t)given, key, value) {
 		(void)value;
 		if (!json_object_get(p->site, key))
-			return stg_fail(err, STG_E_INPUT, 0, "%s: a value for '%.60s' was given, expected one of its params",
+			return stg_fail(err, STG_E_INPUT, 0,
+					"%s: a value for '%.60s' was given, expected one of its params",
 					stg_yaml_name(p->y), key);
 	}
 	return true;
@@ -102,7 +112,8 @@ static bool read_site(struct parsing *p, const struct stg_yaml_node *n, const js
 
 /* ---- steps ---- */
 
-static bool unknown_step(const struct parsing *p, const struct stg_yaml_node *at, const char *word, struct stg_error *err)
+static bool unknown_step(const struct parsing *p, const struct stg_yaml_node *at, const char *word,
+			 struct stg_error *err)
 {
 	const char *names[64];
 	char list[180] = "";
@@ -128,7 +139,9 @@ static void step_key(size_t number, const char *step, const char *name, char *re
 		return;
 	ret[n++] = '-';
 	for (; *name && (size_t)n + 1 < size; name++)
-		ret[n++] = isalnum((unsigned char)*name) || *name == '_' || *name == '.' ? (char)tolower((unsigned char)*name) : '-';
+		ret[n++] = isalnum((unsigned char)*name) || *name == '_' || *name == '.'
+				   ? (char)tolower((unsigned char)*name)
+				   : '-';
 	ret[n] = 0;
 }
 
@@ -148,8 +161,8 @@ static bool read_retry(const struct parsing *p, const struct stg_yaml_node *n, j
 	return true;
 }
 
-static bool read_modifiers(const struct parsing *p, const struct stg_yaml_node *entry, const struct stg_step *step, json_t *o,
-			   struct stg_error *err)
+static bool read_modifiers(const struct parsing *p, const struct stg_yaml_node *entry, const struct stg_step *step,
+			   json_t *o, struct stg_error *err)
 {
 	json_t *retry = json_object();
 	stg_json_put_new(o, "retry", retry);
@@ -174,14 +187,17 @@ static bool read_modifiers(const struct parsing *p, const struct stg_yaml_node *
 		if (n && !stg_yaml_string(p->y, n, &rule, err))
 			return false;
 		if (strcmp(rule, "stop") != 0 && strcmp(rule, "continue") != 0 && strcmp(rule, "hold") != 0)
-			return stg_yaml_fail(p->y, n, err, "'%.40s' is not a rule, expected stop, continue or hold", rule);
+			return stg_yaml_fail(p->y, n, err, "'%.40s' is not a rule, expected stop, continue or hold",
+					     rule);
 		if (strcmp(rule, "continue") == 0 && step->gate)
-			return stg_yaml_fail(p->y, n, err, "nothing may go on without %s, expected stop or hold", step->name);
+			return stg_yaml_fail(p->y, n, err, "nothing may go on without %s, expected stop or hold",
+					     step->name);
 		n = stg_yaml_get(entry, "timeout");
 		if (n && !stg_yaml_duration(p->y, n, &timeout_ms, err))
 			return false;
 		if (timeout_ms < 1000 || timeout_ms > TIMEOUT_MAX_MS)
-			return stg_yaml_fail(p->y, n ? n : entry, err, "a timeout of %lld ms, expected 1 s to 24 h", (long long)timeout_ms);
+			return stg_yaml_fail(p->y, n ? n : entry, err, "a timeout of %lld ms, expected 1 s to 24 h",
+					     (long long)timeout_ms);
 	}
 	if (!json_object_get(o, "when"))
 		stg_json_put_new(o, "when", json_array());
@@ -195,8 +211,8 @@ static bool check_order(struct parsing *p, const struct stg_step *step, unsigned
 {
 	char text[200];
 	if (step->needs_trust && !p->paired) {
-		snprintf(text, sizeof(text), "%s comes before the device trusts us, expected a step 'pair'%s before it", step->name,
-			 p->erases ? " after the erase and" : "");
+		snprintf(text, sizeof(text), "%s comes before the device trusts us, expected a step 'pair'%s before it",
+			 step->name, p->erases ? " after the erase and" : "");
 		return fail_at(p, line, err, text);
 	}
 	if (strcmp(step->name, "pair") == 0)
@@ -204,9 +220,12 @@ static bool check_order(struct parsing *p, const struct stg_step *step, unsigned
 	if (strcmp(step->name, "set_time") == 0)
 		p->timed = true;
 	if (strcmp(step->name, "issue_certificate") == 0 && !p->timed)
-		return fail_at(p, line, err, "issue_certificate comes before the device knows the time, expected a step 'set_time' before it");
+		return fail_at(
+			p, line, err,
+			"issue_certificate comes before the device knows the time, expected a step 'set_time' before it");
 	if (p->erase_open && strcmp(step->name, "wait_back") != 0)
-		return fail_at(p, line, err, "an erase is followed by something else, expected 'wait_back' right after it");
+		return fail_at(p, line, err,
+			       "an erase is followed by something else, expected 'wait_back' right after it");
 	if (strcmp(step->name, "wait_back") == 0) {
 		if (!p->erase_open)
 			return fail_at(p, line, err, "wait_back waits for nothing, expected 'erase' right before it");
@@ -250,8 +269,10 @@ static bool read_step(struct parsing *p, const struct stg_yaml_node *n, size_t n
 			if (is_modifier(c->key))
 				continue;
 			if (what && stg_step_find(c->key) && stg_step_find(what->key))
-				return stg_yaml_fail(p->y, c, err, "two steps in one entry ('%.40s' and '%.40s'), expected a line '- %.40s:' of its own",
-						     what->key, c->key, c->key);
+				return stg_yaml_fail(
+					p->y, c, err,
+					"two steps in one entry ('%.40s' and '%.40s'), expected a line '- %.40s:' of its own",
+					what->key, c->key, c->key);
 			if (!what || stg_step_find(c->key))
 				what = what && stg_step_find(what->key) ? what : c;
 		}
@@ -337,11 +358,14 @@ static bool read_steps(struct parsing *p, const struct stg_yaml_node *root, stru
 			return false;
 	}
 	if (p->erase_open)
-		return stg_yaml_fail(p->y, n, err, "the erase is last, expected 'wait_back' after it: without it nobody knows whether it happened");
+		return stg_yaml_fail(
+			p->y, n, err,
+			"the erase is last, expected 'wait_back' after it: without it nobody knows whether it happened");
 	return add_requires(p, stg_yaml_get(root, "requires"), err);
 }
 
-json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_t *params, bool lenient, struct stg_error *err)
+json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_t *params, bool lenient,
+		       struct stg_error *err)
 {
 	static const char *const known[] = { "name", "about", "params", "requires", "steps", NULL };
 	STG_AUTO(stg_yaml_free_at) struct stg_yaml *y = stg_yaml_parse(file_name, text, err);
@@ -357,12 +381,14 @@ json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_
 	if (ok) {
 		n_name = stg_yaml_get(root, "name");
 		n_about = stg_yaml_get(root, "about");
-		ok = n_name ? stg_yaml_string(y, n_name, &name, err) : stg_yaml_fail(y, root, err, "the blueprint has no name, expected 'name: WORD'");
+		ok = n_name ? stg_yaml_string(y, n_name, &name, err)
+			    : stg_yaml_fail(y, root, err, "the blueprint has no name, expected 'name: WORD'");
 	}
 	if (ok && !name_ok(name))
-		ok = stg_yaml_fail(y, n_name, err, "'%.70s' is not a name, expected at most 63 letters, digits, '.', '_', '-'", name);
-	ok = ok && (!n_about || stg_yaml_string(y, n_about, &about, err)) && read_site(&p, stg_yaml_get(root, "params"), params, err) &&
-	     read_steps(&p, root, err);
+		ok = stg_yaml_fail(y, n_name, err,
+				   "'%.70s' is not a name, expected at most 63 letters, digits, '.', '_', '-'", name);
+	ok = ok && (!n_about || stg_yaml_string(y, n_about, &about, err)) &&
+	     read_site(&p, stg_yaml_get(root, "params"), params, err) && read_steps(&p, root, err);
 	stg_json_put_new(o, "steps", p.steps);
 	if (!ok)
 		return NULL;

@@ -82,8 +82,8 @@ bool variables_first_name(const struct variable *v, char *ret, size_t size)
 	char word[NAME_MAX_LEN];
 	bool quoted = false;
 	const char *rest = v->inner;
-	return v->inner && v->after && alternative(&rest, v->inner + v->inner_len, word, &quoted) && !quoted && is_name(word) &&
-	       stg_copy(ret, size, word);
+	return v->inner && v->after && alternative(&rest, v->inner + v->inner_len, word, &quoted) && !quoted &&
+	       is_name(word) && stg_copy(ret, size, word);
 }
 
 bool variables_is_known(const char *name)
@@ -106,7 +106,8 @@ static bool one_value(const struct variable *v, const json_t *values, struct stg
 	for (int i = 0; alternative(&rest, end, word, &quoted); i++) {
 		if (i == 0) {
 			if (quoted || !is_name(word))
-				return stg_fail(err, STG_E_INPUT, 0, "'{{%.*s}}' is not a variable, expected {{name}} or {{name|otherwise}}",
+				return stg_fail(err, STG_E_INPUT, 0,
+						"'{{%.*s}}' is not a variable, expected {{name}} or {{name|otherwise}}",
 						(int)(v->inner_len < 60 ? v->inner_len : 60), v->inner);
 			stg_copy(first, sizeof(first), word);
 		}
@@ -121,8 +122,9 @@ static bool one_value(const struct variable *v, const json_t *values, struct stg
 	}
 	if (!first[0])
 		return stg_fail(err, STG_E_INPUT, 0, "a variable without a name, expected {{name}}");
-	return stg_fail_id(err, STG_E_INPUT, STG_ID_VARIABLE_UNKNOWN, 0, "nothing is known for {{%.60s}}, expected a value for it or {{%.60s|otherwise}}",
-			   first, first);
+	return stg_fail_id(err, STG_E_INPUT, STG_ID_VARIABLE_UNKNOWN, 0,
+			   "nothing is known for {{%.60s}}, expected a value for it or {{%.60s|otherwise}}", first,
+			   first);
 }
 
 bool stg_variables_fill_text(const char *text, const json_t *values, struct stg_buf *ret, struct stg_error *err)
@@ -132,7 +134,8 @@ bool stg_variables_fill_text(const char *text, const json_t *values, struct stg_
 		if (!stg_buf_add(ret, text, v.before, err))
 			return false;
 		if (!v.after)
-			return stg_fail(err, STG_E_INPUT, 0, "'{{' is never closed, expected '}}' (a literal '{{' is written '{{{{')");
+			return stg_fail(err, STG_E_INPUT, 0,
+					"'{{' is never closed, expected '}}' (a literal '{{' is written '{{{{')");
 		if (v.literal ? !stg_buf_add_str(ret, "{{", err) : !one_value(&v, values, ret, err))
 			return false;
 		text = v.after;
@@ -231,8 +234,9 @@ json_t *stg_variables_used(const json_t *tree)
 }
 
 const char *const variables_known[] = {
-	"serial", "udid", "ecid", "imei", "imei2", "meid", "model", "model_name", "hardware", "device_class", "os_version", "build",
-	"wifi_mac", "bluetooth_mac", "device_name", "asset_tag", "name", "ownership", "batch_name", "organisation", "organisation_id",
+	"serial",           "udid",      "ecid",         "imei",       "imei2",      "meid",         "model",
+	"model_name",       "hardware",  "device_class", "os_version", "build",      "wifi_mac",     "bluetooth_mac",
+	"device_name",      "asset_tag", "name",         "ownership",  "batch_name", "organisation", "organisation_id",
 	"certificate_uuid", NULL,
 };
 
@@ -258,7 +262,8 @@ static void put_value(json_t *o, const char *key, const json_t *value)
 	}
 }
 
-json_t *stg_variables_of(const struct stg_identity *who, const char *batch, const json_t *attributes, const json_t *blueprint)
+json_t *stg_variables_of(const struct stg_identity *who, const char *batch, const json_t *attributes,
+			 const json_t *blueprint)
 {
 	json_t *v = json_object();
 	const char *key;

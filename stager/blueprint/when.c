@@ -24,11 +24,29 @@ static const struct {
 	const char *name;
 	enum fact_kind kind;
 } facts_known[] = {
-	{ "model", TEXT }, { "model_name", TEXT }, { "device_class", TEXT }, { "hardware", TEXT }, { "family", TEXT },
-	{ "os_version", VERSION }, { "build", TEXT }, { "serial", TEXT }, { "supervised", FLAG }, { "supervised_by", TEXT },
-	{ "ours", FLAG }, { "activated", FLAG }, { "activation_state", TEXT }, { "setup_done", FLAG }, { "locked", FLAG },
-	{ "battery_percent", NUMBER }, { "charging", FLAG }, { "capacity_bytes", NUMBER }, { "free_bytes", NUMBER },
-	{ "find_my", FLAG }, { "mdm_enrolled", FLAG }, { "asset_tag", TEXT }, { "ownership", TEXT },
+	{ "model", TEXT },
+	{ "model_name", TEXT },
+	{ "device_class", TEXT },
+	{ "hardware", TEXT },
+	{ "family", TEXT },
+	{ "os_version", VERSION },
+	{ "build", TEXT },
+	{ "serial", TEXT },
+	{ "supervised", FLAG },
+	{ "supervised_by", TEXT },
+	{ "ours", FLAG },
+	{ "activated", FLAG },
+	{ "activation_state", TEXT },
+	{ "setup_done", FLAG },
+	{ "locked", FLAG },
+	{ "battery_percent", NUMBER },
+	{ "charging", FLAG },
+	{ "capacity_bytes", NUMBER },
+	{ "free_bytes", NUMBER },
+	{ "find_my", FLAG },
+	{ "mdm_enrolled", FLAG },
+	{ "asset_tag", TEXT },
+	{ "ownership", TEXT },
 };
 
 static const char *const kinds[] = {
@@ -93,12 +111,14 @@ static bool flag_word(const char *s, bool *ret)
 	return *ret || strcmp(s, "false") == 0 || strcmp(s, "no") == 0;
 }
 
-static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n, enum fact_kind kind, struct stg_error *err)
+static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n, enum fact_kind kind,
+			struct stg_error *err)
 {
 	const char *op;
 	bool flag;
 	if (n->kind != STG_YAML_SCALAR || !n->scalar[0]) {
-		stg_yaml_fail(y, n, err, "condition '%s' has no value, expected %s", n->key ? n->key : "when", kinds[kind]);
+		stg_yaml_fail(y, n, err, "condition '%s' has no value, expected %s", n->key ? n->key : "when",
+			      kinds[kind]);
 		return NULL;
 	}
 	const char *value = split(n->scalar, &op);
@@ -108,7 +128,8 @@ static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n,
 			       : kind == NUMBER  ? strspn(value, "0123456789") == strlen(value) && strlen(value) < 19
 						 : !ordered);
 	if (!fits) {
-		stg_yaml_fail(y, n, err, "'%.60s' does not fit the fact '%s', expected %s", n->scalar, n->key ? n->key : "", kinds[kind]);
+		stg_yaml_fail(y, n, err, "'%.60s' does not fit the fact '%s', expected %s", n->scalar,
+			      n->key ? n->key : "", kinds[kind]);
 		return NULL;
 	}
 	json_t *t = json_object();
@@ -134,7 +155,9 @@ static json_t *one_fact(const struct stg_yaml *y, const struct stg_yaml_node *n,
 		if (near)
 			stg_yaml_fail(y, &at, err, "unknown fact '%.40s', did you mean '%s'?", n->key, near);
 		else
-			stg_yaml_fail(y, &at, err, "unknown fact '%.40s', expected model, os_version, supervised, ... or batch.NAME", n->key);
+			stg_yaml_fail(y, &at, err,
+				      "unknown fact '%.40s', expected model, os_version, supervised, ... or batch.NAME",
+				      n->key);
 		return NULL;
 	}
 	if (n->kind != STG_YAML_LIST)
@@ -233,7 +256,9 @@ static bool test_holds(const char *name, const json_t *test, const json_t *fact)
 	const char *v = json_string_value(value), *x = json_string_value(fact);
 	enum fact_kind kind;
 	if (kind_of(name, &kind) && kind == VERSION)
-		return op[0] == '=' ? version_within(x, v) : op[0] == '!' ? !version_within(x, v) : order_holds(op, version_compare(x, v));
+		return op[0] == '='   ? version_within(x, v)
+		       : op[0] == '!' ? !version_within(x, v)
+				      : order_holds(op, version_compare(x, v));
 	return (fnmatch(v, x, 0) == 0) == (op[0] != '!');
 }
 

@@ -53,14 +53,15 @@ static void say_tried(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	json_t *one;
 	(void)c;
 	(void)in;
-	json_array_foreach(json_object_get(ret, "steps"), i, one)
-		printf("  %-8s %-34s %s\n", stg_json_str(one, "verdict"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+	json_array_foreach(json_object_get(ret, "steps"), i, one) printf(
+		"  %-8s %-34s %s\n", stg_json_str(one, "verdict"), stg_json_str(one, "key"), stg_json_str(one, "text"));
 	if (!json_object_get(ret, "problems"))
 		return;
 	json_array_foreach(json_object_get(ret, "problems"), i, one)
-		printf(_("line %lld, %s: %s: %s\n"), (long long)stg_json_int(one, "line", 0), stg_json_str(one, "serial"), stg_json_str(one, "key"),
-		       stg_json_str(one, "text"));
-	printf(_("%lld lines, %zu problems\n"), (long long)stg_json_int(ret, "lines", 0), json_array_size(json_object_get(ret, "problems")));
+		printf(_("line %lld, %s: %s: %s\n"), (long long)stg_json_int(one, "line", 0),
+		       stg_json_str(one, "serial"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+	printf(_("%lld lines, %zu problems\n"), (long long)stg_json_int(ret, "lines", 0),
+	       json_array_size(json_object_get(ret, "problems")));
 }
 
 /* 3: something a person gave is not complete; 6: the device would be stopped. */
@@ -85,8 +86,9 @@ static void say_steps(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	json_array_foreach(json_object_get(ret, "steps"), i, step) {
 		printf("%s - %s\n", stg_json_str(step, "step"), stg_json_str(step, "about"));
 		json_array_foreach(json_object_get(step, "params"), k, p)
-			printf("    %-16s %s%s%s%s: %s\n", stg_json_str(p, "name"), stg_json_str(p, "kind"), *stg_json_str(p, "values") ? " " : "",
-			       stg_json_str(p, "values"), stg_json_bool(p, "required", false) ? " *" : "", stg_json_str(p, "about"));
+			printf("    %-16s %s%s%s%s: %s\n", stg_json_str(p, "name"), stg_json_str(p, "kind"),
+			       *stg_json_str(p, "values") ? " " : "", stg_json_str(p, "values"),
+			       stg_json_bool(p, "required", false) ? " *" : "", stg_json_str(p, "about"));
 	}
 }
 
@@ -111,7 +113,8 @@ static bool names_a_file(const struct stg_cmd_ctx *c)
 {
 	for (int i = 2; i < c->argc; i++) {
 		size_t len = strlen(c->argv[i]);
-		if (c->argv[i][0] != '-' && (strchr(c->argv[i], '/') || (len > 5 && strcmp(c->argv[i] + len - 5, ".yaml") == 0)))
+		if (c->argv[i][0] != '-' &&
+		    (strchr(c->argv[i], '/') || (len > 5 && strcmp(c->argv[i] + len - 5, ".yaml") == 0)))
 			return true;
 	}
 	return false;

@@ -21,14 +21,16 @@
 #define FILE_MAX (1u << 20)
 
 /* The person's file (fds[0], called in["file"]) or a name (in["name"]). */
-static bool text_of(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret, char *path, size_t size, struct stg_error *err)
+static bool text_of(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret, char *path, size_t size,
+		    struct stg_error *err)
 {
 	if (c->n_fds > 0 && c->fds[0] >= 0) {
 		struct stg_error why = { 0 };
 		stg_copy(path, size, stg_json_str_or(in, "file", "blueprint"));
 		if (stg_file_read_fd(c->fds[0], ret, &why))
 			return true;
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.100s: %.100s", path, why.msg);
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.100s: %.100s", path,
+				   why.msg);
 	}
 	const char *name = stg_json_str(in, "name");
 	if (!*name)
@@ -93,10 +95,12 @@ static bool lint_profiles(const json_t *pinned, json_t *warnings, struct stg_err
 		for (size_t i = 0; i < json_array_size(lint); i++) {
 			const json_t *l = json_array_get(lint, i);
 			if (strcmp(stg_json_str(l, "level"), "error") == 0)
-				return stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_WRONG, 0, "profile %.60s: %.60s: %.100s", name,
-						   stg_json_str(l, "path"), stg_json_str(l, "text"));
+				return stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_WRONG, 0,
+						   "profile %.60s: %.60s: %.100s", name, stg_json_str(l, "path"),
+						   stg_json_str(l, "text"));
 			char text[300];
-			snprintf(text, sizeof(text), "profile %.60s: %.60s: %.160s", name, stg_json_str(l, "path"), stg_json_str(l, "text"));
+			snprintf(text, sizeof(text), "profile %.60s: %.60s: %.160s", name, stg_json_str(l, "path"),
+				 stg_json_str(l, "text"));
 			json_array_append_new(warnings, json_string(text));
 		}
 	}
@@ -146,17 +150,22 @@ static const struct {
 } sentences[] = {
 	{ "identify", "Read who the device is", "Lire qui est l'appareil", NULL },
 	{ "require", "Stop unless it fits", "S'arrêter s'il ne convient pas", NULL },
-	{ "pair", "Make it trust this station (a tap on Trust, unless we supervise it)", "Obtenir sa confiance (appui sur Se fier, sauf s'il est supervisé par nous)", NULL },
+	{ "pair", "Make it trust this station (a tap on Trust, unless we supervise it)",
+	  "Obtenir sa confiance (appui sur Se fier, sauf s'il est supervisé par nous)", NULL },
 	{ "activate", "Activate it; needs a line", "L'activer ; il faut une ligne", NULL },
-	{ "supervise", "Make it the organisation's and skip setup panes; only an erase undoes this", "En faire un appareil de l'organisation et sauter des écrans ; seul un effacement l'annule", NULL },
+	{ "supervise", "Make it the organisation's and skip setup panes; only an erase undoes this",
+	  "En faire un appareil de l'organisation et sauter des écrans ; seul un effacement l'annule", NULL },
 	{ "install_profile", "Install the profile", "Installer le profil", "profile" },
-	{ "issue_certificate", "Issue a certificate for it and install it", "Émettre un certificat pour lui et l'installer", "profile" },
+	{ "issue_certificate", "Issue a certificate for it and install it",
+	  "Émettre un certificat pour lui et l'installer", "profile" },
 	{ "verify", "Read everything once more and compare", "Tout relire et comparer", NULL },
 	{ "set_name", "Name it", "Le nommer", "name" },
 	{ "set_time", "Set its clock", "Régler son horloge", "zone" },
 	{ "restart", "Restart it and wait for it", "Le redémarrer et l'attendre", NULL },
-	{ "erase", "ERASE everything on it, after the gate said yes", "EFFACER tout son contenu, si tout est confirmé", NULL },
-	{ "wait_back", "Wait until it is back and read that it is empty", "Attendre son retour et lire qu'il est vide", NULL },
+	{ "erase", "ERASE everything on it, after the gate said yes", "EFFACER tout son contenu, si tout est confirmé",
+	  NULL },
+	{ "wait_back", "Wait until it is back and read that it is empty", "Attendre son retour et lire qu'il est vide",
+	  NULL },
 };
 
 static void add(char *line, size_t size, const char *before, const char *what)
@@ -172,8 +181,9 @@ static void add_when(char *line, size_t size, const json_t *when, bool french)
 		json_t *test;
 		const char *join = i ? (french ? " ou si " : " or if ") : (french ? ", si " : ", if ");
 		json_object_foreach(json_array_get(when, i), fact, test) {
-			char *value = stg_json_text(strcmp(stg_json_str(test, "op"), "any") == 0 ? json_object_get(test, "tests")
-												 : json_object_get(test, "value"));
+			char *value = stg_json_text(strcmp(stg_json_str(test, "op"), "any") == 0
+							    ? json_object_get(test, "tests")
+							    : json_object_get(test, "value"));
 			add(line, size, join, fact);
 			add(line, size, " ", stg_json_str(test, "op"));
 			add(line, size, " ", value);
@@ -211,14 +221,17 @@ static void say_step(const json_t *step, bool french, char *line, size_t size)
 		}
 	}
 	if (strcmp(stg_json_str(p, "when"), "after_setup") == 0)
-		add(line, size, "", french ? " (gardé : il s'installe à la fin de la configuration)" : " (stored: it installs when setup ends)");
+		add(line, size, "",
+		    french ? " (gardé : il s'installe à la fin de la configuration)"
+			   : " (stored: it installs when setup ends)");
 	if (stg_json_bool(p, "supervised", false) && *stg_json_str(p, "profile"))
 		add(line, size, "", french ? " (une fois supervisé)" : " (once supervised)");
 	add_when(line, size, json_object_get(step, "when"), french);
 	if (strcmp(rule, "continue") == 0)
 		add(line, size, "", french ? " ; si cela échoue, continuer" : "; if it fails, go on");
 	else if (strcmp(rule, "hold") == 0)
-		add(line, size, "", french ? " ; si cela échoue, mettre en attente d'une décision" : "; if it fails, hold the device");
+		add(line, size, "",
+		    french ? " ; si cela échoue, mettre en attente d'une décision" : "; if it fails, hold the device");
 }
 
 /* Both languages: the station that answers may speak another one than the person who asks. */
@@ -274,8 +287,9 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 }
 
 static const char *const kinds[] = {
-	[STG_PARAM_STRING] = "text", [STG_PARAM_INT] = "number", [STG_PARAM_BOOL] = "yes or no", [STG_PARAM_DURATION] = "duration",
-	[STG_PARAM_LIST] = "list", [STG_PARAM_MAP] = "mapping", [STG_PARAM_ENUM] = "one of",
+	[STG_PARAM_STRING] = "text",       [STG_PARAM_INT] = "number", [STG_PARAM_BOOL] = "yes or no",
+	[STG_PARAM_DURATION] = "duration", [STG_PARAM_LIST] = "list",  [STG_PARAM_MAP] = "mapping",
+	[STG_PARAM_ENUM] = "one of",
 };
 
 /* Every step there is and what it takes: the reference for whoever writes a blueprint. */

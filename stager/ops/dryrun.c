@@ -73,7 +73,8 @@ static json_t *values_for(const struct trial *t)
 }
 
 /* The profile as it would be made, with nothing secret in it, and dropped. */
-static bool try_profile(const struct trial *t, bool certificate, const json_t *params, const json_t *values, struct stg_error *err)
+static bool try_profile(const struct trial *t, bool certificate, const json_t *params, const json_t *values,
+			struct stg_error *err)
 {
 	const char *name = stg_json_str(params, "profile");
 	const json_t *pinned = json_object_get(t->profiles, name);
@@ -86,10 +87,12 @@ static bool try_profile(const struct trial *t, bool certificate, const json_t *p
 	if (certificate) {
 		/* a place is kept for the certificate that will be made then */
 		STG_AUTO(stg_json_free_at) json_t *issuers = json_array();
-		return stg_profile_with_identity(name, stg_buf_view(&bytes), values, t->who->unit, stg_bytes_str("later"), stg_bytes_str("later"),
-						 issuers, NULL, &p, err);
+		return stg_profile_with_identity(name, stg_buf_view(&bytes), values, t->who->unit,
+						 stg_bytes_str("later"), stg_bytes_str("later"), issuers, NULL, &p,
+						 err);
 	}
-	return stg_profile_fill(name, stg_buf_view(&bytes), stg_json_bool(pinned, "template", false) ? values : NULL, t->who->unit, &p, err);
+	return stg_profile_fill(name, stg_buf_view(&bytes), stg_json_bool(pinned, "template", false) ? values : NULL,
+				t->who->unit, &p, err);
 }
 
 static bool depends_on_facts(const json_t *when)
@@ -111,7 +114,8 @@ static json_t *try_step(const struct trial *t, const json_t *step)
 	const json_t *when = json_object_get(step, "when");
 	if (json_array_size(when) && !stg_blueprint_when(when, t->facts, t->attributes)) {
 		bool open = !t->facts && depends_on_facts(when);
-		return verdict(step, open ? "unknown" : "skip", open ? "its condition needs a device" : "its condition does not hold");
+		return verdict(step, open ? "unknown" : "skip",
+			       open ? "its condition needs a device" : "its condition does not hold");
 	}
 	STG_AUTO(stg_json_free_at) json_t *values = values_for(t);
 	STG_AUTO(stg_json_free_at) json_t *params = stg_variables_fill(json_object_get(step, "params"), values, &err);
@@ -121,7 +125,8 @@ static json_t *try_step(const struct trial *t, const json_t *step)
 		return try_require(t, step, params);
 	if (!try_profile(t, strcmp(stg_json_str(step, "step"), "issue_certificate") == 0, params, values, &err))
 		return verdict(step, "missing", err.msg);
-	return verdict(step, "run", *stg_json_str(params, "name") ? stg_json_str(params, "name") : stg_json_str(params, "profile"));
+	return verdict(step, "run",
+		       *stg_json_str(params, "name") ? stg_json_str(params, "name") : stg_json_str(params, "profile"));
 }
 
 /* What every device has in common: the organisation and, by name only, the secrets there are. */
@@ -200,8 +205,15 @@ static bool try_order(struct trial *t, const char *batch, json_t *out, struct st
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		const json_t *row = json_array_get(rows, i);
 		/* what only a device can tell is not missing from an order */
-		struct stg_identity who = { .family = "apple", .unit = "0", .udid = "0", .model = "?", .os_version = "0", .imei = { "0", "0" },
-					    .wifi_mac = "0", .bluetooth_mac = "0", .name = "?" };
+		struct stg_identity who = { .family = "apple",
+					    .unit = "0",
+					    .udid = "0",
+					    .model = "?",
+					    .os_version = "0",
+					    .imei = { "0", "0" },
+					    .wifi_mac = "0",
+					    .bluetooth_mac = "0",
+					    .name = "?" };
 		if (stg_json_bool(row, "unexpected", false))
 			continue;
 		lines++;

@@ -19,7 +19,9 @@ static bool after_setup(const struct stg_step_ctx *c)
 static enum stg_install how(const struct stg_step_ctx *c)
 {
 	const char *word = stg_json_str(c->params, "how");
-	return strcmp(word, "silent") == 0 ? STG_INSTALL_SILENT : strcmp(word, "person") == 0 ? STG_INSTALL_ASK_PERSON : STG_INSTALL_AUTO;
+	return strcmp(word, "silent") == 0   ? STG_INSTALL_SILENT
+	       : strcmp(word, "person") == 0 ? STG_INSTALL_ASK_PERSON
+					     : STG_INSTALL_AUTO;
 }
 
 static json_t *named(const struct stg_payload *p)
@@ -120,8 +122,10 @@ static bool supervision_is_there(struct stg_step_ctx *c, struct stg_error *err)
 	if (by_us)
 		return true;
 	if (c->waits)
-		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_SUPERVISION, 0, "goes in once the device is supervised");
-	return stg_fail_id(err, STG_E_HOLD, STG_ID_NOT_SUPERVISED, 0, "needs a device supervised by us, this one is not");
+		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_SUPERVISION, 0,
+				   "goes in once the device is supervised");
+	return stg_fail_id(err, STG_E_HOLD, STG_ID_NOT_SUPERVISED, 0,
+			   "needs a device supervised by us, this one is not");
 }
 
 bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err)
@@ -156,13 +160,15 @@ bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err)
 	bool installed = stg_device_install_profile(c->device, stg_buf_view(&c->payload->bytes), how(c), err);
 	json_object_del(c->memory, "profiles");
 	/* nobody can tap in Settings while the Setup Assistant is on: then it is simply not there */
-	if (!installed && err->id == STG_ID_PROFILE_NOT_THERE && c->facts && !stg_json_bool(c->facts, "setup_done", true))
+	if (!installed && err->id == STG_ID_PROFILE_NOT_THERE && c->facts &&
+	    !stg_json_bool(c->facts, "setup_done", true))
 		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_NOT_PROVEN, 0, "acknowledged, but not in the list");
 	if (!installed && err->code == STG_E_NEEDS_HUMAN) {
 		/* sent once is enough: from here on only look whether somebody tapped */
 		if (err->id != STG_ID_DEVICE_LOCKED)
 			stg_json_put_bool(c->memory, queued, true);
-		c->host->ask_person(c->host->ctx, err->id == STG_ID_DEVICE_LOCKED ? STG_ASK_UNLOCK : STG_ASK_SETTINGS_PROFILE);
+		c->host->ask_person(c->host->ctx,
+				    err->id == STG_ID_DEVICE_LOCKED ? STG_ASK_UNLOCK : STG_ASK_SETTINGS_PROFILE);
 	}
 	return installed;
 }

@@ -4,7 +4,8 @@
 static bool is_active(const char *state)
 {
 	/* apple.md 3.4: everything else means that Apple's service has yet to say yes */
-	static const char *const active[] = { "Activated", "FactoryActivated", "WildcardActivated", "SoftActivation", "Unlocked" };
+	static const char *const active[] = { "Activated", "FactoryActivated", "WildcardActivated", "SoftActivation",
+					      "Unlocked" };
 	for (size_t i = 0; i < STG_ARRAY_LEN(active); i++)
 		if (strcmp(active[i], state) == 0)
 			return true;

@@ -2,10 +2,13 @@
 #include "steps.h"
 
 static const struct stg_param params[] = {
-	{ "profile", STG_PARAM_STRING, .required = true, .about = "the profile's name: profiles/NAME.mobileconfig of the state, else a built-in one" },
+	{ "profile", STG_PARAM_STRING, .required = true,
+	  .about = "the profile's name: profiles/NAME.mobileconfig of the state, else a built-in one" },
 	{ "template", STG_PARAM_BOOL, .about = "fill its {{variables}} for each device" },
-	{ "how", STG_PARAM_ENUM, .values = "auto silent person", .about = "auto: silently when supervised by us; person: somebody taps Install" },
-	{ "when", STG_PARAM_ENUM, .values = "now after_setup", .about = "after_setup: stored, the device installs it when its setup ends" },
+	{ "how", STG_PARAM_ENUM, .values = "auto silent person",
+	  .about = "auto: silently when supervised by us; person: somebody taps Install" },
+	{ "when", STG_PARAM_ENUM, .values = "now after_setup",
+	  .about = "after_setup: stored, the device installs it when its setup ends" },
 	{ "supervised", STG_PARAM_BOOL, .about = "only a supervised device takes it: wait for supervision" },
 	{ "sign", STG_PARAM_BOOL, .about = "sign it with the organisation's certificate (default yes)" },
 	{ 0 },
@@ -15,10 +18,15 @@ static const struct stg_param params[] = {
 static bool check(const json_t *p, struct stg_error *err)
 {
 	if (strcmp(stg_json_str(p, "when"), "after_setup") == 0 && *stg_json_str(p, "how"))
-		return stg_fail(err, STG_E_INPUT, 0, "'how' says nothing for a stored profile, expected only 'when: after_setup'");
+		return stg_fail(err, STG_E_INPUT, 0,
+				"'how' says nothing for a stored profile, expected only 'when: after_setup'");
 	const char *name = stg_json_str(p, "profile");
-	if (strlen(name) > 63 || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(name) || *name == '.')
-		return stg_fail(err, STG_E_INPUT, 0, "'%.70s' is not a profile's name, expected letters, digits, '.', '_', '-' (no folder)", name);
+	if (strlen(name) > 63 ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(name) ||
+	    *name == '.')
+		return stg_fail(err, STG_E_INPUT, 0,
+				"'%.70s' is not a profile's name, expected letters, digits, '.', '_', '-' (no folder)",
+				name);
 	return true;
 }
 

@@ -4,8 +4,10 @@
 enum { DAYS_MOST = 3650 };
 
 static const struct stg_param params[] = {
-	{ "common_name", STG_PARAM_STRING, .required = true, .variables = true, .about = "who it names, such as \"{{asset_tag|serial}}\"" },
-	{ "profile", STG_PARAM_STRING, .about = "a profile that uses it (Wi-Fi, VPN): certificate and settings go in together" },
+	{ "common_name", STG_PARAM_STRING, .required = true, .variables = true,
+	  .about = "who it names, such as \"{{asset_tag|serial}}\"" },
+	{ "profile", STG_PARAM_STRING,
+	  .about = "a profile that uses it (Wi-Fi, VPN): certificate and settings go in together" },
 	{ "san", STG_PARAM_LIST, .variables = true, .about = "further names: dns:..., uri:..., upn:..., email:..." },
 	{ "key", STG_PARAM_ENUM, .values = "rsa-2048 p-256", .about = "kind of key (default rsa-2048)" },
 	{ "days", STG_PARAM_INT, .about = "valid for so many days (default 365)" },
@@ -31,7 +33,9 @@ static bool check(const json_t *p, struct stg_error *err)
 		for (size_t k = 0; k < STG_ARRAY_LEN(kinds); k++)
 			known = known || strncmp(one, kinds[k], strlen(kinds[k])) == 0;
 		if (!known)
-			return stg_fail(err, STG_E_INPUT, 0, "'%.60s' in 'san' has no kind, expected dns:, uri:, upn: or email: before it", one);
+			return stg_fail(err, STG_E_INPUT, 0,
+					"'%.60s' in 'san' has no kind, expected dns:, uri:, upn: or email: before it",
+					one);
 	}
 	return true;
 }

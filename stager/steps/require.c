@@ -67,55 +67,66 @@ static bool kind_fits(const struct stg_step_ctx *c, struct stg_error *err)
 {
 	const struct stg_identity *who = c->identity;
 	const char *class = stg_json_str(c->params, "device_class"), *os = stg_json_str(c->params, "os");
-	const char *owner = stg_json_str(c->params, "ownership"), *said = stg_json_str_or(c->job->attributes, "ownership", "unknown");
-	if (!model_fits(json_object_get(c->params, "models"), who->model) || (*class && strcmp(class, who->device_class) != 0))
-		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_MODEL, 0, "it is a %s", who->model[0] ? who->model : "device of unknown model");
+	const char *owner = stg_json_str(c->params, "ownership"),
+		   *said = stg_json_str_or(c->job->attributes, "ownership", "unknown");
+	if (!model_fits(json_object_get(c->params, "models"), who->model) ||
+	    (*class && strcmp(class, who->device_class) != 0))
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_MODEL, 0, "it is a %s",
+				   who->model[0] ? who->model : "device of unknown model");
 	if (*os && !who->os_version[0])
 		return unread("the system version", err);
 	if (*os && !version_at_least(who->os_version, os))
-		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_OS, 0, "it has %s, at least %s is wanted", who->os_version, os);
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_OS, 0, "it has %s, at least %s is wanted",
+				   who->os_version, os);
 	if (*owner && strcmp(owner, said) != 0)
-		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_OWNERSHIP, 0, "its ownership is %s, %s is wanted", said, owner);
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_OWNERSHIP, 0, "its ownership is %s, %s is wanted",
+				   said, owner);
 	return true;
 }
 
 /* Is this fact what the param of the same name says? Unreadable is no. */
-static bool flag_fits(const struct stg_step_ctx *c, const char *param, const char *fact, bool wanted, enum stg_id id, struct stg_error *err)
+static bool flag_fits(const struct stg_step_ctx *c, const char *param, const char *fact, bool wanted, enum stg_id id,
+		      struct stg_error *err)
 {
 	const json_t *seen = json_object_get(c->facts, fact);
 	if (!json_object_get(c->params, param))
 		return true;
 	if (!json_is_boolean(seen))
 		return unread(fact, err);
-	return json_is_true(seen) == wanted || stg_fail_id(err, STG_E_HOLD, id, 0, "%s is %s", fact, wanted ? "false" : "true");
+	return json_is_true(seen) == wanted ||
+	       stg_fail_id(err, STG_E_HOLD, id, 0, "%s is %s", fact, wanted ? "false" : "true");
 }
 
 static bool state_fits(const struct stg_step_ctx *c, struct stg_error *err)
 {
 	int64_t battery = stg_json_int(c->params, "battery", -1), charge = stg_json_int(c->facts, "battery_percent", -1);
-	int64_t capacity_gb = stg_json_int(c->params, "capacity_gb", 0), has_bytes = stg_json_int(c->facts, "capacity_bytes", -1);
+	int64_t capacity_gb = stg_json_int(c->params, "capacity_gb", 0),
+		has_bytes = stg_json_int(c->facts, "capacity_bytes", -1);
 	if (capacity_gb && has_bytes < 0)
 		return unread("its capacity", err);
 	/* makers round up: 64 GB on the box is 63.9 in the device */
 	if (capacity_gb && has_bytes < capacity_gb * GB / 100 * 93)
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_CAPACITY, 0, "it has %lld GB, %lld are wanted",
 				   (long long)(has_bytes / GB), (long long)capacity_gb);
-	if (!flag_fits(c, "setup_assistant", "setup_done", !stg_json_bool(c->params, "setup_assistant", false), STG_ID_SETUP_DONE, err) ||
+	if (!flag_fits(c, "setup_assistant", "setup_done", !stg_json_bool(c->params, "setup_assistant", false),
+		       STG_ID_SETUP_DONE, err) ||
 	    !flag_fits(c, "find_my", "find_my", stg_json_bool(c->params, "find_my", false), STG_ID_FIND_MY_ON, err) ||
-	    !flag_fits(c, "supervised", "ours", stg_json_bool(c->params, "supervised", true), STG_ID_NOT_SUPERVISED, err))
+	    !flag_fits(c, "supervised", "ours", stg_json_bool(c->params, "supervised", true), STG_ID_NOT_SUPERVISED,
+		       err))
 		return false;
 	/* last: all else is right, only time is missing */
 	if (battery >= 0 && charge >= 0 && charge < battery) {
 		c->host->ask_person(c->host->ctx, STG_ASK_CHARGE);
-		return stg_fail_id(err, STG_E_WAITING, STG_ID_NEEDS_CHARGE, 0, "charged to %lld %%, %lld %% are wanted", (long long)charge,
-				   (long long)battery);
+		return stg_fail_id(err, STG_E_WAITING, STG_ID_NEEDS_CHARGE, 0, "charged to %lld %%, %lld %% are wanted",
+				   (long long)charge, (long long)battery);
 	}
 	return true;
 }
 
 static void note_seen(struct stg_step_ctx *c)
 {
-	static const char *const names[] = { "battery_percent", "charging", "capacity_bytes", "setup_done", "find_my", "supervised", "ours" };
+	static const char *const names[] = { "battery_percent", "charging", "capacity_bytes", "setup_done", "find_my",
+					     "supervised",      "ours" };
 	json_t *seen = json_object();
 	stg_json_put(seen, "model", c->identity->model);
 	stg_json_put(seen, "os_version", c->identity->os_version);

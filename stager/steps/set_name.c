@@ -2,7 +2,8 @@
 #include "steps.h"
 
 static const struct stg_param params[] = {
-	{ "name", STG_PARAM_STRING, .required = true, .variables = true, .about = "such as \"{{name|asset_tag|serial}}\"" },
+	{ "name", STG_PARAM_STRING, .required = true, .variables = true,
+	  .about = "such as \"{{name|asset_tag|serial}}\"" },
 	{ 0 },
 };
 

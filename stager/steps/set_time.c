@@ -21,7 +21,8 @@ static const struct stg_param params[] = {
 
 static bool wants_more(const struct stg_step_ctx *c)
 {
-	return *stg_json_str(c->params, "zone") || *stg_json_str(c->params, "language") || *stg_json_str(c->params, "locale");
+	return *stg_json_str(c->params, "zone") || *stg_json_str(c->params, "language") ||
+	       *stg_json_str(c->params, "locale");
 }
 
 static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)

@@ -16,14 +16,16 @@
 enum { CERTIFICATE_MAX = 16 << 10 };
 
 static const struct stg_param params[] = {
-	{ "organisation", STG_PARAM_STRING, .variables = true, .about = "name shown on the device (default: the organisation's)" },
+	{ "organisation", STG_PARAM_STRING, .variables = true,
+	  .about = "name shown on the device (default: the organisation's)" },
 	{ "allow_pairing", STG_PARAM_BOOL, .about = "may it trust other computers? (default yes)" },
 	{ "skip", STG_PARAM_LIST, .about = "setup panes to skip (default: all known ones)" },
 	{ "department", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
 	{ "phone", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
 	{ "email", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
 	{ "address", STG_PARAM_STRING, .variables = true, .about = "shown in Settings" },
-	{ "enrolment_url", STG_PARAM_STRING, .variables = true, .about = "the device fetches its MDM profile here on its first network" },
+	{ "enrolment_url", STG_PARAM_STRING, .variables = true,
+	  .about = "the device fetches its MDM profile here on its first network" },
 	{ 0 },
 };
 
@@ -83,8 +85,9 @@ static json_t *extras(const json_t *p)
 	static const struct {
 		const char *param, *key;
 	} rows[] = {
-		{ "department", "OrganizationDepartment" }, { "phone", "OrganizationPhone" }, { "email", "OrganizationEmail" },
-		{ "address", "OrganizationAddress" }, { "enrolment_url", "ConfigurationURL" },
+		{ "department", "OrganizationDepartment" }, { "phone", "OrganizationPhone" },
+		{ "email", "OrganizationEmail" },           { "address", "OrganizationAddress" },
+		{ "enrolment_url", "ConfigurationURL" },
 	};
 	json_t *o = json_object();
 	for (size_t i = 0; i < STG_ARRAY_LEN(rows); i++)
@@ -108,7 +111,8 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 	if (!*organisation)
 		organisation = stg_json_str(c->values, "organisation");
 	if (!*organisation)
-		return stg_fail(err, STG_E_INPUT, 0, "the organisation has no name, expected 'organisation:' in the blueprint");
+		return stg_fail(err, STG_E_INPUT, 0,
+				"the organisation has no name, expected 'organisation:' in the blueprint");
 	/* one record of the organisation on all its devices, whichever station wrote it: made from its certificate */
 	const char *record = stg_json_str(c->values, "organisation_id");
 	if (!*record) {

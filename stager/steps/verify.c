@@ -5,7 +5,8 @@ static const struct stg_param params[] = {
 	{ "supervised", STG_PARAM_BOOL, .about = "true: must be supervised by us" },
 	{ "activated", STG_PARAM_BOOL, .about = "true: must be activated" },
 	{ "name", STG_PARAM_STRING, .variables = true, .about = "must have this name" },
-	{ "profiles", STG_PARAM_LIST, .about = "identifiers of profiles that must be there, besides those of this blueprint" },
+	{ "profiles", STG_PARAM_LIST,
+	  .about = "identifiers of profiles that must be there, besides those of this blueprint" },
 	{ 0 },
 };
 
@@ -45,7 +46,8 @@ static bool look_at_profiles(struct stg_step_ctx *c, json_t *lacks, json_t *seen
 	return true;
 }
 
-static void look_at_flag(struct stg_step_ctx *c, const json_t *facts, const char *param, const char *fact, json_t *lacks, json_t *seen)
+static void look_at_flag(struct stg_step_ctx *c, const json_t *facts, const char *param, const char *fact,
+			 json_t *lacks, json_t *seen)
 {
 	const json_t *wanted = json_object_get(c->params, param);
 	const json_t *is = json_object_get(facts, fact);

@@ -40,8 +40,8 @@ bool worker_reopen(struct worker *w, struct stg_error *err)
 	if (!worker_open(w, err) || !stg_device_identify(w->device, &now, err))
 		return false;
 	if (w->identity.unit[0] && !stg_identity_same(&w->identity, &now))
-		return stg_fail(err, STG_E_GONE, 0, "another device answers on this attach: unit %s, it was %s", now.unit,
-				w->identity.unit);
+		return stg_fail(err, STG_E_GONE, 0, "another device answers on this attach: unit %s, it was %s",
+				now.unit, w->identity.unit);
 	w->identity = now;
 	return true;
 }

@@ -71,8 +71,8 @@ static bool take_job(struct worker *w, const json_t *msg, struct stg_error *err)
 static bool take_first(struct worker *w, const json_t *msg, struct stg_error *err)
 {
 	if (strcmp(stg_json_str(msg, "t"), "job") != 0 || stg_json_int(msg, "v", 0) != STG_MESSAGE_VERSION)
-		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_VERSION_MISMATCH, 0, "the first message is not a job of version %d",
-				   STG_MESSAGE_VERSION);
+		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_VERSION_MISMATCH, 0,
+				   "the first message is not a job of version %d", STG_MESSAGE_VERSION);
 	if (!stg_arrival_from_json(json_object_get(msg, "arrival"), &w->arrival, err))
 		return false;
 	return !json_object_get(msg, "job") || take_job(w, msg, err);
@@ -99,8 +99,8 @@ static void steps(struct worker *w)
 		return;
 	}
 	if (expected.unit[0] && !stg_identity_same(&expected, &w->identity)) {
-		stg_fail_id(&err, STG_E_HOLD, STG_ID_OTHER_DEVICE, 0, "the job is for unit %s, unit %s answers", expected.unit,
-			    w->identity.unit);
+		stg_fail_id(&err, STG_E_HOLD, STG_ID_OTHER_DEVICE, 0, "the job is for unit %s, unit %s answers",
+			    expected.unit, w->identity.unit);
 		say_failed(w, &err);
 		return;
 	}
@@ -120,8 +120,9 @@ static int serve(struct worker *w, bool own_process)
 	const char *mux = stg_json_str(first, "mux");
 	if (own_process && *mux)
 		setenv("USBMUXD_SOCKET_ADDRESS", mux, 1);
-	const struct stg_driver *d = w->driver ? w->driver
-				   : w->arrival.driver[0] ? stg_driver_find(w->arrival.driver) : stg_driver_for(&w->arrival);
+	const struct stg_driver *d = w->driver              ? w->driver
+				     : w->arrival.driver[0] ? stg_driver_find(w->arrival.driver)
+							    : stg_driver_for(&w->arrival);
 	if ((d && d->prepare && !d->prepare(mux, &err)) || (own_process && !worker_sandbox(&err))) {
 		say_failed(w, &err);
 		return 1;

@@ -294,7 +294,8 @@ static enum verdict erase_unknown(struct run *r, struct turn *t, const struct st
 		finish(r, "interrupted", why_of(why, t->key));
 		return ENDED;
 	}
-	stg_fail_id(&err, STG_E_HOLD, STG_ID_ERASE_NOT_PROVEN, why->origin, "no answer, and it has not restarted: %.150s", why->msg);
+	stg_fail_id(&err, STG_E_HOLD, STG_ID_ERASE_NOT_PROVEN, why->origin,
+		    "no answer, and it has not restarted: %.150s", why->msg);
 	finish(r, "hold", why_of(&err, t->key));
 	return ENDED;
 }
@@ -304,7 +305,8 @@ static bool run_with_person(struct run *r, struct turn *t, struct stg_error *err
 {
 	enum { PERSON_POLL_MS = 1000 };
 	struct worker *w = r->w;
-	int64_t most = t->timeout_ms < STG_WORKER_TAP_MS ? t->timeout_ms : STG_WORKER_TAP_MS, until = stg_boot_ms() + most;
+	int64_t most = t->timeout_ms < STG_WORKER_TAP_MS ? t->timeout_ms : STG_WORKER_TAP_MS,
+		until = stg_boot_ms() + most;
 	for (;;) {
 		stg_error_reset(err);
 		if (t->what->run(&t->ctx, err))
@@ -351,7 +353,8 @@ static enum verdict attempts(struct run *r, struct turn *t)
 		if (ran && look(t, &shown, &err) && shown)
 			return ends_done(r, t, "done");
 		if (ran && err.code == STG_OK)
-			stg_fail_id(&err, STG_E_PROTOCOL, STG_ID_NOT_PROVEN, 0, "acknowledged, but re-reading does not show it");
+			stg_fail_id(&err, STG_E_PROTOCOL, STG_ID_NOT_PROVEN, 0,
+				    "acknowledged, but re-reading does not show it");
 		if (!ran && !json_object_get(t->evidence, "acknowledged"))
 			stg_json_put_bool(t->evidence, "acknowledged", false);
 
@@ -410,7 +413,11 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 	struct worker *w = r->w;
 	struct stg_error err = { 0 };
 	STG_AUTO(turn_clear) struct turn t = {
-		.worker = w, .spec = spec, .n = n, .key = stg_json_str(spec, "key"), .what = stg_step_find(stg_json_str(spec, "step")),
+		.worker = w,
+		.spec = spec,
+		.n = n,
+		.key = stg_json_str(spec, "key"),
+		.what = stg_step_find(stg_json_str(spec, "step")),
 	};
 	t.evidence = json_object();
 	if (!t.what) {
@@ -429,12 +436,23 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 	if (!t.params)
 		return ends_failed(r, &t, &err);
 	t.timeout_ms = stg_json_int(spec, "timeout_ms", t.what->deadline_ms);
-	t.ctx = (struct stg_step_ctx){
-		.device = w->device, .host = &w->host, .job = &w->job, .params = t.params, .evidence = t.evidence,
-		.stop = w->stop, .arrival = &w->arrival, .key = t.key, .memory = w->memory,
-		.proven_before = json_object_get(w->job.proven, t.key), .begun_before = json_object_get(w->job.begun, t.key),
-		.identity = &w->identity, .values = t.values, .payload = &t.payload,
-		.waits = json_array_size(r->waits) > 0, .facts = t.what->reads_facts ? worker_facts(w) : w->facts,
+	t.ctx = (struct stg_step_ctx) {
+		.device = w->device,
+		.host = &w->host,
+		.job = &w->job,
+		.params = t.params,
+		.evidence = t.evidence,
+		.stop = w->stop,
+		.arrival = &w->arrival,
+		.key = t.key,
+		.memory = w->memory,
+		.proven_before = json_object_get(w->job.proven, t.key),
+		.begun_before = json_object_get(w->job.begun, t.key),
+		.identity = &w->identity,
+		.values = t.values,
+		.payload = &t.payload,
+		.waits = json_array_size(r->waits) > 0,
+		.facts = t.what->reads_facts ? worker_facts(w) : w->facts,
 	};
 	stg_copy(w->key, sizeof(w->key), t.key);
 	w->asked_person = 0;
@@ -453,10 +471,12 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 		return ends_done(r, &t, "proven");
 	if (t.what->destroys_data && (t.ctx.begun_before || t.ctx.proven_before)) {
 		/* it was sent once; whatever became of it, it is never sent again without a person */
-		const json_t *before = json_object_get(t.ctx.begun_before ? t.ctx.begun_before : t.ctx.proven_before, "asked");
+		const json_t *before =
+			json_object_get(t.ctx.begun_before ? t.ctx.begun_before : t.ctx.proven_before, "asked");
 		if (before)
 			json_object_set(t.evidence, "asked", (json_t *)(uintptr_t)before);
-		stg_fail_id(&err, STG_E_HOLD, STG_ID_ERASE_NOT_PROVEN, 0, "sent in an earlier attach, and the device does not show it");
+		stg_fail_id(&err, STG_E_HOLD, STG_ID_ERASE_NOT_PROVEN, 0,
+			    "sent in an earlier attach, and the device does not show it");
 		return ends_hold(r, &t, &err, "unknown");
 	}
 	return attempts(r, &t);

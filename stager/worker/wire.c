@@ -58,7 +58,8 @@ bool stg_job_from_json(const json_t *o, struct stg_job *ret, struct stg_error *e
 		return stg_while(err, "job");
 	j.id = stg_json_int(o, "id", 0);
 	j.attach = (uint64_t)stg_json_int(o, "attach", 0);
-	if (!take_text(o, "port", j.port, sizeof(j.port), err) || !take_text(o, "label", j.label, sizeof(j.label), err) ||
+	if (!take_text(o, "port", j.port, sizeof(j.port), err) ||
+	    !take_text(o, "label", j.label, sizeof(j.label), err) ||
 	    !take_text(o, "batch", j.batch, sizeof(j.batch), err) || !take_object(o, "blueprint", &j.blueprint, err) ||
 	    !take_object(o, "attributes", &j.attributes, err) || !take_object(o, "proven", &j.proven, err) ||
 	    !take_object(o, "begun", &j.begun, err) || !take_object(o, "values", &j.values, err))
@@ -86,7 +87,8 @@ void stg_job_hints(const json_t *rows, json_t **ret_proven, json_t **ret_begun)
 		const char *key = stg_json_str(row, "key"), *outcome = stg_json_str(row, "outcome");
 		json_t *evidence = json_object_get(row, "evidence"), *asked = json_object_get(row, "asked");
 		if (strcmp(outcome, "done") == 0 || strcmp(outcome, "proven") == 0) {
-			json_object_set_new(proven, key, json_is_object(evidence) ? json_incref(evidence) : json_object());
+			json_object_set_new(proven, key,
+					    json_is_object(evidence) ? json_incref(evidence) : json_object());
 			json_object_del(begun, key);
 		} else if (!*outcome || strcmp(outcome, "unknown") == 0 || strcmp(outcome, "interrupted") == 0) {
 			json_t *one = json_is_object(evidence) ? json_copy(evidence) : json_object();
@@ -125,9 +127,11 @@ bool stg_arrival_from_json(const json_t *o, struct stg_arrival *ret, struct stg_
 	struct stg_arrival a = { 0 };
 	if (!json_is_object(o))
 		return stg_fail(err, STG_E_PROTOCOL, 0, "an arrival that is not an object");
-	if (!take_text(o, "driver", a.driver, sizeof(a.driver), err) || !take_text(o, "port", a.port, sizeof(a.port), err) ||
+	if (!take_text(o, "driver", a.driver, sizeof(a.driver), err) ||
+	    !take_text(o, "port", a.port, sizeof(a.port), err) ||
 	    !take_text(o, "usb_serial", a.usb_serial, sizeof(a.usb_serial), err) ||
-	    !take_text(o, "udid", a.udid, sizeof(a.udid), err) || !take_text(o, "maker", a.maker, sizeof(a.maker), err) ||
+	    !take_text(o, "udid", a.udid, sizeof(a.udid), err) ||
+	    !take_text(o, "maker", a.maker, sizeof(a.maker), err) ||
 	    !take_text(o, "product", a.product, sizeof(a.product), err))
 		return stg_while(err, "arrival");
 	a.vid = (uint16_t)stg_json_int(o, "vid", 0);
