@@ -45,6 +45,8 @@ struct apple_device {
 	plist_t values;                  /* the default domain, as last read */
 	int64_t values_ms;               /* boot clock */
 	bool values_trusted;             /* read inside a session */
+	json_t *slow_facts;              /* what does not change while somebody looks: facts.c */
+	int64_t slow_facts_ms;
 
 	/* mcinstall.c */
 	struct apple_link *mcinstall;
@@ -127,6 +129,8 @@ bool apple_erase(struct stg_device *, bool keep_esim, struct stg_error *);
 /* ---- mcinstall.c ---- */
 /* The cloud configuration, a copy; *ret stays NULL when the device has none. Also settles dev->ours. */
 bool apple_cloud_configuration(struct apple_device *dev, plist_t *ret, struct stg_error *err);
+/* What is worth keeping of it: as JSON, the list of skipped panes as a number. New reference. */
+json_t *apple_cloud_json(plist_t cloud);
 /* Is our organisation's certificate among those that may supervise it? */
 bool apple_cloud_is_ours(struct apple_device *dev, plist_t cloud, bool *ret, struct stg_error *err);
 void apple_mcinstall_close(struct apple_device *dev);

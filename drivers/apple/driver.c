@@ -48,6 +48,7 @@ static void close_device(struct stg_device *base)
 	apple_plist_free_at(&dev->pair_ask);
 	apple_plist_free_at(&dev->pair_keep);
 	apple_plist_free_at(&dev->values);
+	json_decref(dev->slow_facts);
 	if (dev->handle)
 		idevice_free(dev->handle);
 	free(dev);

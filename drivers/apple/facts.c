@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <stager/clock.h>
 #include <stager/watch.h>
 
 #include "device.h"
 #include "models.h"
 
-#define FRESH_MS 2000     /* the default domain is not asked for twice in a row */
+#define FRESH_MS 2000           /* the default domain is not asked for twice in a row */
+#define SLOW_FACTS_MS 300000
 
 static void text_of(plist_t values, const char *key, char *ret, size_t size)
 {
@@ -160,33 +162,59 @@ static bool flag_of(plist_t value)
 	return b || n;
 }
 
-static bool put_session_facts(struct apple_device *dev, json_t *facts, struct stg_error *err)
+struct single {
+	const char *name, *domain, *key;
+	bool number;
+};
+
+static bool put_single(struct apple_device *dev, const struct single *s, json_t *facts, struct stg_error *err)
 {
-	static const struct {
-		const char *name, *domain, *key;
-		bool number;
-	} single[] = {
-		{ "supervised", "com.apple.mobile.chaperone", "DeviceIsChaperoned", false },
-		{ "setup_done", "com.apple.PurpleBuddy", "SetupDone", false },
+	STG_AUTO(apple_plist_free_at) plist_t value = NULL;
+	uint64_t n = 0;
+	if (!ask_value(dev, s->domain, s->key, &value, err))
+		return false;
+	if (!s->number && (apple_is(value, PLIST_BOOLEAN) || apple_is(value, PLIST_UINT))) {
+		stg_json_put_bool(facts, s->name, flag_of(value));
+	} else if (s->number && apple_is(value, PLIST_UINT)) {
+		plist_get_uint_val(value, &n);
+		stg_json_put_int(facts, s->name, (int64_t)n);
+	}
+	return true;
+}
+
+/* Disk space costs a real device seconds, and none of these changes under our hands within minutes. */
+static bool put_slow_facts(struct apple_device *dev, json_t *facts, struct stg_error *err)
+{
+	static const struct single slow[] = {
 		{ "find_my", "com.apple.fmip", "IsAssociated", false },
 		{ "capacity_bytes", "com.apple.disk_usage", "TotalDiskCapacity", true },
 		{ "free_bytes", "com.apple.disk_usage", "AmountDataAvailable", true },
 	};
-	for (size_t i = 0; i < STG_ARRAY_LEN(single); i++) {
-		STG_AUTO(apple_plist_free_at) plist_t value = NULL;
-		uint64_t n = 0;
-		if (!ask_value(dev, single[i].domain, single[i].key, &value, err))
-			return false;
-		if (!single[i].number && (apple_is(value, PLIST_BOOLEAN) || apple_is(value, PLIST_UINT))) {
-			stg_json_put_bool(facts, single[i].name, flag_of(value));
-		} else if (single[i].number && apple_is(value, PLIST_UINT)) {
-			plist_get_uint_val(value, &n);
-			stg_json_put_int(facts, single[i].name, (int64_t)n);
-		}
+	if (!dev->slow_facts || stg_boot_ms() - dev->slow_facts_ms > SLOW_FACTS_MS) {
+		json_decref(dev->slow_facts);
+		dev->slow_facts = NULL;
+		STG_AUTO(stg_json_free_at) json_t *fresh = json_object();
+		for (size_t i = 0; i < STG_ARRAY_LEN(slow); i++)
+			if (!put_single(dev, &slow[i], fresh, err))
+				return false;
+		dev->slow_facts = stg_steal(fresh);
+		dev->slow_facts_ms = stg_boot_ms();
 	}
+	return json_object_update(facts, dev->slow_facts) == 0 || stg_fail(err, STG_E_NOMEM, 0, "facts");
+}
+
+static bool put_session_facts(struct apple_device *dev, json_t *facts, struct stg_error *err)
+{
+	static const struct single quick[] = {
+		{ "supervised", "com.apple.mobile.chaperone", "DeviceIsChaperoned", false },
+		{ "setup_done", "com.apple.PurpleBuddy", "SetupDone", false },
+	};
 	STG_AUTO(apple_plist_free_at) plist_t battery = NULL;
 	STG_AUTO(apple_plist_free_at) plist_t words = NULL;
-	if (!ask_value(dev, "com.apple.mobile.battery", NULL, &battery, err) ||
+	for (size_t i = 0; i < STG_ARRAY_LEN(quick); i++)
+		if (!put_single(dev, &quick[i], facts, err))
+			return false;
+	if (!put_slow_facts(dev, facts, err) || !ask_value(dev, "com.apple.mobile.battery", NULL, &battery, err) ||
 	    !ask_value(dev, "com.apple.international", NULL, &words, err))
 		return false;
 	put_number(facts, "battery_percent", battery, "BatteryCurrentCapacity");
@@ -222,8 +250,7 @@ static bool put_configuration(struct apple_device *dev, json_t *facts, struct st
 		stg_json_put_bool(facts, "supervised", apple_true(cloud, "IsSupervised"));
 	if (*apple_str(cloud, "ConfigurationURL") || *apple_str(cloud, "ConfigurationWebURL"))
 		stg_json_put_bool(facts, "mdm_configured", true);
-	json_t *all = apple_json(cloud);
-	stg_json_put_new(facts, "cloud_config", all);
+	stg_json_put_new(facts, "cloud_config", apple_cloud_json(cloud));
 	return true;
 }
 

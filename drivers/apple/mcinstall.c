@@ -125,6 +125,15 @@ bool apple_cloud_is_ours(struct apple_device *dev, plist_t cloud, bool *ret, str
 	return true;
 }
 
+json_t *apple_cloud_json(plist_t cloud)
+{
+	json_t *j = apple_json(cloud);
+	json_t *skip = json_object_get(j, "SkipSetup");
+	if (json_is_array(skip))
+		stg_json_put_int(j, "SkipSetup", (int64_t)json_array_size(skip));
+	return j;
+}
+
 bool apple_cloud_configuration(struct apple_device *dev, plist_t *ret, struct stg_error *err)
 {
 	STG_AUTO(apple_plist_free_at) plist_t ask = apple_mcinstall_request("GetCloudConfiguration");

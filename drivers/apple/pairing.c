@@ -15,6 +15,7 @@
 #include "device.h"
 
 #define CHALLENGE_MAX 64
+#define VALUES_AGE_MS 300000     /* an address that never changes */
 
 static void put_record_parts(plist_t to, const struct stg_host_identity *who, struct stg_bytes device_certificate)
 {
@@ -55,9 +56,8 @@ static bool prepare_attempt(struct apple_device *dev, struct stg_error *err)
 	apple_put_data(dev->pair_keep, "HostPrivateKey", stg_secret_reveal(&who.host_key));
 	apple_put_data(dev->pair_keep, "RootPrivateKey", stg_secret_reveal(&who.root_key));
 	apple_put_str(dev->pair_keep, "UDID", dev->udid);
-	STG_AUTO(apple_plist_free_at) plist_t wifi = apple_value(dev, APPLE_PLAIN, NULL, "WiFiAddress", NULL);
-	const char *mac = apple_is(wifi, PLIST_STRING) ? plist_get_string_ptr(wifi, NULL) : NULL;
-	if (mac)
+	const char *mac = apple_str(apple_values(dev, VALUES_AGE_MS, NULL), "WiFiAddress");
+	if (*mac)
 		apple_put_str(dev->pair_keep, "WiFiMACAddress", mac);
 	return true;
 }

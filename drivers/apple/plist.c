@@ -16,6 +16,7 @@
 #include "plist.h"
 
 #define JSON_DEPTH 16
+#define DATA_SHOWN_MAX 64
 #define SECONDS_1970_TO_2001 978307200
 
 plist_t apple_plist_read(struct stg_bytes in, const struct stg_plist_limits *limits, struct stg_error *err)
@@ -179,7 +180,12 @@ static json_t *json_of(plist_t node, int depth)
 	case PLIST_DATA: {
 		uint64_t len = 0;
 		const char *d = plist_get_data_ptr(node, &len);
-		STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(2u << 20);
+		if (len > DATA_SHOWN_MAX) {
+			char hash[8 + 65] = "sha256:";
+			stg_sha256_hex(stg_bytes(d, (size_t)len), hash + 7);
+			return json_string(hash);
+		}
+		STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(4 * DATA_SHOWN_MAX);
 		if (!stg_base64(stg_bytes(d, (size_t)len), &text, NULL))
 			return json_null();
 		return json_string(stg_buf_str(&text));

@@ -38,7 +38,8 @@ void apple_put_data(plist_t dict, const char *key, struct stg_bytes value);
 void apple_put_bool(plist_t dict, const char *key, bool value);
 void apple_put_uint(plist_t dict, const char *key, uint64_t value);
 
-/* As JSON for the inventory: data as base64, dates as RFC 3339, strings made printable. New reference. */
+/* As JSON for the inventory: short data as base64, longer data (certificates) as "sha256:...", dates as RFC 3339, strings
+ * made printable. New reference. */
 json_t *apple_json(plist_t node);
 
 #endif

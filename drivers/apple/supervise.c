@@ -120,7 +120,7 @@ static bool look(struct apple_device *dev, const struct stg_supervision *what, e
 	*ret_standing = standing(dev, *ret_cloud, what);
 	if (ret_read) {
 		json_decref(*ret_read);
-		*ret_read = *ret_cloud ? apple_json(*ret_cloud) : json_object();
+		*ret_read = *ret_cloud ? apple_cloud_json(*ret_cloud) : json_object();
 	}
 	return true;
 }
