@@ -333,6 +333,30 @@ static void jobs_and_arrivals_survive_the_wire(void **state)
 	assert_false(stg_job_from_json(wrong, &j, &err));
 }
 
+static void what_was_begun_stays_begun_until_the_device_shows_it(void **state)
+{
+	(void)state;
+	json_t *proven = NULL, *begun = NULL;
+	STG_AUTO(stg_json_free_at) json_t *rows = json_pack(
+		"[{s:s, s:s, s:{s:b}}, {s:s, s:s, s:{s:{s:i}}}, {s:s, s:s}, {s:s, s:{s:i}}, {s:s, s:s, s:{}}, {s:s, s:s, s:{}}, {s:s, s:s}]",
+		"key", "01-a", "outcome", "done", "evidence", "reread", 1,
+		"key", "02-erase", "outcome", "unknown", "evidence", "asked", "attach", 7,
+		"key", "02-erase", "outcome", "failed",
+		"key", "03-open", "asked", "x", 1,
+		"key", "04-b", "outcome", "interrupted", "evidence",
+		"key", "04-b", "outcome", "proven", "evidence",
+		"key", "01-a", "outcome", "failed");
+	assert_non_null(rows);
+	stg_job_hints(rows, &proven, &begun);
+	assert_null(json_object_get(proven, "01-a"));          /* it failed later: nothing of it counts */
+	assert_int_equal(stg_json_int(json_object_get(json_object_get(begun, "02-erase"), "asked"), "attach", 0), 7);
+	assert_int_equal(stg_json_int(json_object_get(json_object_get(begun, "03-open"), "asked"), "x", 0), 1);
+	assert_non_null(json_object_get(proven, "04-b"));
+	assert_null(json_object_get(begun, "04-b"));
+	json_decref(proven);
+	json_decref(begun);
+}
+
 #ifndef STG_SANITIZED
 /* A driver whose open() tries what a taken-over worker would try; the error says what was possible. */
 static struct stg_device *burglar(const struct stg_arrival *a, const struct stg_host *h, struct stg_stop *stop, struct stg_error *err)
@@ -436,6 +460,7 @@ int main(void)
 		cmocka_unit_test(without_a_station_it_leaves_and_touches_nothing_more),
 		cmocka_unit_test(a_first_message_of_another_version_is_refused),
 		cmocka_unit_test(jobs_and_arrivals_survive_the_wire),
+		cmocka_unit_test(what_was_begun_stays_begun_until_the_device_shows_it),
 #ifndef STG_SANITIZED
 		cmocka_unit_test(a_taken_over_worker_can_speak_to_its_cable_and_nothing_else),
 #endif
