@@ -17,6 +17,8 @@
 #include <stager/registry.h>
 #include <stager/text.h>
 
+#include "cmd/_manual.h"
+
 static const struct stg_cmd *find(const char *name)
 {
 	for (const struct stg_cmd *const *c = stg_cmds; *c; c++)
@@ -110,6 +112,17 @@ int main(int argc, char **argv)
 	if (c.argc && strcmp(rest[0], "help") == 0) {
 		if (c.argc == 1) {
 			help(stdout);
+			return 0;
+		}
+		if (strcmp(rest[1], "--completion") == 0) {
+			manual_completion();
+			return 0;
+		}
+		if (strcmp(rest[1], "--man") == 0) {
+			const struct stg_cmd *of = c.argc > 2 ? find(rest[2]) : NULL;
+			if (c.argc > 2 && !of)
+				return 2;
+			manual_page(of);
 			return 0;
 		}
 		memmove(rest, rest + 1, (size_t)c.argc-- * sizeof(*rest));

@@ -25,6 +25,18 @@ static void day(int64_t wall_ms, char ret[32])
 		strftime(ret, 32, "%Y-%m-%d", &tm);
 }
 
+static const char *batch_word(const char *state)
+{
+	static const char *const words[][2] = {
+		{ "imported", N_("imported") }, { "started", N_("started") }, { "paused", N_("paused") }, { "reopened", N_("open again") },
+		{ "closed", N_("finished") },
+	};
+	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++)
+		if (strcmp(words[i][0], state) == 0)
+			return _(words[i][1]);
+	return state;
+}
+
 static void batches(const json_t *list)
 {
 	size_t i;
@@ -34,7 +46,7 @@ static void batches(const json_t *list)
 	json_array_foreach(list, i, b) {
 		const json_t *n = json_object_get(b, "balance");
 		printf(_("Batch    %s (%s): %lld of %lld staged, %lld running, %lld waiting, %lld on hold, %lld failed\n"), stg_json_str(b, "name"),
-		       _(stg_json_str(b, "state")), (long long)stg_json_int(n, "staged", 0), (long long)stg_json_int(n, "expected", 0),
+		       batch_word(stg_json_str(b, "state")), (long long)stg_json_int(n, "staged", 0), (long long)stg_json_int(n, "expected", 0),
 		       (long long)stg_json_int(n, "running", 0), (long long)stg_json_int(n, "waiting", 0), (long long)stg_json_int(n, "hold", 0),
 		       (long long)stg_json_int(n, "failed", 0));
 	}

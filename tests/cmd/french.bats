@@ -1,0 +1,43 @@
+#!/usr/bin/env bats
+# French and English: nothing is half translated, and what stands on the board is short.
+
+load lib.bash
+
+setup() { desk; }
+teardown() { desk_away; }
+
+@test "no word of the sources lacks its French" {
+	command -v msgcmp >/dev/null || skip "no gettext"
+	find "$TOP/stager" "$TOP/drivers" "$TOP/profiles" -name '*.c' -not -path '*/drivers/virtual/*' |
+		xgettext --from-code=UTF-8 --keyword=_ --keyword=N_ -f - -o "$DESK/stager.pot"
+	msgcmp "$TOP/po/fr.po" "$DESK/stager.pot"
+	msgfmt --check -o /dev/null "$TOP/po/fr.po"
+}
+
+@test "every error has its sentence and its act in both languages, short enough for the board" {
+	stager explain --json
+	is_status 0
+	[ "$(jq -r 'select(.code) | .code' <<<"$output" | wc -l)" -gt 100 ]
+	run jq -r 'select(.code) | select([.sentence_en, .act_en, .sentence_fr, .act_fr] | any(. == null or . == "")) | .code' <<<"$output"
+	[ -z "$output" ] || { echo "a text is missing: $output"; false; }
+}
+
+@test "the first clause of an error is at most nine words" {
+	stager explain --json
+	run jq -r 'select(.code) | .code as $c | (.sentence_en, .sentence_fr) | select(split("[.;:?!]"; "")[0] | [splits(" +")] | map(select(test("\\w"))) | length > 9) | "\($c) \(.)"' <<<"$output"
+	[ -z "$output" ] || { echo "$output"; false; }
+}
+
+@test "a person is answered in the language asked for, a program in English" {
+	stager --lang fr
+	is_status 0
+	[[ "$output" == *"Lot      aucun"* ]]
+	stager --lang en
+	[[ "$output" == *"Batch    none"* ]]
+	LC_ALL= LANG=fr_FR.UTF-8 stager --quiet
+	[[ "$output" == *"Lot      aucun"* ]]
+	stager --lang fr blueprint check nosuch
+	[[ "$stderr" == *"Aucun"* || "$stderr" == *"Il n"* ]] || { echo "$stderr"; false; }
+	stager --lang fr --json blueprint check nosuch
+	[[ "$(jq -r .error <<<"$output")" == *"blueprint"* ]]
+}
