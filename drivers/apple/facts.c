@@ -239,10 +239,10 @@ static bool put_configuration(struct apple_device *dev, json_t *facts, struct st
 	}
 	stg_json_put_bool(facts, "ours", dev->ours == APPLE_OURS_YES);
 	if (!cloud) {
-		stg_json_put_bool(facts, "configured", false);
+		stg_json_put_bool(facts, "cloud_configured", false);
 		return true;
 	}
-	stg_json_put_bool(facts, "configured", true);
+	stg_json_put_bool(facts, "cloud_configured", true);
 	put_text(facts, "supervised_by", cloud, "OrganizationName");
 	put_flag(facts, "allow_pairing", cloud, "AllowPairing");
 	/* the word of the configuration itself, where the cheap test had nothing to say */
