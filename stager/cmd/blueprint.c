@@ -30,8 +30,9 @@ static void say_shown(const struct stg_cmd_ctx *c, const json_t *in, const json_
 		return;
 	}
 	printf("%s: %s\n", stg_json_str(ret, "name"), stg_json_str(ret, "about"));
-	json_array_foreach(json_object_get(ret, "words"), i, one)
+	json_array_foreach(json_object_get(ret, "words"), i, one) {
 		printf("%s %s\n", stg_json_bool(one, "destroys_data", false) ? "  !" : "  -", stg_json_str(one, text));
+	}
 }
 
 static void say_checked(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
@@ -43,8 +44,9 @@ static void say_checked(const struct stg_cmd_ctx *c, const json_t *in, const jso
 	printf(_("%s: right, %lld steps%s"), stg_json_str(ret, "name"), (long long)stg_json_int(ret, "steps", 0),
 	       stg_json_bool(ret, "erases", false) ? _(", ERASES") : "");
 	putchar('\n');
-	json_array_foreach(json_object_get(ret, "warnings"), i, one)
+	json_array_foreach(json_object_get(ret, "warnings"), i, one) {
 		printf("  ! %s\n", json_string_value(one));
+	}
 }
 
 static void say_tried(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
@@ -53,13 +55,15 @@ static void say_tried(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	json_t *one;
 	(void)c;
 	(void)in;
-	json_array_foreach(json_object_get(ret, "steps"), i, one) printf(
-		"  %-8s %-34s %s\n", stg_json_str(one, "verdict"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+	json_array_foreach(json_object_get(ret, "steps"), i, one) {
+		printf("  %-8s %-34s %s\n", stg_json_str(one, "verdict"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+	}
 	if (!json_object_get(ret, "problems"))
 		return;
-	json_array_foreach(json_object_get(ret, "problems"), i, one)
+	json_array_foreach(json_object_get(ret, "problems"), i, one) {
 		printf(_("line %lld, %s: %s: %s\n"), (long long)stg_json_int(one, "line", 0),
 		       stg_json_str(one, "serial"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+	}
 	printf(_("%lld lines, %zu problems\n"), (long long)stg_json_int(ret, "lines", 0),
 	       json_array_size(json_object_get(ret, "problems")));
 }
@@ -85,10 +89,11 @@ static void say_steps(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	(void)in;
 	json_array_foreach(json_object_get(ret, "steps"), i, step) {
 		printf("%s - %s\n", stg_json_str(step, "step"), stg_json_str(step, "about"));
-		json_array_foreach(json_object_get(step, "params"), k, p)
+		json_array_foreach(json_object_get(step, "params"), k, p) {
 			printf("    %-16s %s%s%s%s: %s\n", stg_json_str(p, "name"), stg_json_str(p, "kind"),
 			       *stg_json_str(p, "values") ? " " : "", stg_json_str(p, "values"),
 			       stg_json_bool(p, "required", false) ? " *" : "", stg_json_str(p, "about"));
+		}
 	}
 }
 

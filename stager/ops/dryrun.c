@@ -23,7 +23,7 @@
 struct trial {
 	struct stg_op_ctx *op;
 	json_t *blueprint, *profiles, *common;  /* common: organisation and the names of secrets */
-	const struct stg_identity *who;
+	struct stg_identity who;
 	const json_t *facts, *attributes;       /* facts NULL: never seen */
 	const char *batch;
 };
@@ -48,7 +48,7 @@ static void nobody(void *ctx, enum stg_ask what)
 static json_t *try_require(const struct trial *t, const json_t *step, const json_t *params)
 {
 	struct stg_error why = { 0 };
-	struct stg_identity who = *t->who;
+	struct stg_identity who = t->who;
 	struct stg_job job = { .identity = who, .attributes = (json_t *)(uintptr_t)t->attributes };
 	const struct stg_host host = { .ask_person = nobody };
 	STG_AUTO(stg_json_free_at) json_t *evidence = json_object();
@@ -67,7 +67,7 @@ static json_t *try_require(const struct trial *t, const json_t *step, const json
 
 static json_t *values_for(const struct trial *t)
 {
-	json_t *v = stg_variables_of(t->who, t->batch, t->attributes, t->blueprint);
+	json_t *v = stg_variables_of(&t->who, t->batch, t->attributes, t->blueprint);
 	json_object_update_missing(v, t->common);
 	return v;
 }
@@ -87,12 +87,12 @@ static bool try_profile(const struct trial *t, bool certificate, const json_t *p
 	if (certificate) {
 		/* a place is kept for the certificate that will be made then */
 		STG_AUTO(stg_json_free_at) json_t *issuers = json_array();
-		return stg_profile_with_identity(name, stg_buf_view(&bytes), values, t->who->unit,
+		return stg_profile_with_identity(name, stg_buf_view(&bytes), values, t->who.unit,
 						 stg_bytes_str("later"), stg_bytes_str("later"), issuers, NULL, &p,
 						 err);
 	}
 	return stg_profile_fill(name, stg_buf_view(&bytes), stg_json_bool(pinned, "template", false) ? values : NULL,
-				t->who->unit, &p, err);
+				t->who.unit, &p, err);
 }
 
 static bool depends_on_facts(const json_t *when)
@@ -185,7 +185,7 @@ static bool try_device(struct trial *t, const char *serial, json_t *out, struct 
 		? json_deep_copy(json_object_get(device, "facts")) : json_object();
 	STG_AUTO(stg_json_free_at) json_t *names = stg_identity_json(&who);
 	json_object_update_missing(facts, names);
-	t->who = &who;
+	t->who = who;
 	t->attributes = attributes;
 	t->facts = facts;
 	t->batch = stg_json_str(row, "batch");
@@ -219,7 +219,7 @@ static bool try_order(struct trial *t, const char *batch, json_t *out, struct st
 		lines++;
 		stg_copy(who.serial, sizeof(who.serial), stg_json_str_or(row, "serial", "?"));
 		STG_AUTO(stg_json_free_at) json_t *attributes = attributes_of(row);
-		t->who = &who;
+		t->who = who;
 		t->attributes = attributes;
 		t->facts = NULL;
 		t->batch = batch;
