@@ -118,6 +118,21 @@ static bool import(struct stg_bytes identity, struct stg_bytes key_file, const c
 	return stg_org_import(keys, details, identity, key_file, &p, row, sealed, err);
 }
 
+/* The file is read and its key fits: only then the (missing) name is looked at. Making the organisation's own keys is
+ * slow, so most forms are judged this way and a few go all the way. */
+static bool is_readable(struct stg_bytes identity, struct stg_bytes key_file, const char *password, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *details = json_object();
+	STG_AUTO(stg_secret_clear) struct stg_secret p = { 0 };
+	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20);
+	json_t *row = NULL;
+	*err = (struct stg_error){ 0 };
+	if (password)
+		assert_true(stg_secret_set(&p, stg_bytes_str(password), NULL));
+	assert_false(stg_org_import(keys, details, identity, key_file, &p, &row, &sealed, err));
+	return err->id == STG_ID_ORG_DETAILS;
+}
+
 /* The imported identity signs, and devices that know the old certificate accept it. */
 static void works(const json_t *row, struct stg_bytes sealed)
 {
@@ -157,14 +172,13 @@ static void a_wrong_password_and_an_unknown_algorithm_are_told_apart(void **stat
 		assert_null(strstr(err.msg, "MARKED"));
 		assert_false(import(stg_buf_view(&file), stg_bytes_str(""), NULL, &row, &sealed, &err));
 		assert_int_equal(err.id, STG_ID_P12_PASSWORD);
-		bool is_read = import(stg_buf_view(&file), stg_bytes_str(""), PASSWORD, &row, &sealed, &err);
-		if (!kinds[i].is_read) {
-			assert_false(is_read);
-			assert_int_equal(err.id, STG_ID_P12_ALGORITHM);
-			continue;
-		}
-		if (!is_read)
+		bool is_read = is_readable(stg_buf_view(&file), stg_bytes_str(""), PASSWORD, &err);
+		if (is_read != kinds[i].is_read || (!is_read && err.id != STG_ID_P12_ALGORITHM))
 			fail_msg("kind %zu: %s", i, err.msg);
+		if (i != 1)
+			continue;
+		if (!import(stg_buf_view(&file), stg_bytes_str(""), PASSWORD, &row, &sealed, &err))
+			fail_msg("%s", err.msg);
 		works(row, stg_buf_view(&sealed));
 		assert_string_equal(stg_json_str(row, "kind"), "imported");
 	}
@@ -185,10 +199,9 @@ static void an_empty_password_is_one_too(void **state)
 {
 	(void)state;
 	struct stg_error err;
-	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(65536), sealed = STG_BUF(1 << 20);
-	STG_AUTO(stg_json_free_at) json_t *row = NULL;
+	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(65536);
 	p12(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, NID_pbe_WithSHA1And3_Key_TripleDES_CBC, true, key, cert, "", &file);
-	if (!import(stg_buf_view(&file), stg_bytes_str(""), NULL, &row, &sealed, &err))
+	if (!is_readable(stg_buf_view(&file), stg_bytes_str(""), NULL, &err))
 		fail_msg("%s", err.msg);
 }
 
@@ -293,25 +306,38 @@ static void pairs_in_every_form_people_have_are_taken(void **state)
 		{ stg_buf_view(&cert_der), stg_buf_view(&pkcs8), NULL },   { stg_buf_view(&cert_pem), stg_buf_view(&locked), PASSWORD },
 		{ stg_buf_view(&cert_der), stg_buf_view(&locked_der), PASSWORD }, { stg_buf_view(&both), stg_bytes_str(""), NULL } };
 	for (size_t i = 0; i < STG_ARRAY_LEN(ways); i++) {
-		STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20);
-		STG_AUTO(stg_json_free_at) json_t *row = NULL;
-		if (!import(ways[i].cert, ways[i].key, ways[i].password, &row, &sealed, &err))
+		if (!is_readable(ways[i].cert, ways[i].key, ways[i].password, &err))
 			fail_msg("way %zu: %s", i, err.msg);
-		works(row, stg_buf_view(&sealed));
 	}
+	/* and the other way round */
+	assert_true(is_readable(stg_buf_view(&key_der), stg_buf_view(&cert_der), NULL, &err));
 	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20);
-	json_t *row = NULL;
-	assert_false(import(stg_buf_view(&cert_pem), stg_buf_view(&locked), "MARKED-wrong", &row, &sealed, &err));
+	STG_AUTO(stg_json_free_at) json_t *row = NULL;
+	assert_true(import(stg_buf_view(&cert_der), stg_buf_view(&key_der), NULL, &row, &sealed, &err));
+	works(row, stg_buf_view(&sealed));
+	json_t *none = NULL;
+	assert_false(import(stg_buf_view(&cert_pem), stg_buf_view(&locked), "MARKED-wrong", &none, &sealed, &err));
 	assert_int_equal(err.id, STG_ID_P12_PASSWORD);
 }
 
 /* ---- backup ---- */
 
-static void make(json_t **row, struct stg_buf *sealed)
+/* One organisation for all tests, another one as its twin. */
+static void give(bool twin, json_t **row, struct stg_buf *sealed)
 {
+	static json_t *rows[2];
+	static struct stg_buf blobs[2] = { { .max = 1 << 20 }, { .max = 1 << 20 } };
 	struct stg_error err = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *d = json_pack("{s:s}", "name", "Clinique");
-	assert_true(stg_org_make(keys, d, row, sealed, &err));
+	if (!rows[twin])
+		assert_true(stg_org_make(keys, d, &rows[twin], &blobs[twin], &err));
+	*row = json_deep_copy(rows[twin]);
+	assert_true(stg_buf_add(sealed, blobs[twin].data, blobs[twin].len, &err));
+}
+
+static void make(json_t **row, struct stg_buf *sealed)
+{
+	give(false, row, sealed);
 }
 
 static struct stg_secret words(const char *text)
@@ -393,7 +419,7 @@ static void a_backup_of_something_else_is_not_called_verified(void **state)
 	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20), file = STG_BUF(1 << 20), twin_sealed = STG_BUF(1 << 20);
 	STG_AUTO(stg_secret_clear) struct stg_secret right = words(PASSPHRASE);
 	make(&row, &sealed);
-	make(&twin, &twin_sealed);
+	give(true, &twin, &twin_sealed);
 	assert_true(stg_org_backup(keys, row, stg_buf_view(&sealed), &right, &file, &err));
 	assert_false(stg_org_backup_verify(keys, twin, stg_buf_view(&twin_sealed), stg_buf_view(&file), &right, &err));
 	assert_int_equal(err.id, STG_ID_BACKUP_DAMAGED);
