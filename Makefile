@@ -121,7 +121,7 @@ peers: build deps-check $(B)/bench-keys/63.pem ## Debian's tools and go-ios agai
 bench: build $(B)/bench-keys/63.pem         ## speed and memory, with peers beside, into build/bench.json
 	$(Q)sh tests/bench/run.sh $(B)
 lint:                  ## static analysis
-	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem \
+	$(Q)cppcheck --quiet --library=tests/cppcheck.cfg --std=c11 --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem \
 		--error-exitcode=1 -j2 -Iinclude -I$(B)/gen -D_GNU_SOURCE stager drivers profiles
 	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang EXTRA=-Werror build
 FUZZ_SECONDS ?= 10
