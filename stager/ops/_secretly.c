@@ -36,14 +36,15 @@ bool ops_audit(struct stg_op_ctx *c, const char *verb, const char *object, json_
 	return stg_store_audit(c->store, entry, err);
 }
 
-bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, struct stg_buf *ret, struct stg_error *err)
+bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err)
 {
 	if (i >= c->n_fds || c->fds[i] < 0)
 		return stg_fail(err, STG_E_USAGE, 0, "%s: no file was given", what);
 	struct stg_error why = { 0 };
 	if (stg_file_read_fd(c->fds[i], ret, &why))
 		return true;
-	return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", what, why.msg);
+	enum stg_id id = why.code == STG_E_PROTOCOL ? too_large : STG_ID_FILE_UNREADABLE;
+	return stg_fail_id(err, STG_E_INPUT, id, why.origin, "%s: %s", what, why.msg);
 }
 
 bool ops_write(int fd, struct stg_bytes what, struct stg_error *err)

@@ -4,14 +4,15 @@
 #ifndef STAGER_OPS_SECRETLY_H
 #define STAGER_OPS_SECRETLY_H
 
+#include <stager/error.h>
 #include <stager/op.h>
 
 /* A text of the request as a secret. STG_E_USAGE when it is absent or longer than `most` bytes; the error names the key only. */
 bool ops_secret(const json_t *in, const char *key, size_t most, struct stg_secret *ret, struct stg_error *err);
 /* One audit row of a finished act; it commits with the act or not at all. `detail` is taken, may be NULL. */
 bool ops_audit(struct stg_op_ctx *c, const char *verb, const char *object, json_t *detail, struct stg_error *err);
-/* The file given as descriptor i, whole. `what` names it in errors. */
-bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, struct stg_buf *ret, struct stg_error *err);
+/* The file given as descriptor i, whole. `what` names it in errors, `too_large` is what a person reads of a file over the ceiling. */
+bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err);
 /* Writes to a file the person opened and syncs it; on failure it is left empty. */
 bool ops_write(int fd, struct stg_bytes what, struct stg_error *err);
 /* The organisation named in `in` under "org" or "name", else the default one; STG_ID_NO_ORGANISATION. */

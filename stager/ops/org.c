@@ -100,8 +100,8 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	STG_AUTO(stg_secret_clear) struct stg_secret password = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row = NULL;
 	bool has_password = json_string_length(json_object_get(in, "password")) > 0, has_key = c->n_fds > 1 && c->fds[1] >= 0;
-	return is_free(c, stg_json_str(in, "name"), err) && stg_store_clock_ok(c->store, err) && ops_file(c, 0, "identity", &identity, err) &&
-	       (!has_key || ops_file(c, 1, "key", &key, err)) && (!has_password || ops_secret(in, "password", PASSPHRASE_MAX, &password, err)) &&
+	return is_free(c, stg_json_str(in, "name"), err) && stg_store_clock_ok(c->store, err) && ops_file(c, 0, "identity", STG_ID_IDENTITY_FILE, &identity, err) &&
+	       (!has_key || ops_file(c, 1, "key", STG_ID_IDENTITY_FILE, &key, err)) && (!has_password || ops_secret(in, "password", PASSPHRASE_MAX, &password, err)) &&
 	       stg_org_import(c->keys, in, stg_buf_view(&identity), stg_buf_view(&key), &password, &row, &sealed, err) &&
 	       keep(c, row, stg_buf_view(&sealed), "org.import", ret, err);
 }
@@ -201,7 +201,7 @@ static bool restore(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(SEALED_MAX), file = STG_BUF(FILE_MAX);
 	STG_AUTO(stg_secret_clear) struct stg_secret passphrase = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row = NULL;
-	if (!ops_file(c, 0, "backup", &file, err) || !ops_secret(in, "passphrase", PASSPHRASE_MAX, &passphrase, err) ||
+	if (!ops_file(c, 0, "backup", STG_ID_BACKUP_DAMAGED, &file, err) || !ops_secret(in, "passphrase", PASSPHRASE_MAX, &passphrase, err) ||
 	    !stg_org_restore(c->keys, stg_buf_view(&file), &passphrase, &row, &sealed, err))
 		return false;
 	/* over the same organisation it mends lost keys; over another of that name it would strand its devices */

@@ -43,7 +43,7 @@ static bool the_file(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret
 	if (*name)
 		return by_name(c, name, ret, ret_path, size, err);
 	stg_copy(ret_path, size, stg_json_str_or(in, "file", "profile"));
-	return ops_file(c, 0, ret_path, ret, err);
+	return ops_file(c, 0, ret_path, STG_ID_PROFILE_TOO_LARGE, ret, err);
 }
 
 static bool lint(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)

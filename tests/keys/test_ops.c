@@ -246,6 +246,12 @@ static void a_profile_is_shown_in_words_of_both_languages(void **state)
 	json_t *ret;
 	refused(stg_ops_profile, "profile.show", json_pack("{s:s}", "profile", "no-such"), -1, STG_ID_PROFILE_UNKNOWN);
 	refused(stg_ops_profile, "profile.lint", json_object(), -1, STG_ID_NONE);
+	char path[300];
+	int huge = a_file(path, sizeof(path), "huge");
+	assert_int_equal(ftruncate(huge, 50 << 20), 0);
+	refused(stg_ops_profile, "profile.lint", json_pack("{s:s}", "file", "huge"), huge, STG_ID_PROFILE_TOO_LARGE);
+	close(huge);
+	unlink(path);
 	good(stg_ops_profile, "profile.show", json_pack("{s:s,s:s}", "profile", "wifi-eap-tls", "lang", "en"), -1, -1, &ret);
 	char *text = stg_json_text(json_object_get(ret, "words"));
 	assert_non_null(strstr(text, "Joins the Wi-Fi network {{wifi_ssid}} with a certificate."));
