@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stager/clock.h>
 #include <stager/ids.h>
 
 #include "station_i.h"
@@ -159,5 +160,8 @@ void cache_reload(struct stg_station *s)
 
 bool window_open(const struct stg_station *s)
 {
-	return strcmp(stg_json_str_or(s->cache.settings, "window", "open"), "closed") != 0;
+	int64_t until_ms = strtoll(stg_json_str(s->cache.settings, "window_until"), NULL, 10);
+	if (strcmp(stg_json_str_or(s->cache.settings, "window", "open"), "closed") == 0)
+		return false;
+	return until_ms == 0 || stg_wall_ms() < until_ms;
 }
