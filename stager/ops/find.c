@@ -15,6 +15,8 @@
  */
 #include <stager/op.h>
 
+#define CENSUS_MAX 5000            /* rows one message holds; the summary counts all (of the first 100,000) */
+
 static bool find(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	json_t *found = stg_store_find(c->store, stg_json_str(in, "text"), stg_json_int(in, "limit", 100), err);
@@ -38,15 +40,18 @@ static bool census(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	int64_t since = stg_json_int(in, "since_ms", 0);
 	json_t *devices = json_array(), *models = json_object(), *systems = json_object(), *one;
 	size_t i;
+	int64_t seen = 0;
 	json_array_foreach(all, i, one) {
 		/* what was only typed in was never seen */
 		if (strcmp(stg_json_str(one, "family"), "scan") == 0 || stg_json_int(one, "last_seen_ms", 0) < since)
 			continue;
+		seen++;
 		count(models, stg_json_str_or(one, "model_name", stg_json_str(one, "model")));
 		count(systems, stg_json_str(one, "os_version"));
-		json_array_append(devices, one);
+		if (json_array_size(devices) < CENSUS_MAX)
+			json_array_append(devices, one);
 	}
-	*ret = json_pack("{s:i,s:{s:I,s:o,s:o}}", "v", 1, "summary", "devices", (json_int_t)json_array_size(devices), "by_model", models, "by_os", systems);
+	*ret = json_pack("{s:i,s:{s:I,s:o,s:o}}", "v", 1, "summary", "devices", (json_int_t)seen, "by_model", models, "by_os", systems);
 	stg_json_put_new(*ret, "devices", devices);
 	return true;
 }

@@ -6,7 +6,7 @@
  * Called: as operations.
  * Thread: the recorder's.
  *
- *   inventory.list    {"query","limit"} -> {"v":1,"devices":[{family,unit,serial,udid,imei,imei2,meid,model,model_name,hardware,device_class,
+ *   inventory.list    {"query","limit"} (at most 5000) -> {"v":1,"more":bool,"devices":[{family,unit,serial,udid,imei,imei2,meid,model,model_name,hardware,device_class,
  *                     os_version,build,wifi_mac,bluetooth_mac,name,ownership,asset_tag,attributes{},facts{},first_seen_ms,last_seen_ms,
  *                     job,state,end,wait,blueprint,record_id,batch}]}  (what is empty is left out)
  *   inventory.show    {"serial"} (or unit, UDID, IMEI, asset tag) -> {"v":1, one such device, "changes":[{at_ms,field,was,became}],
@@ -24,14 +24,18 @@
 #include <stager/op.h>
 
 #define PAGE 2000
+#define LIST_MAX 5000              /* what one message holds; all of it is what export is for */
 #define TEXT_MAX (12u << 20)
 
 static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	json_t *devices = stg_store_inventory(c->store, stg_json_str(in, "query"), stg_json_int(in, "limit", 0), err);
+	int64_t limit = stg_json_int(in, "limit", 0);
+	if (limit <= 0 || limit > LIST_MAX)
+		limit = LIST_MAX;
+	json_t *devices = stg_store_inventory(c->store, stg_json_str(in, "query"), limit, err);
 	if (!devices)
 		return false;
-	*ret = json_pack("{s:i,s:o}", "v", 1, "devices", devices);
+	*ret = json_pack("{s:i,s:b,s:o}", "v", 1, "more", (int64_t)json_array_size(devices) == limit, "devices", devices);
 	return true;
 }
 

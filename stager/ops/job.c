@@ -6,7 +6,7 @@
  * Called: as operations; the station looks again at its ports after each.
  * Thread: the recorder's.
  *
- *   job.list    {"state","batch","serial","open":true} -> {"v":1,"jobs":[{id,family,unit,serial,udid,model_name,asset_tag,batch,row,state,end,wait,
+ *   job.list    {"state","batch","serial","open":true} -> {"v":1,"more":bool,"jobs":[the newest 5000: {id,family,unit,serial,udid,model_name,asset_tag,batch,row,state,end,wait,
  *               blueprint_name,port,label,actor,tries,code,error,msg,step,owner,record_id,created_ms,changed_ms,started_ms,ended_ms}]}
  *   job.show    {"id"} or {"serial"} (its newest) -> {"v":1, one such job, "blueprint":{...},"steps":[...]}
  *   job.retry   {"id"} or {"serial"} or {"batch","state":"failed"}, "why" -> {"v":1,"retried":[{id,serial}],"refused":[{id,serial,code,msg}]}
@@ -14,12 +14,19 @@
  */
 #include <stager/op.h>
 
+#define LIST_MAX 5000              /* what one message holds: the newest */
+
 static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	json_t *jobs = stg_store_jobs(c->store, in, err);
 	if (!jobs)
 		return false;
-	*ret = json_pack("{s:i,s:o}", "v", 1, "jobs", jobs);
+	size_t n = json_array_size(jobs);
+	json_t *newest = n > LIST_MAX ? json_array() : json_incref(jobs);
+	for (size_t i = n > LIST_MAX ? n - LIST_MAX : n; i < n; i++)
+		json_array_append(newest, json_array_get(jobs, i));
+	json_decref(jobs);
+	*ret = json_pack("{s:i,s:b,s:o}", "v", 1, "more", n > LIST_MAX, "jobs", newest);
 	return true;
 }
 

@@ -21,6 +21,8 @@
 #include <stager/clock.h>
 #include <stager/op.h>
 
+#define KNOWN_MAX 5000             /* what one message holds */
+
 /* ---- batches, ports, hands ---- */
 
 static json_t *batches(struct stg_op_ctx *c, struct stg_error *err)
@@ -200,7 +202,8 @@ static bool status(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 
 static bool known(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	json_t *list = stg_store_inventory(c->store, stg_json_str(in, "query"), stg_json_int(in, "limit", 0), err);
+	int64_t limit = stg_json_int(in, "limit", 0);
+	json_t *list = stg_store_inventory(c->store, stg_json_str(in, "query"), limit > 0 && limit < KNOWN_MAX ? limit : KNOWN_MAX, err);
 	if (!list)
 		return false;
 	*ret = json_pack("{s:i,s:o}", "v", 1, "devices", list);
