@@ -147,15 +147,20 @@ static bool start_session(struct apple_device *dev, struct stg_error *err)
 	return true;
 }
 
+/* A connection nobody used for long may be dead already: a new one costs less than a lost answer. */
+static void drop_if_stale(struct apple_device *dev)
+{
+	if (dev->lockdown && apple_link_idle_ms(dev->lockdown) > STALE_MS)
+		apple_lockdown_close(dev);
+}
+
 bool apple_session(struct apple_device *dev, struct stg_error *err)
 {
 	if (!apple_record_load(dev, err))
 		return false;
 	if (!dev->record.present)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_NO_TRUST, 0, "no pair record");
-	/* a session nobody used for long may be dead already: a new one costs less than a lost answer */
-	if (dev->lockdown && apple_link_idle_ms(dev->lockdown) > STALE_MS)
-		apple_lockdown_close(dev);
+	drop_if_stale(dev);
 	if (dev->in_session && dev->lockdown)
 		return true;
 	bool kept = dev->lockdown != NULL;
@@ -180,6 +185,11 @@ bool apple_lockdown_ask(struct apple_device *dev, enum apple_lockdown_way way, p
 			struct stg_error *err)
 {
 	apple_put_str(ask, "Label", LABEL);
+	/* a question begun inside a session is not asked again outside: the device would answer it with less */
+	if (dev->in_session)
+		way = APPLE_SESSION;
+	else
+		drop_if_stale(dev);
 	for (int round = 0;; round++) {
 		bool kept = dev->lockdown != NULL;
 		struct stg_error why = { 0 };

@@ -362,6 +362,8 @@ static void a_kept_connection_that_died_is_replaced_for_reading(void **state)
 	assert_false(has_profile(dev, NEVER_EXISTS));
 	fault(&d, "drop_before GetValue");
 	DO(stg_device_identify(dev, &who, &err));
+	/* in a session again: outside, a device keeps its serial to itself */
+	assert_true(who.serial[0]);
 	desk_end(&d);
 }
 
