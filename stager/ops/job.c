@@ -8,10 +8,12 @@
  *
  *   job.list    {"state","batch","serial","open":true} -> {"v":1,"more":bool,"jobs":[the newest 5000: {id,family,unit,serial,udid,model_name,asset_tag,batch,row,state,end,wait,
  *               blueprint_name,port,label,actor,tries,code,error,msg,step,owner,record_id,created_ms,changed_ms,started_ms,ended_ms}]}
- *   job.show    {"id"} or {"serial"} (its newest) -> {"v":1, one such job, "blueprint":{...},"steps":[...]}
+ *   job.show    {"id"} or {"serial"} (its newest; a short number is a job's) -> {"v":1, one such job, "blueprint":{...},"steps":[...]}
  *   job.retry   {"id"} or {"serial"} or {"batch","state":"failed"}, "why" -> {"v":1,"retried":[{id,serial}],"refused":[{id,serial,code,msg}]}
  *   job.cancel  the same -> {"v":1,"cancelled":[...],"refused":[...]}; a running job is refused: stop it by unplugging, or wait
  */
+#include <stdlib.h>
+
 #include <stager/op.h>
 
 #define LIST_MAX 5000              /* what one message holds: the newest */
@@ -50,6 +52,12 @@ static json_t *meant(struct stg_op_ctx *c, const json_t *in, struct stg_error *e
 		stg_json_put(filter, "state", stg_json_str(in, "state"));
 	json_t *jobs = stg_store_jobs(c->store, filter, err);
 	size_t n = json_array_size(jobs);
+	if (jobs && n == 0 && *serial >= '1' && *serial <= '9' && strlen(serial) < 10 && strspn(serial, "0123456789") == strlen(serial)) {
+		/* a person types the job's number where a serial number may stand */
+		json_decref(jobs);
+		json_t *job = stg_store_job(c->store, strtoll(serial, NULL, 10), err);
+		return job ? json_pack("[o]", job) : NULL;
+	}
 	if (jobs && n == 0)
 		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_JOB, 0, "no job of %s", *serial ? serial : batch);
 	if (n && *serial) {

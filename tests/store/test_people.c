@@ -165,6 +165,9 @@ static void every_verb_answers_and_leaves_its_row_in_the_log(void **unused)
 	json_decref(out);
 	FAILS(call(&st, "tim", "job.retry", json_pack("{s:I}", "id", (json_int_t)job), NULL, err), STG_E_REFUSED, STG_ID_ILLEGAL_MOVE);
 	FAILS(call(&st, "tim", "job.show", json_pack("{s:i}", "id", 99), NULL, err), STG_E_NOT_FOUND, STG_ID_UNKNOWN_JOB);
+	OK(call(&st, "tim", "job.show", json_pack("{s:s}", "serial", "1"), &out, err));
+	assert_int_equal(stg_json_int(out, "id", 0), job);
+	json_decref(out);
 	OK(call(&st, "tim", "job.show", json_pack("{s:s}", "serial", who.serial), &out, err));
 	assert_string_equal(stg_json_str(out, "state"), "cancelled");
 	json_decref(out);
