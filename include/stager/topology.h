@@ -11,6 +11,8 @@
 #ifndef STAGER_TOPOLOGY_H
 #define STAGER_TOPOLOGY_H
 
+#include <stddef.h>
+
 #include <stager/arrival.h>
 #include <stager/error.h>
 

@@ -11,6 +11,8 @@
 #ifndef STAGER_WATCH_H
 #define STAGER_WATCH_H
 
+#include <stddef.h>
+
 #include <stager/arrival.h>
 #include <stager/error.h>
 
