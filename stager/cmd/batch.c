@@ -94,7 +94,7 @@ static const struct verb verbs[] = {
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
 	{ "reopen", "batch.reopen", "name", NULL, NULL, say_state, NULL },
 	{ "update", "batch.update", "name --ports, --params:", NULL, NULL, NULL, NULL },
-	{ "close", "batch.close", "name --dir= --open!", NULL, NULL, NULL, NULL },
+	{ "close", "batch.close", "name --dir= --open! --lang=", NULL, NULL, NULL, NULL },
 	{ 0 },
 };
 

@@ -361,6 +361,51 @@ static void a_rehearsal_never_leaves_the_machine(void **state)
 	assert_true(in_state(s, "rejected") >= 1);
 }
 
+/* A server with this certificate that wants ours; what the target's state is after a round, and then all is delivered. */
+static void meets_certificate(struct site *s, const struct made *shown, const struct made *trusted, const char *client_pem, const char *expected)
+{
+	char url[64], pem[8192];
+	const char *name;
+	server_stop_at(&s->server);
+	s->server = server_start(shown, trusted);
+	made_pem(trusted, false, pem, sizeof(pem));
+	snprintf(url, sizeof(url), "https://127.0.0.1:%d/hook", s->server->port);
+	json_object_clear(s->credentials);
+	stg_json_put(s->credentials, "secret", SECRET);
+	stg_json_put(s->credentials, "client_pem", client_pem);
+	name = target_add(s, "webhook", json_pack("{s:s,s:s}", "url", url, "ca_pem", pem));
+	stage(s, 1);
+	int64_t delivered, next;
+	OK(stg_push_round(&s->door, name, NULL, &delivered, &next, err));
+	if (strcmp(state_of(s, name), expected) != 0)
+		fail_msg("state '%s', '%s' was expected", state_of(s, name), expected);
+	assert_int_equal(delivered, *expected ? 0 : 1);
+	assert_int_equal(s->server->applied, *expected ? 0 : 1);
+	/* the other targets of this test are of no interest any more */
+	STG_AUTO(stg_json_free_at) json_t *row = stg_store_target(s->st.s, name, NULL, NULL);
+	stg_json_put_bool(row, "enabled", false);
+	OK(stg_store_target_put(s->st.s, row, stg_bytes(NULL, 0), err));
+}
+
+static void certificates_on_both_sides_must_be_right(void **state)
+{
+	(void)state;
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	struct made ca = make_certificate("CA", NULL, NULL, -3600, 86400), other = make_certificate("Other CA", NULL, NULL, -3600, 86400);
+	struct made good = make_certificate("good", "IP:127.0.0.1", &ca, -3600, 86400), expired = make_certificate("old", "IP:127.0.0.1", &ca, -7200, -60);
+	struct made elsewhere = make_certificate("else", "DNS:elsewhere.example", &ca, -3600, 86400), client = make_certificate("us", "DNS:us.example", &ca, -3600, 86400);
+	char pem[8192];
+	made_pem(&client, true, pem, sizeof(pem));
+	meets_certificate(s, &expired, &ca, pem, "clock");
+	meets_certificate(s, &elsewhere, &ca, pem, "trust");
+	meets_certificate(s, &good, &other, pem, "trust");
+	meets_certificate(s, &good, &ca, "", "auth");
+	meets_certificate(s, &good, &ca, pem, "");
+	struct made *all[] = { &ca, &other, &good, &expired, &elsewhere, &client };
+	for (size_t i = 0; i < STG_ARRAY_LEN(all); i++)
+		made_clear(all[i]);
+}
+
 static void stopping_sends_nothing_more_and_loses_nothing(void **state)
 {
 	(void)state;
@@ -623,6 +668,7 @@ int main(void)
 		cmocka_unit_test(an_inventory_that_cannot_take_the_outcome_does_not_double_it),
 		cmocka_unit_test(a_kill_between_sending_and_noting_repeats_harmlessly),
 		cmocka_unit_test(a_rehearsal_never_leaves_the_machine),
+		cmocka_unit_test(certificates_on_both_sides_must_be_right),
 		cmocka_unit_test(stopping_sends_nothing_more_and_loses_nothing),
 		cmocka_unit_test(each_record_of_a_batch_gets_its_own_outcome),
 		cmocka_unit_test(a_refused_batch_is_halved_until_the_record_at_fault_stands_alone),
