@@ -484,6 +484,8 @@ static bool close_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	if (snprintf(own, sizeof(own), "%s/batches/%s", c->state_dir, name) >= (int)sizeof(own))
 		return stg_fail(err, STG_E_STATION, 0, "the state folder's path is too long");
 	const char *dir = stg_json_str_or(in, "dir", own);
+	if (*dir != '/' && dir != own)  /* the station's folder is not the person's */
+		return stg_fail(err, STG_E_USAGE, 0, "--dir %.80s: a path that begins with / was expected", dir);
 	/* The state first: a batch that may not close writes no papers. A failure below undoes it with the operation. */
 	if (!stg_store_batch_state(c->store, name, "closed", NULL, err) || !write_lists(dir, rows, result, exceptions, err))
 		return false;
