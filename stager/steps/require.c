@@ -19,7 +19,7 @@ static const struct stg_param params[] = {
 	{ "device_class", STG_PARAM_ENUM, .values = "iPad iPhone iPod", .about = "iPad or iPhone" },
 	{ "battery", STG_PARAM_INT, .about = "least charge in percent" },
 	{ "capacity_gb", STG_PARAM_INT, .about = "least storage in GB as on the box" },
-	{ "setup_assistant", STG_PARAM_BOOL, .about = "true: must still be in the Setup Assistant" },
+	{ "setup_assistant", STG_PARAM_BOOL, .about = "true: must still be in the Setup Assistant, or be ours already" },
 	{ "find_my", STG_PARAM_BOOL, .about = "false: nobody may be signed in to Find My" },
 	{ "ownership", STG_PARAM_ENUM, .values = "pool personal", .about = "what the order says of whose it is" },
 	{ "supervised", STG_PARAM_BOOL, .about = "true: must be supervised by us already" },
@@ -97,6 +97,18 @@ static bool flag_fits(const struct stg_step_ctx *c, const char *param, const cha
 	       stg_fail_id(err, STG_E_HOLD, id, 0, "%s is %s", fact, wanted ? "false" : "true");
 }
 
+/* Still at "Hello", or ours already: what somebody else has set up is never touched. */
+static bool untouched(const struct stg_step_ctx *c, struct stg_error *err)
+{
+	bool wanted = stg_json_bool(c->params, "setup_assistant", false);
+	if (wanted && stg_json_bool(c->facts, "ours", false))
+		return true;
+	if (wanted && stg_json_bool(c->facts, "supervised", false))
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_SUPERVISED_BY_OTHER, 0, "supervised by '%.100s'",
+				   stg_json_str(c->facts, "supervised_by"));
+	return flag_fits(c, "setup_assistant", "setup_done", !wanted, STG_ID_SETUP_DONE, err);
+}
+
 static bool state_fits(const struct stg_step_ctx *c, struct stg_error *err)
 {
 	int64_t battery = stg_json_int(c->params, "battery", -1), charge = stg_json_int(c->facts, "battery_percent", -1);
@@ -108,8 +120,7 @@ static bool state_fits(const struct stg_step_ctx *c, struct stg_error *err)
 	if (capacity_gb && has_bytes < capacity_gb * GB / 100 * 93)
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_CAPACITY, 0, "it has %lld GB, %lld are wanted",
 				   (long long)(has_bytes / GB), (long long)capacity_gb);
-	if (!flag_fits(c, "setup_assistant", "setup_done", !stg_json_bool(c->params, "setup_assistant", false),
-		       STG_ID_SETUP_DONE, err) ||
+	if (!untouched(c, err) ||
 	    !flag_fits(c, "find_my", "find_my", stg_json_bool(c->params, "find_my", false), STG_ID_FIND_MY_ON, err) ||
 	    !flag_fits(c, "supervised", "ours", stg_json_bool(c->params, "supervised", true), STG_ID_NOT_SUPERVISED,
 		       err))

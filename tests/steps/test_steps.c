@@ -60,6 +60,12 @@ static void a_device_the_blueprint_is_not_for_is_never_written_to(void **state)
 	toy->battery = 80;
 	toy->setup_done = true;
 	check_requirement("{setup_assistant: true}", "hold", "SETUP_DONE", "");
+	toy->supervised = true;
+	check_requirement("{setup_assistant: true}", "hold", "SUPERVISED_BY_OTHER", "");
+	toy->ours = true;
+	check_requirement("{setup_assistant: true}", "staged", "", "");
+	toy->supervised = toy->ours = false;
+	toy->names = 0;
 	toy->find_my = true;
 	check_requirement("{find_my: false}", "hold", "FIND_MY_ON", "");
 	check_requirement("{supervised: true}", "hold", "NOT_SUPERVISED", "");
