@@ -155,6 +155,7 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	stg_json_put_int(j, "worker_rss_kib", s->worker_rss_kib);
 	stg_json_put_int(j, "door_cpu_us", s->door_cpu_us);
 	stg_json_put_int(j, "pool_cpu_us", s->pool_cpu_us);
+	stg_json_put_bool(j, "pool_ready", s->pool_ready);
 	stg_json_put_new(j, "running", station_running(s));
 	json_t *pids = json_array();
 	for (const struct slot *slot = s->slots; slot; slot = slot->next)

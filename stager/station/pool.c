@@ -13,7 +13,9 @@
 
 #include "station_i.h"
 
-#define LEAF_KEYS 16
+#define LEAF_KEYS 256        /* room; how many are kept is pool_want */
+#define POOL 64
+#define POOL_REHEARSAL 8
 
 static const struct stg_tag tag = { .room = "pool" };
 
@@ -27,15 +29,29 @@ struct fill {
 	char host_id[64];
 	struct stg_buf sealed;
 	int64_t cpu_us;
+	bool made;
 };
+
+/* How many of each are kept ready: enough for a full bench to arrive at once. */
+static int64_t pool_want(const struct stg_station *s)
+{
+	const char *text = getenv("STAGER_POOL");
+	int64_t n = text ? strtoll(text, NULL, 10) : s->rehearsal ? POOL_REHEARSAL : POOL;
+	return n < 0 ? 0 : n > LEAF_KEYS ? LEAF_KEYS : n;
+}
 
 static void fill_done(struct fill *f, const struct stg_error *err)
 {
-	if (err && err->code != STG_OK)
+	struct stg_station *s = f->station;
+	bool ok = !err || err->code == STG_OK;
+	if (!ok)
 		stg_log_error(STG_LOG_WARNING, &tag, err);
-	f->station->filling_pool = false;
+	s->filling_pool = false;
+	s->pool_ready = ok && !f->made;
 	stg_buf_clear(&f->sealed);
 	free(f);
+	if (ok && !s->pool_ready)
+		pool_fill(s);        /* the next one at once, unless a device has come meanwhile */
 }
 
 static bool keep_run(struct stg_store *store, void *arg, struct stg_error *err)
@@ -64,10 +80,13 @@ static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
 	struct fill *f = arg;
 	int64_t before = thread_cpu_us();
 	bool ok = true;
+	f->made = true;
 	if (f->free < f->want)
 		ok = stg_hostid_make(f->station->keys, f->station->cache.buid, f->host_id, &f->sealed, err);
-	else if (f->station->cache.org && n_leaf_keys < LEAF_KEYS)
+	else if (n_leaf_keys < (unsigned int)f->want)
 		ok = stg_leaf_key_make(&leaf_keys[n_leaf_keys], err) && ++n_leaf_keys;
+	else
+		f->made = false;
 	f->cpu_us = thread_cpu_us() - before;
 	return ok;
 }
@@ -105,7 +124,7 @@ void pool_fill(struct stg_station *s)
 	struct fill *f = stg_calloc(1, sizeof(*f));
 	f->station = s;
 	f->sealed = STG_BUF(256 << 10);
-	f->want = s->rehearsal ? 4 : 64;
+	f->want = pool_want(s);
 	s->filling_pool = true;
 	queue_post(s->recorder, count_run, count_done, f);
 }

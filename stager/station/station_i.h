@@ -126,7 +126,7 @@ struct stg_station {
 	struct cache cache;
 	uint64_t next_attach;
 	unsigned int next_ref, busy_workers;
-	bool filling_pool, reloading, reload_again;
+	bool filling_pool, pool_ready, reloading, reload_again;
 	int64_t worker_cpu_us, door_cpu_us, pool_cpu_us, worker_rss_kib;  /* for `make bench` */
 	struct push_thread *push;
 	int64_t started_ms;

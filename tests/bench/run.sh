@@ -1,0 +1,8 @@
+#!/bin/sh
+# make bench: measures, with peers beside, into BUILD/bench.json.
+set -eu
+B=${1:-build}
+make -s "$B/tests/bench/measure" B="$B"
+B=$B sh images/deps-npm.sh || echo "bench: go-ios is not there; its figures are left out" >&2
+B=$B STAGER=$B/stager STAGER_BENCH=$B/stager-bench "$B/tests/bench/measure" "$B/bench.json" "$(pwd)/$B/peers"
+echo "written to $B/bench.json"
