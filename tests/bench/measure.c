@@ -157,6 +157,9 @@ static void peers_cpu(void)
 	int64_t go = 0, debian = 0;
 	journey_begin(&j, DEVICES * 2, "instant", 3, NULL);
 	journey_station_gone(&j);
+	/* the one spelling that both go-ios and libusbmuxd read (apple.md 1.1) */
+	snprintf(command, sizeof(command), "UNIX://%s/mux", j.dir);
+	setenv("USBMUXD_SOCKET_ADDRESS", command, 1);
 	journey_tell(&j, "plug", "all", NULL, NULL);
 	snprintf(command, sizeof(command), "sh tests/bench/identity.sh %s %s >/dev/null 2>&1", j.dir, dir_of_peers);
 	if (system(command) != 0)

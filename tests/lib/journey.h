@@ -196,8 +196,8 @@ struct journey_wait {
 static inline bool journey_until_staged(void *ctx, const json_t *event)
 {
 	struct journey_wait *w = ctx;
-	/* asked at most five times a second, and at once when a job has ended */
-	if (event && strcmp(stg_json_str(event, "what"), "job") != 0)
+	/* asking costs the station something: only when enough jobs have ended, or when nothing happens */
+	if (event && (strcmp(stg_json_str(event, "what"), "job") != 0 || --w->events > 0))
 		return stg_boot_ms() < w->until_ms;
 	STG_AUTO(stg_json_free_at) json_t *b = journey_balance(w->j);
 	return stg_json_int(b, "staged", 0) < w->staged && stg_boot_ms() < w->until_ms;
@@ -206,7 +206,7 @@ static inline bool journey_until_staged(void *ctx, const json_t *event)
 /* True when so many are staged before the time is up. */
 static inline bool journey_wait_staged(struct journey *j, int64_t staged, int64_t timeout_ms)
 {
-	struct journey_wait w = { .j = j, .until_ms = stg_boot_ms() + timeout_ms, .staged = staged };
+	struct journey_wait w = { .j = j, .until_ms = stg_boot_ms() + timeout_ms, .staged = staged, .events = staged };
 	struct stg_error err = { 0 };
 	journey_must(stg_events(&j->caller, journey_until_staged, &w, NULL, &err), &err, "events");
 	STG_AUTO(stg_json_free_at) json_t *b = journey_balance(j);
