@@ -31,5 +31,7 @@ int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err);
 struct stg_caller *stg_cmd_caller(struct stg_cmd_ctx *c, int *ret_status);
 /* One operation; false: told already. */
 bool stg_cmd_call(struct stg_cmd_ctx *c, const char *op, const json_t *in, const int *fds, size_t n_fds, json_t **ret, int *ret_status);
+/* After the station has settled: does it hear usbmuxd? false: STG_E_STATION + STG_ID_NO_USBMUXD in err. */
+bool stg_cmd_hears_usbmuxd(struct stg_caller *caller, struct stg_error *err);
 
 #endif

@@ -61,3 +61,11 @@ bool stg_cmd_call(struct stg_cmd_ctx *c, const char *op, const json_t *in, const
 	*ret_status = stg_cmd_tell(c, &err);
 	return false;
 }
+
+bool stg_cmd_hears_usbmuxd(struct stg_caller *caller, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *figures = NULL;
+	if (!stg_call(caller, "station.show", NULL, NULL, 0, &figures, err))
+		return false;
+	return stg_json_bool(figures, "mux", true) || stg_fail_id(err, STG_E_STATION, STG_ID_NO_USBMUXD, 0, "%s", "");
+}

@@ -7,10 +7,12 @@
  * Thread: the command's.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <stager/text.h>
 
+#include "_pages.h"
 #include "_verbs.h"
 
 static const struct column entries[] = {
@@ -34,15 +36,30 @@ static const struct verb verbs[] = {
 	{ 0 },
 };
 
+/* What a later reader needs to check the rows: where the station signed them, and with which key. */
+static void checkpoints(FILE *to, const json_t *ret)
+{
+	json_t *j = json_object();
+	json_object_set(j, "checkpoints", json_object_get(ret, "checkpoints"));
+	stg_json_put(j, "public_key", stg_json_str(ret, "public_key"));
+	char *text = stg_json_text(j);
+	fprintf(to, "%s\n", text);
+	free(text);
+	json_decref(j);
+}
+
 static int run(struct stg_cmd_ctx *c)
 {
+	if (c->argc > 1 && strcmp(c->argv[1], "export") == 0)
+		return pages_export(c, "audit.export", "from", checkpoints);
 	return verbs_run(c, verbs);
 }
 
 const struct stg_cmd stg_cmd_audit = {
 	.name = "audit",
 	.usage = "stager audit verify\n"
-		 "stager audit list [--last N]",
+		 "stager audit list [--last N]\n"
+		 "stager audit export FILE      JSON Lines with the signed checkpoints; - is standard output",
 	.about = N_("who did what: a log that shows when it was changed"),
 	.run = run,
 };

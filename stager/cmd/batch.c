@@ -84,6 +84,16 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 	table_print(c, json_object_get(ret, "rows"), rows, NULL);
 }
 
+static void say_closed(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	const json_t *n = json_object_get(ret, "balance");
+	(void)c, (void)in;
+	printf(_("Batch %s is closed: %lld expected, %lld staged, %lld waiting, %lld on hold, %lld failed, %lld missing.\n"), stg_json_str(ret, "name"),
+	       (long long)stg_json_int(n, "expected", 0), (long long)stg_json_int(n, "staged", 0), (long long)stg_json_int(n, "waiting", 0),
+	       (long long)stg_json_int(n, "hold", 0), (long long)stg_json_int(n, "failed", 0), (long long)stg_json_int(n, "missing", 0));
+	printf("  %s\n  %s\n  %s\n", stg_json_str(ret, "result"), stg_json_str(ret, "exceptions"), stg_json_str(ret, "handover"));
+}
+
 static const struct verb verbs[] = {
 	{ "", "batch.list", "", batches, NULL, NULL, NULL },
 	{ "list", "batch.list", "", batches, NULL, NULL, NULL },
@@ -94,7 +104,7 @@ static const struct verb verbs[] = {
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
 	{ "reopen", "batch.reopen", "name", NULL, NULL, say_state, NULL },
 	{ "update", "batch.update", "name --ports, --params:", NULL, NULL, NULL, NULL },
-	{ "close", "batch.close", "name --dir= --open! --lang=", NULL, NULL, NULL, NULL },
+	{ "close", "batch.close", "name --dir= --open! --lang=", NULL, NULL, say_closed, NULL },
 	{ 0 },
 };
 

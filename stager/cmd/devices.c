@@ -41,8 +41,10 @@ static int run(struct stg_cmd_ctx *c)
 	json_t *list = NULL;
 	if (!stg_events(caller, until_settled, &settled, NULL, &err) || !stg_call(caller, "devices", NULL, NULL, 0, &list, &err))
 		status = stg_cmd_tell(c, &err);
-	else
+	else if (json_array_size(list) || stg_cmd_hears_usbmuxd(caller, &err))
 		table_print(c, list, columns, NULL);
+	else
+		status = stg_cmd_tell(c, &err);
 	json_decref(list);
 	station_release(caller, &station);
 	return status;

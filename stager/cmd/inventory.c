@@ -11,6 +11,7 @@
 
 #include <stager/text.h>
 
+#include "_pages.h"
 #include "_verbs.h"
 
 static const struct column devices[] = {
@@ -32,6 +33,8 @@ static const struct verb verbs[] = {
 
 static int run(struct stg_cmd_ctx *c)
 {
+	if (c->argc > 1 && strcmp(c->argv[1], "export") == 0)
+		return pages_export(c, "inventory.export", "after", NULL);
 	return verbs_run(c, verbs);
 }
 
@@ -39,7 +42,8 @@ const struct stg_cmd stg_cmd_inventory = {
 	.name = "inventory",
 	.usage = "stager inventory list [QUERY]\n"
 		 "stager inventory show SERIAL\n"
-		 "stager inventory add SERIAL [--asset-tag T] [--name N] [--ownership pool|personal|unknown]",
+		 "stager inventory add SERIAL [--asset-tag T] [--name N] [--ownership pool|personal|unknown]\n"
+		 "stager inventory export FILE [--format csv|json]      - is standard output",
 	.about = N_("devices and their history"),
 	.run = run,
 };

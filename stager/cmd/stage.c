@@ -111,7 +111,8 @@ static int stage(struct stg_cmd_ctx *c, struct stg_caller *caller, const char *b
 		return stg_cmd_tell(c, &err);
 	const json_t *staging = json_object_get(ret, "staging");
 	if (!json_array_size(staging)) {
-		stg_fail_id(&err, STG_E_WAITING, STG_ID_NOTHING_PLUGGED, 0, "%s", "");
+		if (stg_cmd_hears_usbmuxd(caller, &err))
+			stg_fail_id(&err, STG_E_WAITING, STG_ID_NOTHING_PLUGGED, 0, "%s", "");
 		return stg_cmd_tell(c, &err);
 	}
 	size_t i;
