@@ -47,7 +47,8 @@ static void before_pairing_it_is_known_by_ecid_and_nothing_is_asked_of_a_person(
 	assert_string_equal(who.family, "apple");
 	assert_true(strlen(who.unit) > 8);
 	assert_string_equal(who.serial, "");
-	assert_true(who.model[0] && who.model_name[0] && who.os_version[0] && who.key_sha256[0]);
+	assert_string_equal(who.model, stg_json_str(there, "model"));
+	assert_true(who.model_name[0] && who.os_version[0] && who.key_sha256[0]);
 	enum stg_trust trust;
 	DO(stg_device_trust(dev, &trust, &err));
 	assert_int_equal(trust, STG_TRUST_NONE);
