@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <stager/text.h>
 
@@ -123,9 +124,27 @@ static bool wants_board(struct stg_cmd_ctx *c)
 	return found;
 }
 
+/* A folder is where the person stands, not where the station does. */
+static char *from_here(struct stg_cmd_ctx *c)
+{
+	char here[4096], *full = NULL;
+	for (int i = 2; i < c->argc && !full; i++) {
+		bool apart = strcmp(c->argv[i], "--dir") == 0 && i + 1 < c->argc;
+		const char *dir = apart ? c->argv[i + 1] : strncmp(c->argv[i], "--dir=", 6) == 0 ? c->argv[i] + 6 : "/";
+		if (!*dir || *dir == '/' || !getcwd(here, sizeof(here)) || asprintf(&full, "--dir=%s/%s", here, dir) < 0)
+			continue;
+		c->argv[i] = full;
+		for (int k = i + 1; apart && k + 1 < c->argc; k++)
+			c->argv[k] = c->argv[k + 1];
+		c->argc -= apart;
+	}
+	return full;
+}
+
 static int run(struct stg_cmd_ctx *c)
 {
 	bool watch = wants_board(c);
+	STG_AUTO(stg_free_at) char *dir = from_here(c);
 	int status = verbs_run(c, verbs);
 	if (!watch || status)
 		return status;

@@ -20,8 +20,8 @@ static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret
 }
 
 static const struct verb verbs[] = {
-	{ "preview", "label.preview", "serial out> --batch= --lang=", NULL, NULL, say, NULL },
-	{ "print", "label.print", "serial out> --batch= --lang=", NULL, NULL, say, NULL },
+	{ "preview", "label.preview", "serial out> --out> --batch= --lang=", NULL, NULL, say, NULL },
+	{ "print", "label.print", "serial out> --out> --batch= --lang=", NULL, NULL, say, NULL },
 	{ 0 },
 };
 
@@ -32,8 +32,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_label = {
 	.name = "label",
-	.usage = "stager label preview SERIAL FILE.png [--batch NAME]\n"
-		 "stager label print SERIAL /dev/usb/lp0 [--batch NAME]      ZPL; a file or - as well",
+	.usage = "stager label preview SERIAL [--out] FILE.png [--batch NAME]\n"
+		 "stager label print SERIAL [--out] /dev/usb/lp0 [--batch NAME]      ZPL; a file or - as well",
 	.about = N_("the label of a device: picture, or ZPL for a printer"),
 	.run = run,
 };

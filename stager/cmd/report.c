@@ -19,7 +19,7 @@ static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret
 }
 
 static const struct verb verbs[] = {
-	{ "handover", "report.handover", "name out> --lang=", NULL, NULL, say, NULL },
+	{ "handover", "report.handover", "name out> --out> --lang=", NULL, NULL, say, NULL },
 	{ 0 },
 };
 
@@ -30,7 +30,7 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_report = {
 	.name = "report",
-	.usage = "stager report handover BATCH FILE.pdf [--lang en|fr]",
+	.usage = "stager report handover BATCH [--out] FILE.pdf [--lang en|fr]",
 	.about = N_("papers about a batch: the hand-over sheet"),
 	.run = run,
 };

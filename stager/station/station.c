@@ -164,7 +164,7 @@ static int on_signal(sd_event_source *src, const struct signalfd_siginfo *info, 
 	struct stg_station *s = arg;
 	/* the first asks politely, the second does not wait */
 	station_stop(s, s->stopping);
-	stg_log(STG_LOG_NOTICE, &tag, "signal %u: stopping", info->ssi_signo);
+	stg_log(STG_LOG_INFO, &tag, "signal %u: stopping", info->ssi_signo);
 	return 0;
 }
 
