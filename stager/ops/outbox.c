@@ -85,7 +85,7 @@ static bool retry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		return false;
 	json_array_foreach(rows, i, row) {
 		const char *state = stg_json_str(row, "state");
-		bool is_late = strcmp(state, "queued") == 0 && stg_json_int(row, "not_before_ms", 0) > stg_wall_ms();
+		bool is_late = strcmp(state, "queued") == 0 && stg_json_int(row, "not_before_ms", 0) > stg_boot_ms();
 		if (!may_retry(state) && !is_late)
 			continue;
 		if (!stg_store_outbox_settle(c->store, stg_json_int(row, "id", 0), "queued", 0, NULL, err) ||

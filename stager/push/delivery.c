@@ -50,7 +50,7 @@ static json_t *answer_of(const char *class, int status, const char *text)
 /* Outcomes the inventory could not take (disk full): kept, and told again before anything else is sent. */
 static bool settle(struct round *r, int64_t id, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
 {
-	int64_t not_before = wait_ms ? stg_wall_ms() + wait_ms : 0;
+	int64_t not_before = wait_ms ? stg_boot_ms() + wait_ms : 0;
 	if (wait_ms && stg_boot_ms() + wait_ms < r->next_boot_ms)
 		r->next_boot_ms = stg_boot_ms() + wait_ms;
 	if (r->door->settle(r->door->ctx, id, state, not_before, answer, err))
@@ -112,7 +112,7 @@ static void note(struct round *r, const char *state, int64_t wait_ms, const char
 		return;
 	struct stg_error err = { 0 };
 	/* The note is for people; a failure to write it must not stop deliveries, ignoring. */
-	(void)r->door->note(r->door->ctx, r->target->name, state, wait_ms ? stg_wall_ms() + wait_ms : 0, text, &err);
+	(void)r->door->note(r->door->ctx, r->target->name, state, wait_ms ? stg_boot_ms() + wait_ms : 0, text, &err);
 	if (r->door->event && strcmp(state, r->old_state) != 0)
 		r->door->event(r->door->ctx, r->target->name, *state ? state : "ok", 0);
 	r->old_state = "";
@@ -418,7 +418,7 @@ static bool work(struct round *r, struct stg_error *err)
 /* Is this target to be left alone now? A wait noted by an earlier process holds too, unless the clock has jumped. */
 static bool must_wait(struct round *r, const json_t *row, bool by_person)
 {
-	int64_t left = stg_json_int(row, "not_before_ms", 0) - stg_wall_ms(), now = stg_boot_ms();
+	int64_t left = stg_json_int(row, "not_before_ms", 0) - stg_boot_ms(), now = stg_boot_ms();
 	/* no wait is noted when the target was just added again, or never failed */
 	if (by_person || left > DB_WAIT_MOST_MS || !stg_json_int(row, "not_before_ms", 0)) {
 		if (left > 0)

@@ -44,7 +44,7 @@ static bool credentials(void *ctx, const char *target, struct stg_secret *ret, s
 
 static json_t *take(void *ctx, const char *target, int64_t most, struct stg_error *err)
 {
-	return stg_store_outbox_take(((struct site *)ctx)->st.s, target, most, stg_wall_ms(), err);
+	return stg_store_outbox_take(((struct site *)ctx)->st.s, target, most, stg_boot_ms(), err);
 }
 
 static bool settle(void *ctx, int64_t id, const char *state, int64_t not_before_ms, const json_t *answer, struct stg_error *err)
@@ -326,7 +326,7 @@ static void a_kill_between_sending_and_noting_repeats_harmlessly(void **state)
 	const char *name = webhook_add(s);
 	stage(s, 2);
 	/* as a power cut leaves it: sent, applied, never settled */
-	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_outbox_take(s->st.s, name, 1, stg_wall_ms(), NULL);
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_outbox_take(s->st.s, name, 1, stg_boot_ms(), NULL);
 	assert_int_equal(json_array_size(rows), 1);
 	int64_t jobs;
 	OK(stg_store_recover(s->st.s, &jobs, err));
@@ -589,7 +589,7 @@ static void a_file_gets_each_record_once_even_after_a_power_cut(void **state)
 
 	/* cut in the middle of a line, the outcome never noted */
 	stage(s, 1);
-	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_outbox_take(s->st.s, name, 1, stg_wall_ms(), NULL);
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_outbox_take(s->st.s, name, 1, stg_boot_ms(), NULL);
 	const char *payload = stg_json_str(json_array_get(rows, 0), "payload");
 	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	assert_int_equal(write(fd, payload, 100), 100);
@@ -603,7 +603,7 @@ static void a_file_gets_each_record_once_even_after_a_power_cut(void **state)
 
 	/* written whole, but the outcome never noted: found, not written twice */
 	stage(s, 1);
-	STG_AUTO(stg_json_free_at) json_t *again = stg_store_outbox_take(s->st.s, name, 1, stg_wall_ms(), NULL);
+	STG_AUTO(stg_json_free_at) json_t *again = stg_store_outbox_take(s->st.s, name, 1, stg_boot_ms(), NULL);
 	payload = stg_json_str(json_array_get(again, 0), "payload");
 	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 	assert_int_equal(write(fd, payload, strlen(payload)) + write(fd, "\n", 1), (ssize_t)strlen(payload) + 1);
