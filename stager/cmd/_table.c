@@ -101,7 +101,7 @@ void table_print(const struct stg_cmd_ctx *c, const json_t *list, const struct c
 		return;
 	}
 	json_decref(summary);
-	while (columns[n].key && n < COLUMNS_MAX) {
+	while (n < COLUMNS_MAX && columns[n].key) {
 		widths[n] = stg_text_columns(_(columns[n].title));
 		json_array_foreach(list, i, row) {
 			cell(&columns[n], row, text);

@@ -172,7 +172,7 @@ static int put_option(struct reading *r, int *at)
 	size_t n = eq ? (size_t)(eq - text) : strlen(text);
 	for (size_t i = 0; i < r->n_words; i++) {
 		const struct word *w = &r->words[i];
-		char key[40];
+		char key[40] = "";
 		size_t k;
 		for (k = 0; w->name[k]; k++)
 			key[k] = w->name[k] == '_' ? '-' : w->name[k];

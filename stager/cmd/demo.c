@@ -63,7 +63,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 static json_t *word(struct demo *d, struct stg_error *err, const char *verb, const char *a, const char *b, const char *c)
 {
-	return bench_word(d->control, err, verb, a, b, c, NULL);
+	return bench_word(d->control, err, verb, a, b, c, (char *)NULL);
 }
 
 static bool tell_bench(struct demo *d, struct stg_error *err, const char *verb, const char *a, const char *b, const char *c)
@@ -298,7 +298,7 @@ static bool drained(void *ctx, const json_t *event)
 
 static int64_t delivered_at_receiver(struct demo *d)
 {
-	STG_AUTO(stg_json_free_at) json_t *all = bench_word(d->control, NULL, "receiver", "records", NULL);
+	STG_AUTO(stg_json_free_at) json_t *all = bench_word(d->control, NULL, "receiver", "records", (char *)NULL);
 	STG_AUTO(stg_json_free_at) json_t *seen = json_object();
 	const json_t *records = json_object_get(all, "records"), *record;
 	/* a device that waited for the line told so first: what counts is that the last word of each has arrived */

@@ -191,6 +191,7 @@ static bool try_device(struct trial *t, const char *serial, json_t *out, struct 
 	t->batch = stg_json_str(row, "batch");
 	stg_json_put(out, "serial", who.serial);
 	stg_json_put_new(out, "steps", try_all(t));
+	t->attributes = t->facts = NULL;   /* they were lent for this device only */
 	return true;
 }
 
@@ -224,6 +225,7 @@ static bool try_order(struct trial *t, const char *batch, json_t *out, struct st
 		t->facts = NULL;
 		t->batch = batch;
 		STG_AUTO(stg_json_free_at) json_t *all = try_all(t);
+		t->attributes = NULL;
 		for (size_t k = 0; k < json_array_size(all); k++) {
 			json_t *v = json_array_get(all, k);
 			if (strcmp(stg_json_str(v, "verdict"), "missing") != 0)

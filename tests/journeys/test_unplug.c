@@ -34,7 +34,7 @@ static void devices_pulled_at_any_request_are_staged_in_the_end(void **state)
 		snprintf(skip, sizeof(skip), "skip=%d", (int)(journey_random(&j) % 3));
 		struct stg_error err = { 0 };
 		json_t *answer = bench_word(j.control, &err, "fault", serial, journey_random(&j) % 2 ? "unplug_before" : "unplug_after", request,
-					    skip, "count=1", "back_ms=200", NULL);
+					    skip, "count=1", "back_ms=200", (char *)NULL);
 		journey_must(answer != NULL, &err, "fault");
 		json_decref(answer);
 	}

@@ -57,7 +57,7 @@ static inline void journey_must(bool ok, const struct stg_error *err, const char
 static inline json_t *journey_word(struct journey *j, const char *verb, const char *a, const char *b, const char *c)
 {
 	struct stg_error err = { 0 };
-	json_t *answer = bench_word(j->control, &err, verb, a, b, c, NULL);
+	json_t *answer = bench_word(j->control, &err, verb, a, b, c, (char *)NULL);
 	journey_must(answer != NULL, &err, verb);
 	return answer;
 }
