@@ -6,3 +6,9 @@ $(REPLAY_BIN): $(B)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ) | 
 	@mkdir -p $(@D)
 	@echo "  test  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDHARD) -o $@ $< tests/fuzz/replay.c $(OBJ) $(LIBS)
+
+.PHONY: soak
+soak: build tests      ## the long runs: 200 kills over 40 devices, 1,000 pulled plugs, 10 million erase events
+	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_KILLS=200 STG_DEVICES=40 $(B)/tests/journeys/test_kill
+	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_CUTS=1000 STG_DEVICES=40 $(B)/tests/journeys/test_unplug
+	$(Q)STG_EVENTS=10000000 $(B)/tests/station/test_gate

@@ -144,7 +144,7 @@ static char *from_here(struct stg_cmd_ctx *c)
 static int run(struct stg_cmd_ctx *c)
 {
 	bool watch = wants_board(c);
-	STG_AUTO(stg_free_at) char *dir = from_here(c);
+	STG_AUTO(stg_free_at) char *dir __attribute__((unused)) = from_here(c);
 	int status = verbs_run(c, verbs);
 	if (!watch || status)
 		return status;
