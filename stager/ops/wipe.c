@@ -53,13 +53,37 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return true;
 }
 
-static bool put_order(struct stg_op_ctx *c, json_t *order, json_t *serials, const char *object, struct stg_error *err)
+/* A job that stands because nobody had confirmed its erase goes on now that somebody has. */
+static bool release(struct stg_op_ctx *c, const char *serial, struct stg_error *err)
 {
+	STG_AUTO(stg_json_free_at) json_t *filter = json_pack("{s:s, s:b}", "serial", serial, "open", 1);
+	STG_AUTO(stg_json_free_at) json_t *jobs = stg_store_jobs(c->store, filter, err);
+	size_t i;
+	json_t *job;
+	if (!jobs)
+		return false;
+	json_array_foreach(jobs, i, job) {
+		const char *state = stg_json_str(job, "state");
+		if (stg_json_int(job, "code", 0) == STG_ID_ERASE_NOT_CONFIRMED && (strcmp(state, "hold") == 0 || strcmp(state, "parked") == 0) &&
+		    !stg_store_job_move(c->store, stg_json_int(job, "id", 0), STG_JOB_WAITING, NULL, err))
+			return false;
+	}
+	return true;
+}
+
+/* The store writes the audit row with the order. */
+static bool put_order(struct stg_op_ctx *c, json_t *order, json_t *serials, struct stg_error *err)
+{
+	size_t i;
+	json_t *one;
 	json_object_set(order, "serials", serials);
 	stg_json_put(order, "by", c->actor);
-	STG_AUTO(stg_json_free_at) json_t *audit = json_pack("{s:s, s:s, s:s, s:s, s:{s:O}}", "actor", c->actor, "verb", "wipe.order",
-		"object", object, "outcome", "done", "detail", "serials", serials);
-	return stg_store_erase_allow(c->store, order, err) && stg_store_audit(c->store, audit, err);
+	if (!stg_store_erase_allow(c->store, order, err))
+		return false;
+	json_array_foreach(serials, i, one)
+		if (!release(c, json_string_value(one), err))
+			return false;
+	return true;
 }
 
 static bool order_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
@@ -81,7 +105,7 @@ static bool order_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 				   (long long)stg_json_int(in, "count", -1), (long long)count);
 	stg_json_put(order, "batch", batch);
 	stg_json_put_int(order, "count", count);
-	if (!put_order(c, order, serials, batch, err))
+	if (!put_order(c, order, serials, err))
 		return false;
 	*ret = json_pack("{s:I, s:O}", "ordered", (json_int_t)count, "serials", serials);
 	return true;
@@ -104,7 +128,7 @@ static bool order_serial(struct stg_op_ctx *c, const char *serial, const char *t
 				   stg_json_str_or(row, "ownership", "unknown"));
 	STG_AUTO(stg_json_free_at) json_t *order = json_object(), *serials = json_pack("[s]", stg_json_str_or(row, "serial", serial));
 	stg_json_put(order, "batch", stg_json_str(row, "batch"));
-	return put_order(c, order, serials, serial, err);
+	return put_order(c, order, serials, err);
 }
 
 static bool order(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)

@@ -112,7 +112,6 @@ static void the_right_count_erases_each_once_even_when_the_plug_is_pulled(void *
 	assert_int_equal(json_array_size(json_object_get(list, "refused")), 2);
 	json_decref(bench_word(j->control, NULL, "fault", pulled, "unplug_after", "EraseDevice", "back_ms=1500", NULL));
 	json_decref(journey_op(j, "wipe.order", order_of(2), NULL));
-	json_decref(journey_op(j, "job.retry", json_pack("{s:s, s:s}", "serial", serial, "why", "the order was given"), NULL));
 	journey_tell(j, "plug", pulled, NULL, NULL);
 	look_wait_row(j, serial, "end", "staged");
 	STG_AUTO(stg_json_free_at) json_t *device = look_device(j, serial);
