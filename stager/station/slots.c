@@ -14,6 +14,8 @@
 
 #include "station_i.h"
 
+#define LINE_RETRY_MS 30000
+
 static const struct stg_tag tag = { .room = "station" };
 
 struct slot *slot_by_attach(struct stg_station *s, uint64_t attach)
@@ -251,6 +253,18 @@ void slots_reconsider(struct stg_station *s)
 		}
 	}
 	slots_serve(s);
+}
+
+/* A line is not announced: while the window is open, what waits for one is tried again now and then. */
+void slots_retry_line(struct stg_station *s)
+{
+	int64_t now = stg_boot_ms();
+	if (s->stopping || now < s->line_due_ms || !window_open(s))
+		return;
+	s->line_due_ms = now + LINE_RETRY_MS;
+	for (struct slot *slot = s->slots; slot; slot = slot->next)
+		if (slot->state == SLOT_RESTING && strcmp(slot->word, "waiting") == 0 && strcmp(slot->wait, "line") == 0 && wanted(s, slot))
+			queue_slot(s, slot);
 }
 
 /* First come, first served: arrivals stand in the list in their order, a port that was just served stands at its end. */

@@ -182,6 +182,7 @@ static int on_tick(sd_event_source *src, uint64_t us, void *arg)
 {
 	struct stg_station *s = arg;
 	pool_fill(s);
+	slots_retry_line(s);
 	slots_serve(s);
 	station_stop_if_idle(s);
 	sd_event_source_set_time(src, us + TICK_MS * 1000ull);

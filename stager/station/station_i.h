@@ -129,7 +129,7 @@ struct stg_station {
 	bool filling_pool, pool_ready, reloading, reload_again;
 	int64_t worker_cpu_us, door_cpu_us, pool_cpu_us, worker_rss_kib;  /* for `make bench` */
 	struct push_thread *push;
-	int64_t started_ms;
+	int64_t started_ms, line_due_ms;
 	int exit_status;
 };
 
@@ -145,6 +145,7 @@ void slots_left(struct stg_station *s, const char *udid);
 void slots_free(struct stg_station *s);
 /* Something changed that may give a resting device work: ports, batches, orders, the line. */
 void slots_reconsider(struct stg_station *s);
+void slots_retry_line(struct stg_station *s);
 /* Starts workers for queued slots while there is room; fair between ports. */
 void slots_serve(struct stg_station *s);
 void slot_word(struct stg_station *s, struct slot *slot, const char *word);
