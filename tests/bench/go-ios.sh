@@ -5,8 +5,8 @@ set -e
 case $(uname -m) in aarch64) a=arm64 ;; *) a=amd64 ;; esac
 IOS=$1/node_modules/go-ios/dist/go-ios-linux-${a}_linux_${a}/ios
 cd "$3"
-"$IOS" info --udid="$2"
 "$IOS" pair --udid="$2"
+"$IOS" info --udid="$2"
 "$IOS" prepare --skip-all --certfile=cert.der --orgname=Bench --udid="$2"
 for i in 1 2 3 4; do "$IOS" profile add "p$i.mobileconfig" --p12file=id.p12 --password=a --udid="$2"; done
 "$IOS" profile list --udid="$2"
