@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <stager/leave.h>
 #include <stager/message.h>
 
 #include "parts.h"
@@ -123,10 +124,9 @@ static void run(jq_state *jq, const char *input_text, char said[200], json_t *an
 	}
 }
 
-/* Nothing but computing and its one socket. Compiled out under sanitizers, which need more. */
+/* Nothing but computing and its one socket. */
 static void shut_in(void)
 {
-#ifndef STG_SANITIZED
 	static const int allowed[] = {
 		SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(poll),
 		SCMP_SYS(ppoll), SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise),
@@ -139,15 +139,13 @@ static void shut_in(void)
 	for (size_t i = 0; ok && i < STG_ARRAY_LEN(allowed); i++)
 		ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
 	if (!ok || seccomp_load(filter) != 0)
-		_exit(3);
+		stg_leave(3);
 	seccomp_release(filter);
-#endif
 }
 
 /* 64 MiB above what the fork brought along. */
 static void limit_memory(void)
 {
-#ifndef STG_SANITIZED
 	long pages[6] = { 0 };
 	FILE *f = fopen("/proc/self/statm", "re");
 	if (f && fscanf(f, "%ld %ld %ld %ld %ld %ld", &pages[0], &pages[1], &pages[2], &pages[3], &pages[4], &pages[5]) == 6) {
@@ -156,21 +154,24 @@ static void limit_memory(void)
 	}
 	if (f)
 		fclose(f);
-#endif
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	(void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 0, 0 });
 }
 
-/* valgrind works inside the process it checks and needs everything itself. */
-static bool under_valgrind(void)
+/* valgrind and the sanitizers work inside the process they check, and need memory and files for what they find. */
+static bool is_watched(void)
 {
+#ifdef STG_SANITIZED
+	return true;
+#else
 	const char *preload = getenv("LD_PRELOAD");
 	return preload && strstr(preload, "/vgpreload_");
+#endif
 }
 
 _Noreturn static void serve(int fd)
 {
-	bool is_open = under_valgrind();
+	bool is_open = is_watched();
 	static struct program programs[PROGRAMS_MAX];
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
@@ -197,7 +198,7 @@ _Noreturn static void serve(int fd)
 		char said[200] = "";
 		STG_AUTO(stg_json_free_at) json_t *ask = stg_message_recv(3, fds, -1, &err);
 		if (!ask)
-			_exit(0);
+			stg_leave(0);
 		STG_AUTO(stg_json_free_at) json_t *answer = json_object();
 		jq_state *jq = compiled(programs, stg_json_str(ask, "program"), said);
 		if (!jq) {
@@ -210,7 +211,7 @@ _Noreturn static void serve(int fd)
 			stg_json_put(answer, "out", "[]");
 		}
 		if (!stg_message_send(3, answer, NULL, 0, -1, &err))
-			_exit(0);
+			stg_leave(0);
 	}
 }
 

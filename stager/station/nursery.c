@@ -26,6 +26,7 @@
 #include <openssl/ssl.h>
 
 #include <stager/driver.h>
+#include <stager/leave.h>
 #include <stager/log.h>
 #include <stager/message.h>
 #include <stager/muxdoor.h>
@@ -35,6 +36,8 @@
 #include <stager/worker.h>
 
 #include "station_i.h"
+
+#define CHILDREN_END_MS 10000   /* sanitized builds only: they hear the end of their channels as we hear ours */
 
 static void clean_environment(void)
 {
@@ -49,7 +52,7 @@ static _Noreturn void child(const char *kind, int channel, int lock, pid_t nurse
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != nursery)
-		_exit(0);
+		stg_leave(0);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -57,15 +60,14 @@ static _Noreturn void child(const char *kind, int channel, int lock, pid_t nurse
 	signal(SIGINT, SIG_IGN);   /* Ctrl-C in a terminal reaches the whole group; only the station decides */
 	signal(SIGTERM, SIG_DFL);
 	if (lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) != 0)
-		_exit(3);          /* another station waits for its first job: it wins */
+		stg_leave(3);          /* another station waits for its first job: it wins */
 	prctl(PR_SET_NAME, strcmp(kind, "muxdoor") == 0 ? "stager-muxdoor" : "stager-worker");
-	if (strcmp(kind, "muxdoor") == 0)
-		{
+	if (strcmp(kind, "muxdoor") == 0) {
 		char mux[256];
 		stg_mux_address(mux, sizeof(mux));
-		_exit(stg_muxdoor_run(channel, mux));
+		stg_leave(stg_muxdoor_run(channel, mux));
 	}
-	_exit(stg_worker_main(channel));
+	stg_leave(stg_worker_main(channel));
 }
 
 static void reap(int station)
@@ -130,7 +132,7 @@ static _Noreturn void nursery_main(int station, pid_t parent)
 	prctl(PR_SET_NAME, "stager-nursery");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
-		_exit(0);
+		stg_leave(0);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	sigset_t chld;
@@ -151,15 +153,17 @@ static _Noreturn void nursery_main(int station, pid_t parent)
 	for (;;) {
 		struct pollfd p[2] = { { .fd = station, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			_exit(1);
+			stg_leave(1);
 		if (p[1].revents) {
 			struct signalfd_siginfo info;
 			while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
 				;
 			reap(station);
 		}
-		if (p[0].revents && !serve(station, signals))
-			_exit(0);
+		if (p[0].revents && !serve(station, signals)) {
+			stg_leave_after_children(CHILDREN_END_MS);
+			stg_leave(0);
+		}
 	}
 }
 

@@ -15,6 +15,7 @@
 
 #include <stager/clock.h>
 #include <stager/error.h>
+#include <stager/leave.h>
 #include <stager/message.h>
 
 #include "worker_i.h"
@@ -23,7 +24,7 @@
 
 static _Noreturn void leave(void)
 {
-	_exit(0);
+	stg_leave(0);
 }
 
 void worker_send(struct worker *w, json_t *msg)

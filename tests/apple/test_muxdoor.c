@@ -5,6 +5,7 @@
 
 #include <sys/prctl.h>
 
+#include <stager/leave.h>
 #include <stager/message.h>
 #include <stager/muxdoor.h>
 
@@ -20,7 +21,7 @@ static void door_begin(const char *mux)
 	door_pid = fork();
 	if (door_pid == 0) {
 		close(pair_of[0]);
-		_exit(stg_muxdoor_run(pair_of[1], mux));
+		stg_leave(stg_muxdoor_run(pair_of[1], mux));
 	}
 	close(pair_of[1]);
 	station = stg_channel_new(pair_of[0]);

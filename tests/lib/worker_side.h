@@ -19,6 +19,7 @@
 #include <stager/blueprint.h>
 #include <stager/driver.h>
 #include <stager/error.h>
+#include <stager/leave.h>
 #include <stager/message.h>
 #include <stager/worker.h>
 
@@ -46,7 +47,7 @@ static inline void side_start(struct side *s, const struct stg_driver *driver)
 	assert_true(s->pid >= 0);
 	if (s->pid == 0) {
 		close(pair[0]);
-		_exit(driver ? stg_worker_serve(pair[1], driver) : stg_worker_main(pair[1]));
+		stg_leave(driver ? stg_worker_serve(pair[1], driver) : stg_worker_main(pair[1]));
 	}
 	close(pair[1]);
 	s->fd = pair[0];

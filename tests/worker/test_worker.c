@@ -426,7 +426,7 @@ static void a_taken_over_worker_can_speak_to_its_cable_and_nothing_else(void **s
 	s.side.pid = fork();
 	if (s.side.pid == 0) {
 		close(pair[0]);
-		_exit(stg_worker_boxed(pair[1], &burgling));
+		stg_leave(stg_worker_boxed(pair[1], &burgling));
 	}
 	close(pair[1]);
 	s.side.fd = pair[0];
