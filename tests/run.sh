@@ -3,12 +3,26 @@
 # tests/**/*.bats, two at a time, one line each. What failed shows what it said. The last line is the sum.
 #
 #   STG_ONLY=NAME      only those with NAME in their path; STG_ONLY=tsan: those named in tests/tsan.list
-#   STG_VALGRIND=1     C programs only, under valgrind
+#   STG_VALGRIND=1     C programs only, each with all processes it starts under valgrind
+#   STG_SANITIZED=1    BUILD_DIR was built with a sanitizer
 #   STG_JOBS=N         how many at a time (2)
 #   STG_TIMEOUT=N      seconds for one program (300; ten times as long under valgrind)
 #
+# What a sanitizer or valgrind says goes into a file for each process, never to standard error, where a test may read it,
+# throw it away or lose it with a log: a file with a word in it makes the test red, whichever process wrote it and however
+# the test itself ended. STG_REPORTS is where they are.
+#
 # Each gets B, STAGER and STAGER_BENCH (absolute paths), an empty TMPDIR and HOME of its own, UTC and UTF-8.
 set -u
+
+# Helpers leave when they hear that nobody needs them; their last word about leaks comes then. TMPDIR tells whose they are.
+settled() {
+	tries=100
+	while [ $tries -gt 0 ] && env -u TMPDIR grep -qsxzF "TMPDIR=$TMPDIR" /proc/[0-9]*/environ; do
+		sleep 0.1
+		tries=$((tries - 1))
+	done
+}
 
 # timeout gives the command a process group of its own: what the command leaves behind ends with it.
 timed() {
@@ -16,6 +30,7 @@ timed() {
 	group=$!
 	wait "$group"
 	status=$?
+	[ -z "${STG_VALGRIND:-}${STG_SANITIZED:-}" ] || settled
 	kill -KILL -- "-$group" 2>/dev/null
 }
 
@@ -27,6 +42,13 @@ one() {
 	HOME=$TMPDIR/home
 	mkdir "$HOME"
 	export TMPDIR HOME
+	# one folder for each test: children inherit the place, forked or started anew
+	reports=$STG_REPORTS/$(echo "$name" | tr / -)
+	mkdir -p "$reports"
+	ASAN_OPTIONS=$ASAN_OPTIONS:log_path=$reports/report
+	UBSAN_OPTIONS=$UBSAN_OPTIONS:log_path=$reports/report
+	TSAN_OPTIONS=$TSAN_OPTIONS:log_path=$reports/report
+	export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 	group=
 	trap '[ -z "$group" ] || kill -KILL -- "-$group" 2>/dev/null; rm -rf "$TMPDIR"; exit 130' INT TERM HUP
 	begin=$(date +%s)
@@ -36,7 +58,9 @@ one() {
 	*)
 		wrap=
 		[ -z "${STG_VALGRIND:-}" ] ||
-			wrap="valgrind --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --suppressions=tests/valgrind.supp -q --trace-children=no"
+			wrap="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=24
+				--suppressions=tests/valgrind.supp --log-file=$reports/report.%p --trace-children=yes
+				--trace-children-skip=/bin/*,/usr/*"
 		# shellcheck disable=SC2086 # $wrap is a list of words
 		timed $wrap "$path" ;;
 	esac
@@ -49,6 +73,12 @@ one() {
 	failed=$(grep -E '^not ok ' "$log" | grep -civ '# skip')
 	passed=$(grep -E '^ok ' "$log" | grep -civ '# skip')
 	why=
+	found=$(find "$reports" -type f -size +0 | wc -l)
+	if [ "$found" -gt 0 ]; then
+		find "$reports" -type f -size +0 -exec sh -c 'for f do echo "== ${f##*/}"; head -80 "$f"; done' - {} + >>"$log"
+		why=" ($found reports)"
+		[ "$failed" -gt 0 ] || failed=1
+	fi
 	[ "$status" -ne 124 ] && [ "$status" -ne 137 ] || why=" (stopped after $STG_TIMEOUT s)"
 	[ "$status" -lt 128 ] || [ -n "$why" ] || why=" (signal $((status - 128)))"
 	if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
@@ -85,6 +115,7 @@ rm -rf "$R"
 mkdir -p "$R"
 # TAP is asked of cmocka in the environment; the rest is what must not leak in from the person's own
 unset USBMUXD_SOCKET_ADDRESS STAGER_STATE STAGER_SYSFS XDG_STATE_HOME LANGUAGE CMOCKA_XML_FILE
+STG_REPORTS=$R/reports
 CMOCKA_MESSAGE_OUTPUT=TAP LC_ALL=C.UTF-8 TZ=UTC
 STAGER=$B/stager STAGER_BENCH=$B/stager-bench
 if [ -z "${STG_TIMEOUT:-}" ]; then
@@ -93,7 +124,7 @@ if [ -z "${STG_TIMEOUT:-}" ]; then
 fi
 : "${ASAN_OPTIONS:=abort_on_error=0:detect_stack_use_after_return=1}" "${UBSAN_OPTIONS:=halt_on_error=1:print_stacktrace=1}"
 : "${TSAN_OPTIONS:=halt_on_error=1:second_deadlock_stack=1}"
-export B R STAGER STAGER_BENCH STG_TIMEOUT CMOCKA_MESSAGE_OUTPUT LC_ALL TZ ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+export B R STG_REPORTS STAGER STAGER_BENCH STG_TIMEOUT CMOCKA_MESSAGE_OUTPUT LC_ALL TZ ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 list() {
 	find tests -name 'test_*.c' -not -path 'tests/fuzz/*' | sort | while read -r source; do

@@ -151,7 +151,7 @@ static inline void journey_end(struct journey *j)
 {
 	stg_caller_close(&j->caller);
 	child_stop(&j->station, 30000);
-	child_stop(&j->bench, 5000);
+	child_stop(&j->bench, 30000);
 	json_decref(j->devices);
 	if (!getenv("STG_KEEP"))
 		(void)nftw(j->dir, journey_remove_one, 16, FTW_DEPTH | FTW_PHYS);
