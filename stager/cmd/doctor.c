@@ -147,7 +147,10 @@ static bool ends(struct look *l, const char *what, const char *name, int64_t at_
 		return false;
 	day(at_ms, until);
 	stg_printable(name, true, shown, sizeof(shown));
-	snprintf(text, sizeof(text), at_ms <= now ? _("%s %s ended on %s.") : _("%s %s ends on %s."), what, shown, until);
+	if (at_ms <= now)
+		snprintf(text, sizeof(text), _("%s %s ended on %s."), what, shown, until);
+	else
+		snprintf(text, sizeof(text), _("%s %s ends on %s."), what, shown, until);
 	tell(l, at_ms <= now ? BAD : WARN, "expiry", text, act);
 	return true;
 }
@@ -173,7 +176,10 @@ static bool organisations(struct look *l, bool rehearsal)
 		char text[200], name[120];
 		stg_printable(stg_json_str(one, "name"), true, name, sizeof(name));
 		bool backed = stg_json_int(one, "backup_verified_ms", 0) != 0;
-		snprintf(text, sizeof(text), backed ? _("%s, backup verified") : _("%s has no verified backup."), name);
+		if (backed)
+			snprintf(text, sizeof(text), _("%s, backup verified"), name);
+		else
+			snprintf(text, sizeof(text), _("%s has no verified backup."), name);
 		tell(l, backed ? OK : rehearsal ? WARN : BAD, "organisation", text, "stager org backup FILE --name NAME");
 		said |= ends(l, _("The organisation"), name, stg_json_int(one, "first_expiry_ms", 0), _("Make a new one in time; supervised devices keep the old identity."));
 	}

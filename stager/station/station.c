@@ -239,7 +239,7 @@ static bool make_run_dir(struct stg_station *s, struct stg_error *err)
 {
 	/* the doors' paths must fit 107 bytes: beside the state when that is short, else under /tmp for this process alone */
 	if (strlen(s->state_dir) < 70) {
-		snprintf(s->run_dir, sizeof(s->run_dir), "%s/run", s->state_dir);
+		snprintf(s->run_dir, sizeof(s->run_dir), "%.70s/run", s->state_dir);
 		return stg_folder_make(s->run_dir, 0700, err);
 	}
 	snprintf(s->run_dir, sizeof(s->run_dir), "/tmp/stager-XXXXXX");

@@ -449,7 +449,7 @@ static void ports_are_named_as_people_name_them(void **unused)
 	json_t *list;
 	state_open(&st);
 	for (int i = 1; i <= 4; i++) {
-		char port[16], label[8];
+		char port[16], label[16];
 		snprintf(port, sizeof(port), "1-1.%d", i);
 		snprintf(label, sizeof(label), "A%d", i);
 		OK(stg_store_port_put(st.s, port, label, 0, err));
