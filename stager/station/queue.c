@@ -34,7 +34,7 @@ struct list {
 struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t work, answered;
-	struct list waiting, done;
+	struct list urgent, waiting, done;
 	unsigned int count, n_threads;
 	bool stopping;
 	int fd;
@@ -113,10 +113,10 @@ static void *serve(void *arg)
 	for (;;) {
 		size_t n = 0;
 		pthread_mutex_lock(&q->lock);
-		while (!q->waiting.first && !q->stopping)
+		while (!q->urgent.first && !q->waiting.first && !q->stopping)
 			pthread_cond_wait(&q->work, &q->lock);
-		while (n < (q->store ? GROUP_MAX : 1) && q->waiting.first)
-			group[n++] = take(&q->waiting);
+		while (n < (q->store ? GROUP_MAX : 1) && (q->urgent.first || q->waiting.first))
+			group[n++] = take(q->urgent.first ? &q->urgent : &q->waiting);
 		pthread_mutex_unlock(&q->lock);
 		if (n == 0)
 			return NULL;
@@ -134,6 +134,7 @@ struct queue *queue_start(const char *name, unsigned int threads, struct stg_sto
 	struct queue *q = stg_calloc(1, sizeof(*q));
 	q->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	q->store = store;
+	q->urgent.last = &q->urgent.first;
 	q->waiting.last = &q->waiting.first;
 	q->done.last = &q->done.first;
 	pthread_mutex_init(&q->lock, NULL);
@@ -183,27 +184,23 @@ static struct task *task_new(queue_run run, queue_done done, void *arg)
 	return t;
 }
 
-void queue_post(struct queue *q, queue_run run, queue_done done, void *arg)
+static void post(struct queue *q, struct list *l, struct task *t)
 {
-	struct task *t = task_new(run, done, arg);
 	pthread_mutex_lock(&q->lock);
-	put(&q->waiting, t);
+	put(l, t);
 	q->count++;
 	pthread_cond_signal(&q->work);
 	pthread_mutex_unlock(&q->lock);
 }
 
+void queue_post(struct queue *q, queue_run run, queue_done done, void *arg)
+{
+	post(q, &q->waiting, task_new(run, done, arg));
+}
+
 void queue_post_first(struct queue *q, queue_run run, queue_done done, void *arg)
 {
-	struct task *t = task_new(run, done, arg);
-	pthread_mutex_lock(&q->lock);
-	t->next = q->waiting.first;
-	q->waiting.first = t;
-	if (!t->next)
-		q->waiting.last = &t->next;
-	q->count++;
-	pthread_cond_signal(&q->work);
-	pthread_mutex_unlock(&q->lock);
+	post(q, &q->urgent, task_new(run, done, arg));
 }
 
 bool queue_call(struct queue *q, queue_run run, void *arg, struct stg_error *err)

@@ -22,7 +22,8 @@ struct queue *queue_start(const char *name, unsigned int threads, struct stg_sto
 /* Finishes what was posted, joins the threads; their `done` calls still waiting are dropped unless drained before. */
 void queue_stop(struct queue *q);
 void queue_post(struct queue *q, queue_run run, queue_done done, void *arg);
-/* In front of everything posted with queue_post: somebody's device waits for it. */
+/* In front of everything posted with queue_post: somebody's device waits for it. Behind those posted so before: the device
+ * that has waited longest is served first. */
 void queue_post_first(struct queue *q, queue_run run, queue_done done, void *arg);
 /* From another thread than the main loop: waits for the result. */
 bool queue_call(struct queue *q, queue_run run, void *arg, struct stg_error *err);
