@@ -96,6 +96,16 @@ json_t *stg_device_facts(struct stg_device *dev, struct stg_error *err)
 	CALL_FOR_LIST(facts, "read facts");
 }
 
+json_t *stg_device_settings(struct stg_device *dev, struct stg_error *err)
+{
+	CALL_FOR_LIST(settings, "tell its zone and language");
+}
+
+json_t *stg_device_owner_facts(struct stg_device *dev, struct stg_error *err)
+{
+	CALL_FOR_LIST(owner_facts, "tell what its supervisor may know");
+}
+
 bool stg_device_trust(struct stg_device *dev, enum stg_trust *ret, struct stg_error *err)
 {
 	CALL(trust, "tell whether it trusts us", ret);

@@ -51,6 +51,7 @@ struct apple_device {
 	/* mcinstall.c */
 	struct apple_link *mcinstall;
 	bool escalated;
+	json_t *owner_facts;             /* owner.c; until something is changed */
 	enum { APPLE_OURS_UNKNOWN, APPLE_OURS_NO, APPLE_OURS_YES } ours;
 };
 
@@ -107,6 +108,7 @@ bool apple_lockdown_error(const char *name, const char *request, struct stg_erro
 /* ---- the operations, one subject a file ---- */
 bool apple_identify(struct stg_device *, struct stg_identity *, struct stg_error *);
 json_t *apple_facts(struct stg_device *, struct stg_error *);
+json_t *apple_owner_facts(struct stg_device *, struct stg_error *);
 bool apple_trust(struct stg_device *, enum stg_trust *, struct stg_error *);
 bool apple_pair(struct stg_device *, struct stg_error *);
 bool apple_unpair(struct stg_device *, struct stg_error *);
@@ -123,8 +125,14 @@ bool apple_set_name(struct stg_device *, const char *name, struct stg_error *);
 bool apple_set_time(struct stg_device *, int64_t wall_ms, const char *zone, struct stg_error *);
 bool apple_get_time(struct stg_device *, int64_t *ret_wall_ms, struct stg_error *);
 bool apple_set_language(struct stg_device *, const char *language, const char *locale, struct stg_error *);
+json_t *apple_settings(struct stg_device *, struct stg_error *);
 bool apple_restart(struct stg_device *, struct stg_error *);
 bool apple_erase(struct stg_device *, bool keep_esim, struct stg_error *);
+
+/* ---- owner.c ---- */
+/* Adds what only the supervisor may read, where we have proved to be it on the open connection; else nothing. */
+bool apple_put_owner_facts(struct apple_device *dev, json_t *facts, struct stg_error *err);
+void apple_owner_facts_forget(struct apple_device *dev);
 
 /* ---- mcinstall.c ---- */
 /* The cloud configuration, a copy; *ret stays NULL when the device has none. Also settles dev->ours. */

@@ -49,6 +49,7 @@ static void close_device(struct stg_device *base)
 	apple_plist_free_at(&dev->pair_keep);
 	apple_plist_free_at(&dev->values);
 	json_decref(dev->slow_facts);
+	apple_owner_facts_forget(dev);
 	if (dev->handle)
 		idevice_free(dev->handle);
 	free(dev);
@@ -97,6 +98,7 @@ const struct stg_driver stg_driver_apple = {
 	.close = close_device,
 	.identify = apple_identify,
 	.facts = apple_facts,
+	.owner_facts = apple_owner_facts,
 	.trust = apple_trust,
 	.pair = apple_pair,
 	.unpair = apple_unpair,
@@ -113,6 +115,7 @@ const struct stg_driver stg_driver_apple = {
 	.set_time = apple_set_time,
 	.get_time = apple_get_time,
 	.set_language = apple_set_language,
+	.settings = apple_settings,
 	.restart = apple_restart,
 	.erase = apple_erase,
 	.warm = apple_warm,

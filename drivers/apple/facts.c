@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include <stager/clock.h>
+#include <stager/facts.h>
 #include <stager/watch.h>
 
 #include "device.h"
@@ -186,9 +187,9 @@ static bool put_single(struct apple_device *dev, const struct single *s, json_t 
 static bool put_slow_facts(struct apple_device *dev, json_t *facts, struct stg_error *err)
 {
 	static const struct single slow[] = {
-		{ "find_my", "com.apple.fmip", "IsAssociated", false },
-		{ "capacity_bytes", "com.apple.disk_usage", "TotalDiskCapacity", true },
-		{ "free_bytes", "com.apple.disk_usage", "AmountDataAvailable", true },
+		{ STG_FACT_FIND_MY, "com.apple.fmip", "IsAssociated", false },
+		{ STG_FACT_CAPACITY_BYTES, "com.apple.disk_usage", "TotalDiskCapacity", true },
+		{ STG_FACT_FREE_BYTES, "com.apple.disk_usage", "AmountDataAvailable", true },
 	};
 	if (!dev->slow_facts || stg_boot_ms() - dev->slow_facts_ms > SLOW_FACTS_MS) {
 		json_decref(dev->slow_facts);
@@ -206,8 +207,8 @@ static bool put_slow_facts(struct apple_device *dev, json_t *facts, struct stg_e
 static bool put_session_facts(struct apple_device *dev, json_t *facts, struct stg_error *err)
 {
 	static const struct single quick[] = {
-		{ "supervised", "com.apple.mobile.chaperone", "DeviceIsChaperoned", false },
-		{ "setup_done", "com.apple.PurpleBuddy", "SetupDone", false },
+		{ STG_FACT_SUPERVISED, "com.apple.mobile.chaperone", "DeviceIsChaperoned", false },
+		{ STG_FACT_SETUP_DONE, "com.apple.PurpleBuddy", "SetupDone", false },
 	};
 	STG_AUTO(apple_plist_free_at) plist_t battery = NULL;
 	STG_AUTO(apple_plist_free_at) plist_t words = NULL;
@@ -217,10 +218,10 @@ static bool put_session_facts(struct apple_device *dev, json_t *facts, struct st
 	if (!put_slow_facts(dev, facts, err) || !ask_value(dev, "com.apple.mobile.battery", NULL, &battery, err) ||
 	    !ask_value(dev, "com.apple.international", NULL, &words, err))
 		return false;
-	put_number(facts, "battery_percent", battery, "BatteryCurrentCapacity");
-	put_flag(facts, "charging", battery, "BatteryIsCharging");
-	put_text(facts, "language", words, "Language");
-	put_text(facts, "locale", words, "Locale");
+	put_number(facts, STG_FACT_BATTERY_PERCENT, battery, "BatteryCurrentCapacity");
+	put_flag(facts, STG_FACT_CHARGING, battery, "BatteryIsCharging");
+	put_text(facts, STG_FACT_LANGUAGE, words, "Language");
+	put_text(facts, STG_FACT_LOCALE, words, "Locale");
 	return true;
 }
 
@@ -237,20 +238,20 @@ static bool put_configuration(struct apple_device *dev, json_t *facts, struct st
 			*err = why;
 		return false;
 	}
-	stg_json_put_bool(facts, "ours", dev->ours == APPLE_OURS_YES);
+	stg_json_put_bool(facts, STG_FACT_OURS, dev->ours == APPLE_OURS_YES);
 	if (!cloud) {
-		stg_json_put_bool(facts, "cloud_configured", false);
+		stg_json_put_bool(facts, STG_FACT_CLOUD_CONFIGURED, false);
 		return true;
 	}
-	stg_json_put_bool(facts, "cloud_configured", true);
-	put_text(facts, "supervised_by", cloud, "OrganizationName");
-	put_flag(facts, "allow_pairing", cloud, "AllowPairing");
+	stg_json_put_bool(facts, STG_FACT_CLOUD_CONFIGURED, true);
+	put_text(facts, STG_FACT_SUPERVISED_BY, cloud, "OrganizationName");
+	put_flag(facts, STG_FACT_ALLOW_PAIRING, cloud, "AllowPairing");
 	/* the word of the configuration itself, where the cheap test had nothing to say */
-	if (!json_object_get(facts, "supervised"))
-		stg_json_put_bool(facts, "supervised", apple_true(cloud, "IsSupervised"));
+	if (!json_object_get(facts, STG_FACT_SUPERVISED))
+		stg_json_put_bool(facts, STG_FACT_SUPERVISED, apple_true(cloud, "IsSupervised"));
 	if (*apple_str(cloud, "ConfigurationURL") || *apple_str(cloud, "ConfigurationWebURL"))
-		stg_json_put_bool(facts, "mdm_configured", true);
-	stg_json_put_new(facts, "cloud_config", apple_cloud_json(cloud));
+		stg_json_put_bool(facts, STG_FACT_MDM_CONFIGURED, true);
+	stg_json_put_new(facts, STG_FACT_CLOUD_CONFIG, apple_cloud_json(cloud));
 	return true;
 }
 
@@ -264,24 +265,24 @@ json_t *apple_facts(struct stg_device *base, struct stg_error *err)
 		return NULL;
 	}
 	STG_AUTO(stg_json_free_at) json_t *facts = json_object();
-	put_text(facts, "model", v, "ProductType");
-	put_text(facts, "device_class", v, "DeviceClass");
-	put_text(facts, "os_version", v, "ProductVersion");
-	put_text(facts, "build", v, "BuildVersion");
-	put_text(facts, "activation_state", v, "ActivationState");
+	put_text(facts, STG_FACT_MODEL, v, "ProductType");
+	put_text(facts, STG_FACT_DEVICE_CLASS, v, "DeviceClass");
+	put_text(facts, STG_FACT_OS_VERSION, v, "ProductVersion");
+	put_text(facts, STG_FACT_BUILD, v, "BuildVersion");
+	put_text(facts, STG_FACT_ACTIVATION_STATE, v, "ActivationState");
 	if (*apple_str(v, "ActivationState"))
-		stg_json_put_bool(facts, "activated", strcmp(apple_str(v, "ActivationState"), "Unactivated") != 0);
-	put_flag(facts, "locked", v, "PasswordProtected");
-	put_text(facts, "name", v, "DeviceName");
-	put_text(facts, "region_info", v, "RegionInfo");
-	put_text(facts, "model_number", v, "ModelNumber");
-	put_text(facts, "color", v, "DeviceColor");
-	put_text(facts, "time_zone", v, "TimeZone");
-	put_text(facts, "phone_number", v, "PhoneNumber");
-	put_text(facts, "sim_status", v, "SIMStatus");
+		stg_json_put_bool(facts, STG_FACT_ACTIVATED, strcmp(apple_str(v, "ActivationState"), "Unactivated") != 0);
+	put_flag(facts, STG_FACT_LOCKED, v, "PasswordProtected");
+	put_text(facts, STG_FACT_NAME, v, "DeviceName");
+	put_text(facts, STG_FACT_REGION_INFO, v, "RegionInfo");
+	put_text(facts, STG_FACT_MODEL_NUMBER, v, "ModelNumber");
+	put_text(facts, STG_FACT_COLOR, v, "DeviceColor");
+	put_text(facts, STG_FACT_TIME_ZONE, v, "TimeZone");
+	put_text(facts, STG_FACT_PHONE_NUMBER, v, "PhoneNumber");
+	put_text(facts, STG_FACT_SIM_STATUS, v, "SIMStatus");
 	if (apple_number(v, "TimeIntervalSince1970", &seconds) && isfinite(seconds) && fabs(seconds) < 1e11)
-		stg_json_put_int(facts, "clock_s", (int64_t)seconds);
-	if (dev->in_session && (!put_session_facts(dev, facts, err) || !put_configuration(dev, facts, err))) {
+		stg_json_put_int(facts, STG_FACT_CLOCK_S, (int64_t)seconds);
+	if (dev->in_session && (!put_session_facts(dev, facts, err) || !put_configuration(dev, facts, err) || !apple_put_owner_facts(dev, facts, err))) {
 		stg_while(err, "facts");
 		return NULL;
 	}

@@ -70,6 +70,8 @@ bool apple_mcinstall_ask(struct apple_device *dev, enum apple_mc way, plist_t as
 {
 	bool kept = dev->mcinstall != NULL;
 	struct stg_error why = { 0 };
+	if (way == APPLE_MC_WRITE)
+		apple_owner_facts_forget(dev);
 	if (!(way == APPLE_MC_WRITE ? greet(dev, &why) : connect_service(dev, &why))) {
 		/* nothing was sent: for the caller that is not an unknown outcome */
 		if (why.code == STG_E_UNKNOWN)

@@ -1,7 +1,7 @@
 /*
  * settings.c - name, clock, language: values of lockdown that a host may set.
  *
- * For:    stg_device_set_name, _set_time, _get_time, _set_language.
+ * For:    stg_device_set_name, _set_time, _get_time, _set_language, _settings.
  * Uses:   lockdown.c.
  * Called: through the driver's table.
  * Thread: the worker's.
@@ -9,6 +9,8 @@
  *         then language).
  */
 #include <math.h>
+
+#include <stager/facts.h>
 
 #include "device.h"
 
@@ -50,4 +52,32 @@ bool apple_set_language(struct stg_device *base, const char *language, const cha
 	if (locale && !apple_value_set(dev, INTERNATIONAL, "Locale", plist_new_string(locale), err))
 		return false;
 	return !language || apple_value_set(dev, INTERNATIONAL, "Language", plist_new_string(language), err);
+}
+
+static bool put_setting(struct apple_device *dev, const char *domain, const char *key, const char *fact, json_t *into, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	char text[256];
+	STG_AUTO(apple_plist_free_at) plist_t value = apple_value(dev, APPLE_SESSION, domain, key, &why);
+	if (!value && why.code != STG_E_NOT_FOUND && why.code != STG_E_REFUSED) {
+		if (err)
+			*err = why;
+		return false;
+	}
+	if (apple_is(value, PLIST_STRING)) {
+		stg_printable(plist_get_string_ptr(value, NULL), true, text, sizeof(text));
+		stg_json_put(into, fact, text);
+	}
+	return true;
+}
+
+json_t *apple_settings(struct stg_device *base, struct stg_error *err)
+{
+	struct apple_device *dev = apple_device(base);
+	STG_AUTO(stg_json_free_at) json_t *now = json_object();
+	if (!put_setting(dev, NULL, "TimeZone", STG_FACT_TIME_ZONE, now, err) ||
+	    !put_setting(dev, INTERNATIONAL, "Language", STG_FACT_LANGUAGE, now, err) ||
+	    !put_setting(dev, INTERNATIONAL, "Locale", STG_FACT_LOCALE, now, err))
+		return NULL;
+	return stg_steal(now);
 }

@@ -162,7 +162,7 @@ static void set_value(struct virt_conn *c, plist_t msg)
 	} else if (!value) {
 		refuse(c, "SetValue", "MissingValue");
 	} else if (!may_set(c->state, domain ? domain : "", key) ||
-		   !take_value(c->device, domain ? domain : "", key, value)) {
+		   (!virt_fault(c->device, "SetValue", "ignore", NULL) && !take_value(c->device, domain ? domain : "", key, value))) {
 		refuse(c, "SetValue", "SetProhibited");
 	} else {
 		a = answer_to("SetValue");

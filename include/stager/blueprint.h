@@ -29,6 +29,8 @@ json_t *stg_blueprint_list(const char *state_dir);
 /* The profile files a blueprint names, with their bytes pinned: {"NAME": {"sha256","base64","template":bool}}; for `batch start`. */
 json_t *stg_blueprint_profiles(const char *state_dir, const json_t *blueprint, struct stg_error *err);
 
+/* Does a condition name a fact that only the supervisor can read (facts.h)? */
+bool stg_blueprint_when_asks_owner(const json_t *when);
 /* True when a step's `when:` conditions hold for these facts and attributes. */
 bool stg_blueprint_when(const json_t *when, const json_t *facts, const json_t *attributes);
 

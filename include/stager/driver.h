@@ -49,9 +49,8 @@ struct stg_driver {
 
 	/* Reads who it is; what is invisible before pairing stays empty. Required. */
 	bool (*identify)(struct stg_device *, struct stg_identity *, struct stg_error *);
-	/* Facts for conditions and the inventory, a flat object: supervised, supervised_by, ours, activated, activation_state,
-	 * setup_done, locked, battery_percent, charging, capacity_bytes, free_bytes, find_my, cloud_config (object), mdm_enrolled,
-	 * os_version, model... Absent = not readable. Required. */
+	/* Facts for conditions and the inventory, a flat object with the names of <stager/facts.h>. Absent = not readable.
+	 * Those of the owner are among them where the proof of supervision was given already. Required. */
 	json_t *(*facts)(struct stg_device *, struct stg_error *);
 
 	/* Is there a working trust (a session opens with the stored record)? */
@@ -91,6 +90,13 @@ struct stg_driver {
 	/* Once in the nursery, before any worker is forked: does what every worker would do first, so that they inherit it.
 	 * Optional. No thread, no descriptor and no secret may be left behind; some tens of milliseconds at most. */
 	void (*warm)(void);
+
+	/* Those facts that only the supervisor may read (STG_FACT_OF_OWNER): proves the supervision first where that was not
+	 * done yet. An empty object when the device is not ours. Optional. */
+	json_t *(*owner_facts)(struct stg_device *, struct stg_error *);
+
+	/* What set_time and set_language wrote, read afresh: STG_FACT_TIME_ZONE, _LANGUAGE, _LOCALE. Optional. */
+	json_t *(*settings)(struct stg_device *, struct stg_error *);
 };
 
 /* A driver's own device begins with this. */
@@ -108,6 +114,7 @@ void stg_device_close(struct stg_device *);
 void stg_device_close_at(struct stg_device **);
 bool stg_device_identify(struct stg_device *, struct stg_identity *ret, struct stg_error *);
 json_t *stg_device_facts(struct stg_device *, struct stg_error *);
+json_t *stg_device_owner_facts(struct stg_device *, struct stg_error *);
 bool stg_device_trust(struct stg_device *, enum stg_trust *ret, struct stg_error *);
 bool stg_device_pair(struct stg_device *, struct stg_error *);
 bool stg_device_unpair(struct stg_device *, struct stg_error *);
@@ -124,6 +131,7 @@ bool stg_device_set_name(struct stg_device *, const char *name, struct stg_error
 bool stg_device_set_time(struct stg_device *, int64_t wall_ms, const char *zone, struct stg_error *);
 bool stg_device_get_time(struct stg_device *, int64_t *ret_wall_ms, struct stg_error *);
 bool stg_device_set_language(struct stg_device *, const char *language, const char *locale, struct stg_error *);
+json_t *stg_device_settings(struct stg_device *, struct stg_error *);
 bool stg_device_restart(struct stg_device *, struct stg_error *);
 bool stg_device_erase(struct stg_device *, bool keep_esim, struct stg_error *);
 

@@ -15,45 +15,17 @@
 #include <stdlib.h>
 
 #include <stager/error.h>
+#include <stager/facts.h>
 
 #include "blueprint_i.h"
 
-enum fact_kind { TEXT, VERSION, NUMBER, FLAG };
-
-static const struct {
-	const char *name;
-	enum fact_kind kind;
-} facts_known[] = {
-	{ "model", TEXT },
-	{ "model_name", TEXT },
-	{ "device_class", TEXT },
-	{ "hardware", TEXT },
-	{ "family", TEXT },
-	{ "os_version", VERSION },
-	{ "build", TEXT },
-	{ "serial", TEXT },
-	{ "supervised", FLAG },
-	{ "supervised_by", TEXT },
-	{ "ours", FLAG },
-	{ "activated", FLAG },
-	{ "activation_state", TEXT },
-	{ "setup_done", FLAG },
-	{ "locked", FLAG },
-	{ "battery_percent", NUMBER },
-	{ "charging", FLAG },
-	{ "capacity_bytes", NUMBER },
-	{ "free_bytes", NUMBER },
-	{ "find_my", FLAG },
-	{ "mdm_enrolled", FLAG },
-	{ "asset_tag", TEXT },
-	{ "ownership", TEXT },
-};
+#define FACTS_MAX 64
 
 static const char *const kinds[] = {
-	[TEXT] = "a text such as \"iPad*\" or \"!= iPad*\"",
-	[VERSION] = "a version such as \">= 16.0\"",
-	[NUMBER] = "a number such as \">= 30\"",
-	[FLAG] = "true or false",
+	[STG_FACT_TEXT] = "a text such as \"iPad*\" or \"!= iPad*\"",
+	[STG_FACT_VERSION] = "a version such as \">= 16.0\"",
+	[STG_FACT_NUMBER] = "a number such as \">= 30\"",
+	[STG_FACT_FLAG] = "true or false",
 };
 
 int version_compare(const char *a, const char *b)
@@ -75,19 +47,17 @@ static bool is_version(const char *s)
 	return *s >= '0' && *s <= '9' && strspn(s, "0123456789.") == strlen(s) && strlen(s) < 16;
 }
 
-static bool kind_of(const char *fact, enum fact_kind *ret)
+static bool kind_of(const char *fact, enum stg_fact_kind *ret)
 {
 	if (strncmp(fact, "batch.", 6) == 0 && fact[6]) {
-		*ret = TEXT;
+		*ret = STG_FACT_TEXT;
 		return true;
 	}
-	for (size_t i = 0; i < STG_ARRAY_LEN(facts_known); i++) {
-		if (strcmp(facts_known[i].name, fact) == 0) {
-			*ret = facts_known[i].kind;
-			return true;
-		}
-	}
-	return false;
+	const struct stg_fact *known = stg_fact_find(fact);
+	if (!known || !known->condition)
+		return false;
+	*ret = known->kind;
+	return true;
 }
 
 /* ">= 16.0" into operator and rest; no operator is equality. */
@@ -111,7 +81,7 @@ static bool flag_word(const char *s, bool *ret)
 	return *ret || strcmp(s, "false") == 0 || strcmp(s, "no") == 0;
 }
 
-static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n, enum fact_kind kind,
+static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n, enum stg_fact_kind kind,
 			struct stg_error *err)
 {
 	const char *op;
@@ -123,9 +93,9 @@ static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n,
 	}
 	const char *value = split(n->scalar, &op);
 	bool ordered = strcmp(op, "=") != 0 && strcmp(op, "!=") != 0;
-	bool fits = *value && (kind == FLAG      ? !ordered && flag_word(value, &flag)
-			       : kind == VERSION ? is_version(value)
-			       : kind == NUMBER  ? strspn(value, "0123456789") == strlen(value) && strlen(value) < 19
+	bool fits = *value && (kind == STG_FACT_FLAG      ? !ordered && flag_word(value, &flag)
+			       : kind == STG_FACT_VERSION ? is_version(value)
+			       : kind == STG_FACT_NUMBER  ? strspn(value, "0123456789") == strlen(value) && strlen(value) < 19
 						 : !ordered);
 	if (!fits) {
 		stg_yaml_fail(y, n, err, "'%.60s' does not fit the fact '%s', expected %s", n->scalar,
@@ -134,9 +104,9 @@ static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n,
 	}
 	json_t *t = json_object();
 	stg_json_put(t, "op", op);
-	if (kind == FLAG)
+	if (kind == STG_FACT_FLAG)
 		stg_json_put_bool(t, "value", flag_word(value, &flag) && flag);
-	else if (kind == NUMBER)
+	else if (kind == STG_FACT_NUMBER)
 		stg_json_put_int(t, "value", strtoll(value, NULL, 10));
 	else
 		stg_json_put(t, "value", value);
@@ -145,11 +115,13 @@ static json_t *one_test(const struct stg_yaml *y, const struct stg_yaml_node *n,
 
 static json_t *one_fact(const struct stg_yaml *y, const struct stg_yaml_node *n, struct stg_error *err)
 {
-	enum fact_kind kind;
+	enum stg_fact_kind kind;
 	if (!kind_of(n->key, &kind)) {
-		const char *names[STG_ARRAY_LEN(facts_known) + 1] = { 0 };
-		for (size_t i = 0; i < STG_ARRAY_LEN(facts_known); i++)
-			names[i] = facts_known[i].name;
+		const char *names[FACTS_MAX + 1] = { 0 };
+		size_t count = 0;
+		for (const struct stg_fact *f = stg_facts; f->name && count < FACTS_MAX; f++)
+			if (f->condition)
+				names[count++] = f->name;
 		const char *near = stg_yaml_nearest(n->key, names);
 		const struct stg_yaml_node at = { .line = n->key_line };
 		if (near)
@@ -254,8 +226,8 @@ static bool test_holds(const char *name, const json_t *test, const json_t *fact)
 	if (!json_is_string(value) || !json_is_string(fact))
 		return false;
 	const char *v = json_string_value(value), *x = json_string_value(fact);
-	enum fact_kind kind;
-	if (kind_of(name, &kind) && kind == VERSION)
+	enum stg_fact_kind kind;
+	if (kind_of(name, &kind) && kind == STG_FACT_VERSION)
 		return op[0] == '='   ? version_within(x, v)
 		       : op[0] == '!' ? !version_within(x, v)
 				      : order_holds(op, version_compare(x, v));
@@ -268,6 +240,20 @@ static const json_t *fact_value(const char *name, const json_t *facts, const jso
 		return json_object_get(attributes, name + 6);
 	const json_t *v = json_object_get(facts, name);
 	return v ? v : json_object_get(attributes, name);
+}
+
+bool stg_blueprint_when_asks_owner(const json_t *when)
+{
+	for (size_t i = 0; i < json_array_size(when); i++) {
+		const char *name;
+		json_t *test;
+		json_object_foreach(json_array_get(when, i), name, test) {
+			const struct stg_fact *fact = stg_fact_find(name);
+			if (fact && fact->from == STG_FACT_OF_OWNER)
+				return true;
+		}
+	}
+	return false;
 }
 
 bool stg_blueprint_when(const json_t *when, const json_t *facts, const json_t *attributes)

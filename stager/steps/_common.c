@@ -48,7 +48,7 @@ bool step_supervised_by_us(struct stg_step_ctx *c, bool *ret, struct stg_error *
 	STG_AUTO(stg_json_free_at) json_t *facts = stg_device_facts(c->device, err);
 	if (!facts)
 		return stg_while(err, "read supervision");
-	*ret = stg_json_bool(facts, "supervised", false) && stg_json_bool(facts, "ours", false);
+	*ret = stg_json_bool(facts, STG_FACT_SUPERVISED, false) && stg_json_bool(facts, STG_FACT_OURS, false);
 	step_note_supervised(c, *ret);
 	return true;
 }

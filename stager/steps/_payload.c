@@ -161,7 +161,7 @@ bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err)
 	json_object_del(c->memory, "profiles");
 	/* nobody can tap in Settings while the Setup Assistant is on: then it is simply not there */
 	if (!installed && err->id == STG_ID_PROFILE_NOT_THERE && c->facts &&
-	    !stg_json_bool(c->facts, "setup_done", true))
+	    !stg_json_bool(c->facts, STG_FACT_SETUP_DONE, true))
 		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_NOT_PROVEN, 0, "acknowledged, but not in the list");
 	if (!installed && err->code == STG_E_NEEDS_HUMAN) {
 		/* sent once is enough: from here on only look whether somebody tapped */

@@ -57,7 +57,7 @@ static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 static bool run(struct stg_step_ctx *c, struct stg_error *err)
 {
 	struct stg_identity now = { 0 };
-	if (stg_json_bool(c->facts, "find_my", false))
+	if (stg_json_bool(c->facts, STG_FACT_FIND_MY, false))
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_FIND_MY_ON, 0, "Find My is on: nothing was sent");
 	/* the gate is shown who answers now, over this session, not who answered a minute ago */
 	if (!stg_device_identify(c->device, &now, err))

@@ -101,19 +101,19 @@ static bool flag_fits(const struct stg_step_ctx *c, const char *param, const cha
 static bool untouched(const struct stg_step_ctx *c, struct stg_error *err)
 {
 	bool wanted = stg_json_bool(c->params, "setup_assistant", false);
-	if (wanted && stg_json_bool(c->facts, "ours", false))
+	if (wanted && stg_json_bool(c->facts, STG_FACT_OURS, false))
 		return true;
-	if (wanted && stg_json_bool(c->facts, "supervised", false))
+	if (wanted && stg_json_bool(c->facts, STG_FACT_SUPERVISED, false))
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_SUPERVISED_BY_OTHER, 0, "supervised by '%.100s'",
-				   stg_json_str(c->facts, "supervised_by"));
-	return flag_fits(c, "setup_assistant", "setup_done", !wanted, STG_ID_SETUP_DONE, err);
+				   stg_json_str(c->facts, STG_FACT_SUPERVISED_BY));
+	return flag_fits(c, "setup_assistant", STG_FACT_SETUP_DONE, !wanted, STG_ID_SETUP_DONE, err);
 }
 
 static bool state_fits(const struct stg_step_ctx *c, struct stg_error *err)
 {
-	int64_t battery = stg_json_int(c->params, "battery", -1), charge = stg_json_int(c->facts, "battery_percent", -1);
+	int64_t battery = stg_json_int(c->params, "battery", -1), charge = stg_json_int(c->facts, STG_FACT_BATTERY_PERCENT, -1);
 	int64_t capacity_gb = stg_json_int(c->params, "capacity_gb", 0),
-		has_bytes = stg_json_int(c->facts, "capacity_bytes", -1);
+		has_bytes = stg_json_int(c->facts, STG_FACT_CAPACITY_BYTES, -1);
 	if (capacity_gb && has_bytes < 0)
 		return unread("its capacity", err);
 	/* makers round up: 64 GB on the box is 63.9 in the device */
@@ -121,8 +121,8 @@ static bool state_fits(const struct stg_step_ctx *c, struct stg_error *err)
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_CAPACITY, 0, "it has %lld GB, %lld are wanted",
 				   (long long)(has_bytes / GB), (long long)capacity_gb);
 	if (!untouched(c, err) ||
-	    !flag_fits(c, "find_my", "find_my", stg_json_bool(c->params, "find_my", false), STG_ID_FIND_MY_ON, err) ||
-	    !flag_fits(c, "supervised", "ours", stg_json_bool(c->params, "supervised", true), STG_ID_NOT_SUPERVISED,
+	    !flag_fits(c, "find_my", STG_FACT_FIND_MY, stg_json_bool(c->params, "find_my", false), STG_ID_FIND_MY_ON, err) ||
+	    !flag_fits(c, "supervised", STG_FACT_OURS, stg_json_bool(c->params, "supervised", true), STG_ID_NOT_SUPERVISED,
 		       err))
 		return false;
 	/* last: all else is right, only time is missing */
@@ -136,8 +136,8 @@ static bool state_fits(const struct stg_step_ctx *c, struct stg_error *err)
 
 static void note_seen(struct stg_step_ctx *c)
 {
-	static const char *const names[] = { "battery_percent", "charging", "capacity_bytes", "setup_done", "find_my",
-					     "supervised",      "ours" };
+	static const char *const names[] = { STG_FACT_BATTERY_PERCENT, STG_FACT_CHARGING, STG_FACT_CAPACITY_BYTES, STG_FACT_SETUP_DONE,
+					     STG_FACT_FIND_MY, STG_FACT_SUPERVISED, STG_FACT_OURS };
 	json_t *seen = json_object();
 	stg_json_put(seen, "model", c->identity->model);
 	stg_json_put(seen, "os_version", c->identity->os_version);

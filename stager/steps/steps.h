@@ -4,6 +4,7 @@
 
 #include <stager/clock.h>
 #include <stager/error.h>
+#include <stager/facts.h>
 #include <stager/step.h>
 
 /* Evidence: what was asked for, what the device acknowledged, what was re-read. Take the reference. */

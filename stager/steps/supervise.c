@@ -58,11 +58,11 @@ static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 		return stg_while(err, "read the configuration");
 	if (c->ran)
 		c->fresh_facts = json_incref(facts);
-	*ret = stg_json_bool(facts, "supervised", false) && stg_json_bool(facts, "ours", false);
+	*ret = stg_json_bool(facts, STG_FACT_SUPERVISED, false) && stg_json_bool(facts, STG_FACT_OURS, false);
 	json_t *seen = json_object();
-	stg_json_put_bool(seen, "supervised", stg_json_bool(facts, "supervised", false));
-	stg_json_put_bool(seen, "ours", stg_json_bool(facts, "ours", false));
-	stg_json_put(seen, "supervised_by", stg_json_str(facts, "supervised_by"));
+	stg_json_put_bool(seen, "supervised", stg_json_bool(facts, STG_FACT_SUPERVISED, false));
+	stg_json_put_bool(seen, "ours", stg_json_bool(facts, STG_FACT_OURS, false));
+	stg_json_put(seen, "supervised_by", stg_json_str(facts, STG_FACT_SUPERVISED_BY));
 	step_reread(c, seen);
 	step_note_supervised(c, *ret);
 	return true;

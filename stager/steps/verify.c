@@ -67,8 +67,8 @@ static bool look(struct stg_step_ctx *c, json_t *lacks, struct stg_error *err)
 			return stg_while(err, "read facts");
 		json_decref(c->fresh_facts);
 		c->fresh_facts = json_incref(facts);
-		look_at_flag(c, facts, "supervised", "ours", lacks, seen);
-		look_at_flag(c, facts, "activated", "activated", lacks, seen);
+		look_at_flag(c, facts, "supervised", STG_FACT_OURS, lacks, seen);
+		look_at_flag(c, facts, "activated", STG_FACT_ACTIVATED, lacks, seen);
 	}
 	const char *name = stg_json_str(c->params, "name");
 	if (*name) {

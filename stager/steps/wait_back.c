@@ -7,7 +7,7 @@ static bool look(struct stg_step_ctx *c, struct stg_error *err)
 	json_t *seen = json_object();
 	stg_json_put(seen, "key_sha256", c->identity->key_sha256);
 	stg_json_put(seen, "os_version", c->identity->os_version);
-	static const char *const names[] = { "activation_state", "setup_done", "supervised" };
+	static const char *const names[] = { STG_FACT_ACTIVATION_STATE, STG_FACT_SETUP_DONE, STG_FACT_SUPERVISED };
 	for (size_t i = 0; i < STG_ARRAY_LEN(names); i++) {
 		json_t *v = json_object_get(f, names[i]);
 		if (v)
@@ -15,9 +15,9 @@ static bool look(struct stg_step_ctx *c, struct stg_error *err)
 	}
 	step_reread(c, seen);
 	/* most of it is invisible until the device trusts us again: what can be seen must not speak against it */
-	if (stg_json_bool(f, "supervised", false) || stg_json_bool(f, "setup_done", false))
+	if (stg_json_bool(f, STG_FACT_SUPERVISED, false) || stg_json_bool(f, STG_FACT_SETUP_DONE, false))
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_ERASE_NOT_PROVEN, 0, "it came back, but still %s",
-				   stg_json_bool(f, "supervised", false) ? "supervised" : "set up");
+				   stg_json_bool(f, STG_FACT_SUPERVISED, false) ? "supervised" : "set up");
 	return true;
 }
 

@@ -10,6 +10,8 @@
  */
 #include <stdlib.h>
 
+#include <stager/facts.h>
+
 #include "db.h"
 
 #define FIRST_PREV "0000000000000000000000000000000000000000000000000000000000000000"
@@ -146,17 +148,30 @@ static json_t *wipe_part(const json_t *steps)
 	return part;
 }
 
-/* Of all facts that were read, those a receiver can use; the rest stays in the inventory. */
+/* Of all facts that were read, those a receiver can use; the rest stays in the inventory. `moving`: those that change by
+ * themselves, which are told but are no reason to tell a result again. */
+static void put_facts(json_t *part, const json_t *facts, bool moving)
+{
+	for (const struct stg_fact *f = stg_facts; f->name; f++) {
+		json_t *value = f->told && f->moves == moving ? json_object_get(facts, f->name) : NULL;
+		if (value && !json_is_object(value) && !json_is_array(value))
+			stg_json_put_new(part, f->name, json_incref(value));
+	}
+}
+
 static json_t *facts_part(const json_t *facts)
 {
-	static const char *const told[] = { "activation_state", "activated", "supervised", "supervisor", "cloud_configured", "passcode_set", "battery" };
 	json_t *part = json_object();
-	for (size_t i = 0; i < STG_ARRAY_LEN(told); i++) {
-		json_t *value = json_object_get(facts, told[i]);
-		if (value && !json_is_object(value) && !json_is_array(value))
-			stg_json_put_new(part, told[i], json_incref(value));
-	}
+	put_facts(part, facts, false);
 	return part;
+}
+
+/* After the content was summed up: a battery that has charged meanwhile makes no new result. */
+static void add_moving_facts(json_t *r, const json_t *facts)
+{
+	json_t *part = json_object_get(r, "facts");
+	if (part)
+		put_facts(part, facts, true);
 }
 
 static void put_unless_empty(json_t *into, const char *key, json_t *part)
@@ -362,6 +377,7 @@ bool stg_store_job_finish(struct stg_store *s, int64_t job_id, enum stg_job_stat
 		return false;
 	if (!told) {
 		stg_uuid7(record_id);
+		add_moving_facts(r, facts);
 		if (!insert(s, r, job, device, sum, stg_end_name(end), to == STG_JOB_DONE || to == STG_JOB_FAILED, record_id, &seq, err) ||
 		    !audit_end(s, job, stg_end_name(end), record_id, err) || !outbox_queue(s, seq, device, err) ||
 		    !search_put(s, SEARCH_RECORD, seq, record_id, err))

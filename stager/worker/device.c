@@ -8,6 +8,7 @@
  */
 #include <stager/clock.h>
 #include <stager/error.h>
+#include <stager/facts.h>
 
 #include "worker_i.h"
 
@@ -67,6 +68,18 @@ const json_t *worker_facts(struct worker *w)
 	struct stg_error ignored = { 0 };
 	if (!w->facts)
 		worker_take_facts(w, w->device ? stg_device_facts(w->device, &ignored) : NULL);
+	return w->facts;
+}
+
+const json_t *worker_owner_facts(struct worker *w)
+{
+	struct stg_error ignored = { 0 };
+	(void)worker_facts(w);
+	if (!w->device || !stg_json_bool(w->facts, STG_FACT_OURS, false))
+		return w->facts;
+	STG_AUTO(stg_json_free_at) json_t *more = stg_device_owner_facts(w->device, &ignored);
+	if (more)
+		json_object_update(w->facts, more);
 	return w->facts;
 }
 

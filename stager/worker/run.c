@@ -381,6 +381,12 @@ static enum verdict attempts(struct run *r, struct turn *t)
 	}
 }
 
+/* What a condition is judged by; the proof of supervision is given only for one that cannot be judged without. */
+static const json_t *facts_for(struct worker *w, const json_t *when)
+{
+	return stg_blueprint_when_asks_owner(when) ? worker_owner_facts(w) : worker_facts(w);
+}
+
 static json_t *values_of(struct worker *w)
 {
 	json_t *values = stg_variables_of(&w->identity, w->job.batch, w->job.attributes, w->job.blueprint);
@@ -427,7 +433,7 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 		return ENDED;
 	}
 	const json_t *when = json_object_get(spec, "when");
-	if (json_array_size(when) && !stg_blueprint_when(when, worker_facts(w), w->job.attributes)) {
+	if (json_array_size(when) && !stg_blueprint_when(when, facts_for(w, when), w->job.attributes)) {
 		tell_end(r, &t, "skipped", NULL);
 		return GO_ON;
 	}

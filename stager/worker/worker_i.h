@@ -44,6 +44,8 @@ bool worker_open(struct worker *w, struct stg_error *err);
 bool worker_reopen(struct worker *w, struct stg_error *err);
 /* Facts, read again when they were dropped. Never NULL: without an answer an empty object. */
 const json_t *worker_facts(struct worker *w);
+/* With those that only the supervisor may read: costs a proof of supervision where none was given yet. */
+const json_t *worker_owner_facts(struct worker *w);
 void worker_forget_facts(struct worker *w);
 /* Facts somebody has just read; takes the reference. */
 void worker_take_facts(struct worker *w, json_t *read);

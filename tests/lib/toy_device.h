@@ -36,6 +36,7 @@ struct toy {
 	bool erase_gone;                /* it leaves at once */
 	bool pulled_at_install;
 	bool someone_elses;
+	bool keeps_zone;                /* acknowledges another zone and keeps its own */
 	/* what was asked of it */
 	int opens, pairs, activates, supervises, installs, stores, erases, restarts, names;
 };
@@ -249,6 +250,12 @@ static inline bool toy_set_time(struct stg_device *d, int64_t wall_ms, const cha
 	return toy_here(err);
 }
 
+static inline json_t *toy_settings(struct stg_device *d, struct stg_error *err)
+{
+	(void)d;
+	return toy_here(err) ? json_pack("{s:s}", "time_zone", toy->keeps_zone ? "Pacific/Auckland" : toy->zone) : NULL;
+}
+
 static inline bool toy_get_time(struct stg_device *d, int64_t *ret, struct stg_error *err)
 {
 	(void)d;
@@ -284,7 +291,7 @@ static const struct stg_driver toy_driver = {
 	.name = "toy", .claims = toy_claims, .open = toy_open, .close = toy_close, .identify = toy_identify, .facts = toy_facts,
 	.trust = toy_trust, .pair = toy_pair, .unpair = toy_unpair, .activation = toy_activation, .activate = toy_activate,
 	.supervise = toy_supervise, .install_profile = toy_install, .store_profile = toy_store, .stored_profile = toy_stored,
-	.list_profiles = toy_list, .set_name = toy_set_name, .set_time = toy_set_time, .get_time = toy_get_time,
+	.list_profiles = toy_list, .set_name = toy_set_name, .set_time = toy_set_time, .get_time = toy_get_time, .settings = toy_settings,
 	.restart = toy_restart, .erase = toy_erase,
 };
 

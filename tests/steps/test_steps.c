@@ -288,6 +288,21 @@ static void a_wrong_clock_is_set_before_the_certificate(void **state)
 	toy_station_clear(&s);
 }
 
+static void a_zone_the_device_does_not_take_is_seen(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->keeps_zone = true;
+	toy_station_make(&s, HEAD "  - set_time: {zone: Europe/Paris}\n");
+	const json_t *last = toy_run(&s);
+	toy_ends(last, "failed");
+	assert_string_equal(why_id(last), "NOT_PROVEN");
+	const json_t *seen = json_object_get(json_object_get(side_end_of(&s.side, "03-set_time"), "evidence"), "reread");
+	assert_string_equal(stg_json_str(seen, "time_zone"), "Pacific/Auckland");
+	toy_station_clear(&s);
+}
+
 static void verify_names_what_is_missing(void **state)
 {
 	(void)state;
@@ -421,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_profile_that_needs_supervision_is_held_where_nothing_supervises),
 		cmocka_unit_test(a_certificate_begun_and_interrupted_is_replaced_by_a_new_one),
 		cmocka_unit_test(a_wrong_clock_is_set_before_the_certificate),
+		cmocka_unit_test(a_zone_the_device_does_not_take_is_seen),
 		cmocka_unit_test(verify_names_what_is_missing),
 		cmocka_unit_test(a_restart_is_proven_by_the_next_attach),
 		cmocka_unit_test(an_erase_is_proven_by_a_new_key_and_never_repeated),

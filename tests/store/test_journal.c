@@ -135,6 +135,41 @@ static void a_device_parked_again_for_the_same_reason_is_told_once(void **unused
 	state_remove(&st);
 }
 
+/* The receiver hears by whom it is supervised and how full the battery was; a battery that charges is no news by itself. */
+static void what_was_read_of_the_device_is_told(void **unused)
+{
+	(void)unused;
+	struct state st;
+	struct stg_identity who = phone(1);
+	char first[40], second[40];
+	state_open(&st);
+	add_target(st.s, "t", "E");
+	int64_t job = job_for(st.s, &who, NULL, 0);
+	json_t *line = json_pack("{s:s,s:i}", "wait", "line", "id", 77), *record;
+	json_t *facts = json_pack("{s:b,s:s,s:b,s:i,s:b,s:b,s:s,s:s}", "supervised", 1, "supervised_by", "North Hospital", "ours", 1, "battery_percent", 41,
+				  "passcode_set", 0, "mdm_enrolled", 0, "phone_number", "+33600000000", "name", "Anna's iPhone");
+	OK(stg_store_job_move(st.s, job, STG_JOB_RUNNING, NULL, err));
+	OK(stg_store_job_finish(st.s, job, STG_JOB_PARKED, STG_END_WAITING, line, &who, facts, first, err));
+	OK((record = stg_store_record(st.s, first, err)) != NULL);
+	const json_t *told = json_object_get(json_object_get(record, "record"), "facts");
+	assert_string_equal(stg_json_str(told, "supervised_by"), "North Hospital");
+	assert_int_equal(stg_json_int(told, "battery_percent", 0), 41);
+	assert_true(json_is_false(json_object_get(told, "passcode_set")));
+	assert_true(json_is_false(json_object_get(told, "mdm_enrolled")));
+	assert_true(json_is_true(json_object_get(told, "ours")));
+	assert_null(json_object_get(told, "phone_number"));
+	assert_null(json_object_get(told, "name"));
+	json_decref(record);
+	json_object_set_new(facts, "battery_percent", json_integer(42));
+	OK(stg_store_job_move(st.s, job, STG_JOB_WAITING, NULL, err));
+	OK(stg_store_job_move(st.s, job, STG_JOB_RUNNING, NULL, err));
+	OK(stg_store_job_finish(st.s, job, STG_JOB_PARKED, STG_END_WAITING, line, &who, facts, second, err));
+	assert_string_equal(first, second);
+	json_decref(facts);
+	json_decref(line);
+	state_remove(&st);
+}
+
 static void an_erase_in_doubt_and_then_seen_is_one_wipe_in_the_record(void **unused)
 {
 	(void)unused;
@@ -297,6 +332,7 @@ int main(void)
 		cmocka_unit_test(only_moves_of_the_table_are_made),
 		cmocka_unit_test(a_step_cannot_begin_twice_or_outside_of_a_running_job),
 		cmocka_unit_test(a_device_parked_again_for_the_same_reason_is_told_once),
+		cmocka_unit_test(what_was_read_of_the_device_is_told),
 		cmocka_unit_test(an_erase_in_doubt_and_then_seen_is_one_wipe_in_the_record),
 		cmocka_unit_test(what_was_pinned_in_an_undone_act_is_pinned_again),
 		cmocka_unit_test(killed_between_begin_and_commit_leaves_nothing),

@@ -186,6 +186,22 @@ static plist_t get_profile_list(struct virt_device *d)
 	return a;
 }
 
+/* What is in a profile, without what it says. */
+static plist_t payload_types(const struct virt_profile *p)
+{
+	static const char *const shown[] = { "PayloadType", "PayloadIdentifier", "PayloadDisplayName" };
+	plist_t list = plist_new_array(), payloads = plist_dict_get_item(p->content, "PayloadContent");
+
+	for (uint32_t i = 0; payloads && plist_get_node_type(payloads) == PLIST_ARRAY && i < plist_array_get_size(payloads); i++) {
+		plist_t from = plist_array_get_item(payloads, i), one = plist_new_dict();
+
+		for (size_t k = 0; k < STG_ARRAY_LEN(shown); k++)
+			put_text(one, shown[k], text_of(from, shown[k]));
+		plist_array_append_item(list, one);
+	}
+	return list;
+}
+
 /* As MDM lists them. */
 static plist_t profile_list(struct virt_device *d)
 {
@@ -196,6 +212,7 @@ static plist_t profile_list(struct virt_device *d)
 
 		put_text(m, "PayloadIdentifier", p->identifier);
 		put_bool(m, "IsManaged", p->silent);
+		plist_dict_set_item(m, "PayloadContent", payload_types(p));
 		plist_array_append_item(list, m);
 	}
 	plist_dict_set_item(a, "ProfileList", list);
