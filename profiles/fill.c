@@ -381,7 +381,7 @@ void profile_wipe(struct profile *p)
 static bool pass_unchanged(const struct profile *p, struct stg_bytes file, struct stg_payload *ret, struct stg_error *err)
 {
 	struct stg_payload out = { .bytes = STG_BUF(PROFILE_FILE_MAX) };
-	if (check(p, err) && stg_buf_add(&out.bytes, file.data, file.len, err) && describe(p, &out, err)) {
+	if (check(p, err) && profile_for_device(p, file, &out.bytes, err) && describe(p, &out, err)) {
 		*ret = out;
 		return true;
 	}

@@ -81,6 +81,39 @@ static bool has_control(struct stg_bytes in, unsigned long *ret_line)
 	return false;
 }
 
+/* The lines between BEGIN and END of a PEM file. */
+static bool unarmour(struct stg_bytes in, struct stg_buf *ret)
+{
+	const uint8_t *from = memchr(in.data, '\n', in.len);
+	if (!from)
+		return false;
+	size_t left = in.len - (size_t)(from - in.data);
+	const uint8_t *to = memmem(from, left, "-----END", 8);
+	return to && unbase64_file(stg_bytes(from, (size_t)(to - from)), ret);
+}
+
+bool stg_profile_is_signed(struct stg_bytes profile)
+{
+	return profile.len > 2 && profile.data[0] == 0x30;
+}
+
+bool profile_for_device(const struct profile *p, struct stg_bytes file, struct stg_buf *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf decoded = STG_BUF(PROFILE_FILE_MAX), der = STG_BUF(PROFILE_FILE_MAX);
+	struct stg_bytes in = without_space(trimmed(file));
+	/* a signature covers its bytes to the last; around it, and around everything else, what a console's export has put */
+	if (!is_signed(in) && in.len && in.data[0] != '<' && !starts(in, "bplist") && unbase64_file(in, &decoded))
+		in = without_space(trimmed(stg_buf_view(&decoded)));
+	else if (!is_signed(in))
+		in = file;
+	if (starts(in, "-----BEGIN")) {
+		if (!unarmour(in, &der))
+			return bad_file(p, STG_ID_PROFILE_SIGNATURE, err, "the text between BEGIN and END is no base64");
+		in = stg_buf_view(&der);
+	}
+	return stg_buf_add(ret, in.data, in.len, err);
+}
+
 static bool unwrap(struct profile *p, struct stg_bytes in, struct stg_error *err)
 {
 	struct stg_error why = { 0 };
@@ -136,7 +169,8 @@ bool profile_open(const char *file_name, struct stg_bytes file, struct profile *
 		struct stg_bytes whole = in.data[0] == '<' && decoded.len == 0 ? trimmed(file) : in;
 		ok = stg_buf_add(&p.text, whole.data, whole.len, err);
 	} else {
-		ok = bad_file(&p, STG_ID_NOT_A_PROFILE, err, "neither a property list nor a signed one");
+		bool is_wide = starts(in, "\xff\xfe") || starts(in, "\xfe\xff") || (in.len > 1 && (!in.data[0] || !in.data[1]));
+		ok = bad_file(&p, STG_ID_NOT_A_PROFILE, err, is_wide ? "UTF-16 text: save it as UTF-8" : "neither a property list nor a signed one");
 	}
 	if (ok && parse(&p, err)) {
 		*ret = p;

@@ -23,10 +23,12 @@ json_t *stg_profile_lint(const char *file_name, struct stg_bytes file, struct st
 /* In sentences (English or French): ["Joins the Wi-Fi network HOPITAL with a certificate", ...]. */
 json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_error *err);
 /* Fills {{...}} in values, re-derives UUIDs per device (uuid5), writes XML. Without variables in it the file passes through
- * unchanged, and so it does when `values` is NULL. The profile's own PayloadUUID is derived from what the filled profile
+ * unchanged, and so it does when `values` is NULL; only base64 and PEM around it are taken off: a device reads neither. The profile's own PayloadUUID is derived from what the filled profile
  * holds, so that re-reading tells whether exactly this is installed; those of its payloads from the unit alone, so that
  * they are updated in place. STG_E_INPUT + STG_ID_PROFILE_VARIABLE names file, line, key path and variable, never a value. */
 bool stg_profile_fill(const char *file_name, struct stg_bytes file, const json_t *values, const char *unit, struct stg_payload *ret, struct stg_error *err);
+/* Whether these bytes are signed already: a device refuses a second signature around the first. */
+bool stg_profile_is_signed(struct stg_bytes profile);
 /* A profile around one PKCS#12 (com.apple.security.pkcs12) and its issuers (com.apple.security.pkcs1). */
 bool stg_profile_identity(const char *identifier, const char *display_name, const char *unit, struct stg_bytes p12, struct stg_bytes password,
 			  const json_t *issuer_pems, struct stg_payload *ret, struct stg_error *err);

@@ -52,7 +52,7 @@ static void a_file_that_is_no_profile_is_named_as_such(void **state)
 	refused("hello, this is a letter", STG_ID_NOT_A_PROFILE, "neither");
 	refused("<html><body/></html>", STG_ID_PROFILE_DAMAGED, "ward.mobileconfig:1:");
 	refused(HEAD "<array/></plist>", STG_ID_PROFILE_RULE, "a profile must be a dictionary");
-	refused("\xff\xfe<\0p\0", STG_ID_NOT_A_PROFILE, "neither");
+	refused("\xff\xfe<\0p\0", STG_ID_NOT_A_PROFILE, "UTF-16");
 	struct stg_error err = { 0 };
 	char *huge = malloc(3 << 20);
 	assert_non_null(huge);
@@ -531,6 +531,31 @@ static void an_identity_profile_stands_alone(void **state)
 	stg_payload_clear(&p);
 }
 
+static void what_an_export_wrapped_around_a_profile_is_taken_off_for_the_device(void **state)
+{
+	(void)state;
+	struct stg_error err = { 0 };
+	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(1 << 20), b64 = STG_BUF(2 << 20), text = STG_BUF(2 << 20);
+	const char *xml = PROFILE(WIFI(""));
+	assert_true(stg_org_sign_profile(keys, org, stg_buf_view(&org_sealed), stg_bytes_str(xml), &der, &err));
+	assert_true(stg_profile_is_signed(stg_buf_view(&der)));
+	assert_false(stg_profile_is_signed(stg_bytes_str(xml)));
+	assert_true(stg_base64(stg_buf_view(&der), &b64, &err));
+	for (int form = 0; form < 3; form++) {
+		struct stg_payload p = { 0 };
+		stg_buf_reset(&text);
+		/* lines of 64, as openssl and consoles write them */
+		assert_true(form == 0 || stg_buf_add_str(&text, form == 1 ? "-----BEGIN PKCS7-----\r\n" : "-----BEGIN CMS-----\n", &err));
+		for (size_t i = 0; i < b64.len; i += 64)
+			assert_true(stg_buf_printf(&text, &err, "%.64s\r\n", stg_buf_str(&b64) + i));
+		assert_true(form == 0 || stg_buf_add_str(&text, form == 1 ? "-----END PKCS7-----\r\n" : "-----END CMS-----\n", &err));
+		if (!stg_profile_fill("x", stg_buf_view(&text), NULL, "unit1", &p, &err))
+			fail_msg("form %d: %s", form, err.msg);
+		assert_true(stg_bytes_equal(stg_buf_view(&p.bytes), stg_buf_view(&der)));
+		stg_payload_clear(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -546,6 +571,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_variable_is_named_with_its_line_and_key),
 		cmocka_unit_test(no_error_shows_a_value),
 		cmocka_unit_test(a_profile_without_variables_or_values_passes_byte_for_byte),
+		cmocka_unit_test(what_an_export_wrapped_around_a_profile_is_taken_off_for_the_device),
 		cmocka_unit_test(identifiers_come_from_the_device_and_the_profile_s_own_from_what_it_holds),
 		cmocka_unit_test(an_edited_signed_profile_is_refused_and_a_good_one_names_its_signer),
 		cmocka_unit_test(the_shipped_templates_fill_in_to_profiles_without_an_error),
