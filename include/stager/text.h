@@ -19,5 +19,7 @@ const char *stg_language(void);   /* "en" or "fr" */
 
 /* Columns a UTF-8 text takes on a terminal. */
 size_t stg_text_columns(const char *s);
+/* Bytes from the start of `s` that fit into so many columns; never ends within a character. */
+size_t stg_text_fits(const char *s, size_t columns);
 
 #endif

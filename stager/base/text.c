@@ -2,7 +2,7 @@
  * text.c - which language people read.
  *
  * For:    commands, the board, papers.
- * Uses:   gettext; the catalogues stand beside the program in a build tree, else under the system's locale folder.
+ * Uses:   gettext; the catalogues stand beside the program in a build tree, else in share/locale beside its bin, else in the system's.
  * Called: main(), once.
  * Thread: call before threads start.
  */
@@ -41,14 +41,22 @@ void stg_language_set(const char *lang)
 	char exe[3800], folder[4096];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	const char *catalogue = "/usr/share/locale";
+	/* beside the program in a build tree; PREFIX/share beside PREFIX/bin when it is installed */
+	static const char *const from_program[] = { "locale", "../share/locale" };
 	if (n > 0) {
 		exe[n] = 0;
 		char *slash = strrchr(exe, '/');
 		if (slash)
 			*slash = 0;
-		snprintf(folder, sizeof(folder), "%s/locale", exe);
-		if (access(folder, R_OK) == 0)
-			catalogue = folder;
+		for (size_t i = 0; i < STG_ARRAY_LEN(from_program); i++) {
+			char file[4200];
+			snprintf(folder, sizeof(folder), "%s/%s", exe, from_program[i]);
+			snprintf(file, sizeof(file), "%s/fr/LC_MESSAGES/stager.mo", folder);
+			if (access(file, R_OK) == 0) {
+				catalogue = folder;
+				break;
+			}
+		}
 	}
 	bindtextdomain("stager", catalogue);
 	bind_textdomain_codeset("stager", "UTF-8");
@@ -60,22 +68,40 @@ const char *stg_language(void)
 	return chosen;
 }
 
-size_t stg_text_columns(const char *s)
+/* Goes along `s` while it fits into `most` columns; the bytes gone along, and their columns. */
+static size_t go_along(const char *s, size_t most, size_t *ret_columns)
 {
+	const char *p = s;
 	size_t columns = 0;
 	mbstate_t state = { 0 };
-	while (*s) {
+	while (*p) {
 		wchar_t c;
-		size_t n = mbrtowc(&c, s, MB_CUR_MAX, &state);
+		size_t n = mbrtowc(&c, p, MB_CUR_MAX, &state);
+		int w = 1;
 		if (n == (size_t)-1 || n == (size_t)-2) {
 			memset(&state, 0, sizeof(state));
-			s++;
-			columns++;
-			continue;
+			n = 1;
+		} else {
+			w = wcwidth(c);
 		}
-		int w = wcwidth(c);
+		if (w > 0 && columns + (size_t)w > most)
+			break;
 		columns += w > 0 ? (size_t)w : 0;
-		s += n;
+		p += n;
 	}
+	*ret_columns = columns;
+	return (size_t)(p - s);
+}
+
+size_t stg_text_columns(const char *s)
+{
+	size_t columns;
+	go_along(s, (size_t)-1, &columns);
 	return columns;
+}
+
+size_t stg_text_fits(const char *s, size_t columns)
+{
+	size_t taken;
+	return go_along(s, columns, &taken);
 }

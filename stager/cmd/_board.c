@@ -26,6 +26,7 @@ struct board {
 	json_t *slots;            /* by attach, in the order of arrival */
 	int lines;                /* drawn last time */
 	int64_t drawn_ms;
+	size_t width;             /* of the terminal, when drawn */
 	bool dirty, colour;
 	char said[SAID][160];
 };
@@ -115,32 +116,83 @@ static const char *hint(const json_t *slot)
 	return stg_json_str(slot, "detail");
 }
 
-static void put_line(struct board *b, const json_t *slot)
+/* The word of a step as a person reads it; a step of a newer station keeps its own word. */
+static const char *step_word(const char *step)
 {
-	const char *state = stg_json_str(slot, "state");
+	static const char *const words[][2] = {
+		{ "identify", N_("identify") }, { "require", N_("check it fits") }, { "pair", N_("pair") }, { "activate", N_("activate") },
+		{ "supervise", N_("supervise") }, { "install_profile", N_("install profile") }, { "issue_certificate", N_("certificate") },
+		{ "verify", N_("verify") }, { "set_name", N_("set name") }, { "set_time", N_("set clock") }, { "restart", N_("restart") },
+		{ "erase", N_("erase") }, { "wait_back", N_("wait for return") },
+	};
+	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++)
+		if (strcmp(words[i][0], step) == 0)
+			return _(words[i][1]);
+	return step;
+}
+
+/* Adds a text cut to `width` columns and, but for the last of a line, filled up to it. */
+static void add_cell(char *line, size_t size, const char *text, size_t width)
+{
+	char shown[300];
+	size_t at = strlen(line);
+	stg_printable(text, true, shown, sizeof(shown));
+	shown[stg_text_fits(shown, width)] = 0;
+	size_t pad = width - stg_text_columns(shown);
+	snprintf(line + at, size - at, "%s%*s ", shown, (int)pad, "");
+}
+
+/* The columns of a line before the step or the hint: what of the terminal is left belongs to those. */
+#define STATE_COLUMNS 18
+#define SERIAL_COLUMNS 12
+#define TAG_COLUMNS 8
+
+static size_t label_columns(const json_t *slot)
+{
+	const char *label = stg_json_str(slot, "label");
+	size_t n = stg_text_columns(*label ? label : stg_json_str(slot, "port"));
+	return n < 8 ? 8 : n > 16 ? 16 : n;
+}
+
+/* One port. A hint that does not fit beside the rest stands below it: what a hand must do is never cut away. Returns the lines. */
+static int put_line(struct board *b, const json_t *slot, size_t labels)
+{
+	const char *state = stg_json_str(slot, "state"), *label = stg_json_str(slot, "label");
 	const struct look *l = look_of(state);
-	char name[64], text[64], who[64];
-	const char *label = stg_json_str_or(slot, "label", "");
-	stg_printable(*label ? label : stg_json_str_or(slot, "port", "?"), true, name, sizeof(name));
-	stg_printable(stg_json_str_or(slot, "serial", stg_json_str(slot, "udid")), true, who, sizeof(who));
+	char where[64] = "", line[900] = "", what[400] = "", word[100];
 	int of = (int)stg_json_int(slot, "step_of", 0), n = (int)stg_json_int(slot, "step_n", 0);
 	int64_t left = stg_json_int(slot, "left_ms", 0);
-	text[0] = 0;
-	if (l->busy && of && n) {
-		char step[40];
-		stg_printable(stg_json_str(slot, "step"), true, step, sizeof(step));
-		snprintf(text, sizeof(text), "%d/%d %s", n, of, step);
+	bool working = strcmp(state, "working") == 0;
+	add_cell(where, sizeof(where), *label ? label : stg_json_str_or(slot, "port", "?"), labels);
+	snprintf(word, sizeof(word), "%s %s", l->sign, _(l->word));
+	add_cell(line, sizeof(line), word, STATE_COLUMNS);
+	add_cell(line, sizeof(line), stg_json_str_or(slot, "serial", stg_json_str(slot, "udid")), SERIAL_COLUMNS);
+	add_cell(line, sizeof(line), stg_json_str(slot, "asset_tag"), TAG_COLUMNS);
+	const char *tip = working || strcmp(state, "staged") == 0 ? "" : hint(slot);
+	if (l->busy && of && n && !*tip) {
+		char step[60] = "";
+		add_cell(step, sizeof(step), step_word(stg_json_str(slot, "step")), 16);
+		snprintf(what, sizeof(what), "%2d/%d %s", n, of, step);
+		if (working && left > 0)
+			snprintf(what + strlen(what), sizeof(what) - strlen(what), "≤%llds", (long long)(left + 999) / 1000);
+	} else {
+		stg_printable(tip, true, what, sizeof(what));
 	}
-	const char *word = _(l->word);
-	int pad = 17 - (int)stg_text_columns(word);
-	fprintf(b->to, "%-8s %s%s%s%s %s%*s %-13.13s %-8.8s %-22s", name, b->colour && *l->colour ? "\033[" : "", b->colour ? l->colour : "",
-		b->colour && *l->colour ? "m" : "", l->sign, word, pad > 0 ? pad : 0, "", who, stg_json_str(slot, "asset_tag"), text);
-	if (b->colour && *l->colour)
-		fputs("\033[0m", b->to);
-	if (strcmp(state, "working") == 0 && left > 0 && of)
-		fprintf(b->to, " ≤%llds", (long long)(left + 999) / 1000);
-	else if (strcmp(state, "working") != 0 && strcmp(state, "staged") != 0)
-		fprintf(b->to, " %s", hint(slot));
+	const char *on = b->colour ? l->colour : "";
+	size_t room = b->mode == BOARD_DRAWN && b->width > labels + 1 ? b->width - labels - 1 : sizeof(line);
+	size_t indent = room == sizeof(line) ? 0 : labels + 3;
+	bool below = indent && *what && stg_text_columns(line) + stg_text_columns(what) > room;
+	if (!below)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s", what);
+	for (size_t end = strlen(line); end && line[end - 1] == ' ';)
+		line[--end] = 0;
+	line[stg_text_fits(line, room)] = 0;
+	fprintf(b->to, "%s%s%s%s%s%s", where, *on ? "\033[" : "", on, *on ? "m" : "", line, *on ? "\033[0m" : "");
+	if (below) {
+		what[stg_text_fits(what, b->width > indent ? b->width - indent : 0)] = 0;
+		fprintf(b->to, "\033[K\n%*s%s%s%s%s%s", (int)indent, "", *on ? "\033[" : "", on, *on ? "m" : "", what, *on ? "\033[0m" : "");
+	}
+	return 1 + below;
 }
 
 void board_event(struct board *b, const json_t *event)
@@ -156,7 +208,7 @@ void board_event(struct board *b, const json_t *event)
 			       strcmp(stg_json_str(before, "ask"), stg_json_str(slot, "ask")) != 0;
 		json_object_set(b->slots, key, (json_t *)(uintptr_t)slot);
 		if (b->mode == BOARD_PLAIN && changed) {
-			put_line(b, slot);
+			(void)put_line(b, slot, 8);
 			fputc('\n', b->to);
 		}
 		b->dirty = true;
@@ -177,10 +229,47 @@ static int totals(const struct board *b, const char *state)
 	return n;
 }
 
+/* Every state that somebody is in: staged, working and failed always, so that a zero is read and not guessed. */
+static void put_totals(struct board *b)
+{
+	static const char *const states[] = { "staged", "working", "person", "waiting", "hold", "unexpected", "interrupted", "failed" };
+	size_t at = 0;
+	for (size_t i = 0; i < STG_ARRAY_LEN(states); i++) {
+		char one[80];
+		int n = totals(b, states[i]);
+		if (!n && i > 1 && i + 1 < STG_ARRAY_LEN(states))
+			continue;
+		snprintf(one, sizeof(one), "%s %d", board_word(states[i]), n);
+		size_t wide = stg_text_columns(one);
+		if (at && at + 3 + wide > b->width) {
+			fputs("\033[K\n", b->to);
+			b->lines++;
+			at = 0;
+		}
+		fprintf(b->to, "%s%.*s", at ? "   " : "", (int)stg_text_fits(one, b->width), one);
+		at += (at ? 3 : 0) + wide;
+	}
+	fputs("\033[K\n", b->to);
+	b->lines++;
+}
+
 static int by_port(const void *a, const void *b)
 {
 	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
 	return strverscmp(stg_json_str(x, "port"), stg_json_str(y, "port"));
+}
+
+static int need(const json_t *slot)
+{
+	const char *state = stg_json_str(slot, "state");
+	return strcmp(state, "person") == 0 ? 0 : look_of(state)->busy ? 1 : 2;
+}
+
+/* Who waits for a hand, then who works, then who has an end: for a terminal too small for all. */
+static int by_need(const void *a, const void *b)
+{
+	int x = need(*(json_t *const *)a), y = need(*(json_t *const *)b);
+	return x != y ? x - y : by_port(a, b);
 }
 
 void board_draw(struct board *b)
@@ -188,32 +277,35 @@ void board_draw(struct board *b)
 	int64_t now = stg_boot_ms();
 	if (b->mode != BOARD_DRAWN || now - b->drawn_ms < DRAW_MS || (!b->dirty && b->drawn_ms))
 		return;
-	struct winsize size = { .ws_row = 40 };
+	struct winsize size = { .ws_row = 40, .ws_col = 80 };
 	(void)ioctl(fileno(b->to), TIOCGWINSZ, &size);
-	size_t n = json_object_size(b->slots), at = 0, room = size.ws_row > 8 ? size.ws_row - 6u : 20;
+	size_t n = json_object_size(b->slots), at = 0, labels = 8;
+	int room = size.ws_row > 8 ? size.ws_row - 6 : 20;
+	b->width = size.ws_col ? size.ws_col : 80;
 	json_t **sorted = stg_calloc(n + 1, sizeof(*sorted));
 	const char *key;
 	json_t *slot;
-	json_object_foreach(b->slots, key, slot)
+	json_object_foreach(b->slots, key, slot) {
 		sorted[at++] = slot;
-	qsort(sorted, n, sizeof(*sorted), by_port);
+		labels = label_columns(slot) > labels ? label_columns(slot) : labels;
+	}
+	qsort(sorted, n, sizeof(*sorted), (int)n < room ? by_port : by_need);
 	if (b->lines)
 		fprintf(b->to, "\033[%dA", b->lines);
 	b->lines = 0;
-	for (size_t i = 0; i < n && i < room; i++, b->lines++) {
-		put_line(b, sorted[i]);
+	/* a line may need a second one for its hint */
+	for (at = 0; at < n && b->lines + 1 < room; at++) {
+		b->lines += put_line(b, sorted[at], labels);
 		fputs("\033[K\n", b->to);
 	}
-	if (n > room) {
-		fprintf(b->to, _("... and %zu more ports"), n - room);
+	if (at < n) {
+		fprintf(b->to, _("... and %zu more ports"), n - at);
 		fputs("\033[K\n", b->to);
 		b->lines++;
 	}
-	fprintf(b->to, "%s %d   %s %d   %s %d   %s %d   %s %d\033[K\n", _("staged"), totals(b, "staged"), _("working"), totals(b, "working"),
-		_("needs a hand"), totals(b, "person"), _("waiting"), totals(b, "waiting"), _("failed"), totals(b, "failed"));
-	b->lines++;
+	put_totals(b);
 	for (int i = 0; i < SAID; i++, b->lines++)
-		fprintf(b->to, "%s\033[K\n", b->said[i]);
+		fprintf(b->to, "%.*s\033[K\n", (int)stg_text_fits(b->said[i], b->width), b->said[i]);
 	fputs("\033[J", b->to);
 	fflush(b->to);
 	free(sorted);

@@ -25,7 +25,6 @@
 
 #include "_child.h"
 
-#define LIBEXEC "/usr/libexec/stager"
 #define ANSWER_MAX (16u << 20)
 
 extern char **environ;
@@ -130,14 +129,14 @@ bool bench_program(char *ret, size_t size, struct stg_error *err)
 {
 	if (!own_program(ret, size, err))
 		return false;
+	/* beside the program in a build tree, in PREFIX/libexec beside PREFIX/bin when it is installed */
+	static const char *const places[] = { "/stager-bench", "/../libexec/stager/stager-bench" };
 	char *slash = strrchr(ret, '/');
-	if (slash && (size_t)(slash - ret) + sizeof("/stager-bench") <= size) {
-		strcpy(slash, "/stager-bench");
-		if (access(ret, X_OK) == 0)
+	size_t room = slash ? size - (size_t)(slash - ret) : 0;
+	for (size_t i = 0; i < STG_ARRAY_LEN(places); i++)
+		if (stg_copy(slash ? slash : ret, room, places[i]) && access(ret, X_OK) == 0)
 			return true;
-	}
-	stg_copy(ret, size, LIBEXEC "/stager-bench");
-	return access(ret, X_OK) == 0 || stg_fail(err, STG_E_STATION, ENOENT, "the virtual bench is not installed: %s", ret);
+	return stg_fail(err, STG_E_STATION, ENOENT, "the virtual bench is not installed: %s", ret);
 }
 
 json_t *bench_word(const char *control, struct stg_error *err, const char *verb, ...)
