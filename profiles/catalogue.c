@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include <stager/payload.h>
+#include <stager/variable.h>
 
 #include "catalogue.h"
 #include "inner.h"
@@ -81,7 +82,7 @@ static void check_value(struct findings *f, const struct key_fact *k, plist_t no
 {
 	char got = kind_of(node);
 	const char *text = node_str(node);
-	if (text && has_variable(text))
+	if (text && stg_variable_any(text))
 		return;
 	if (got != k->kind && !(k->kind == 'r' && got == 'i')) {
 		finding(f, "error", path, "must be %s, is %s", kind_word(k->kind), kind_word(got));
@@ -202,7 +203,7 @@ static void check_https(struct findings *f, plist_t dict, const char *key, char 
 {
 	const char *url = tree_str(dict, key);
 	size_t n = path_key(path, key);
-	if (url && !has_variable(url) && strncasecmp(url, "https://", 8) != 0)
+	if (url && !stg_variable_any(url) && strncasecmp(url, "https://", 8) != 0)
 		finding(f, "error", path, "must start with https://");
 	path[n] = 0;
 }
@@ -211,7 +212,7 @@ static void check_mdm(struct findings *f, plist_t mdm, char *path)
 {
 	const char *topic = tree_str(mdm, "Topic");
 	int64_t rights = 0;
-	if (topic && !has_variable(topic) && strncmp(topic, "com.apple.mgmt.", 15) != 0)
+	if (topic && !stg_variable_any(topic) && strncmp(topic, "com.apple.mgmt.", 15) != 0)
 		finding(f, "error", path, "Topic must start with com.apple.mgmt.");
 	if (tree_int(mdm, "AccessRights", &rights)) {
 		if ((rights & 2) && !(rights & 1))
@@ -251,7 +252,7 @@ static void check_one(struct findings *f, plist_t one, const char *type, char *p
 				return;
 			}
 		}
-		if (!has_variable(type))
+		if (!stg_variable_any(type))
 			finding(f, "warning", path, "an unknown payload type: the device may ignore it");
 		return;
 	}

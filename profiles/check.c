@@ -17,6 +17,7 @@
 #include <strings.h>
 
 #include <stager/ids.h>
+#include <stager/variable.h>
 
 #include "inner.h"
 
@@ -102,7 +103,7 @@ static void check_uuid(struct findings *f, const char *uuid, const char *where)
 	char path[PROFILE_PATH_MAX];
 	stg_copy(path, sizeof(path), where);
 	path_key(path, "PayloadUUID");
-	if (uuid && !has_variable(uuid) && !stg_uuid_ok(uuid))
+	if (uuid && !stg_variable_any(uuid) && !stg_uuid_ok(uuid))
 		finding(f, "warning", path, "does not look like a UUID (8-4-4-4-12 hexadecimal digits)");
 }
 
@@ -223,7 +224,7 @@ static const char *type_with_uuid(const struct profile *p, const char *uuid)
 
 static void check_reference(struct findings *f, const char *uuid, const char *path, bool wants_identity)
 {
-	if (has_variable(uuid) || f->n_references > REFERENCES_MAX)
+	if (stg_variable_any(uuid) || f->n_references > REFERENCES_MAX)
 		return;
 	if (f->n_references++ == REFERENCES_MAX) {
 		finding(f, "error", path, "more than %d references to certificates", REFERENCES_MAX);

@@ -19,13 +19,12 @@
 
 #include <stager/ids.h>
 #include <stager/plistscan.h>
+#include <stager/variable.h>
 
 #include "inner.h"
 
 #define VALUE_MAX (64u << 10)
 #define DATA_MAX (512u << 10)
-#define NAME_MAX_BYTES 64
-#define OTHER_MAX_BYTES 256
 #define PAYLOADS_MAX 500
 static const char SPACE[] = "6ba1f8f2-2c5c-5a6c-9a3e-0d8f3f1c7e55";
 
@@ -47,140 +46,63 @@ struct fill {
 	bool failed;
 };
 
-struct variable {
-	char name[NAME_MAX_BYTES + 1];  /* the first name, for messages */
-	const char *inner;
-	size_t inner_len;
-};
-
-static bool is_set(const json_t *v)
-{
-	if (json_is_string(v))
-		return json_string_length(v) > 0;
-	return json_is_integer(v) || json_is_boolean(v) || (json_is_object(v) && *stg_json_str(v, "data"));
-}
-
-/* Cuts the next alternative off, without spaces and quotes around it. */
-static bool alternative(const struct variable *v, size_t *at, char *ret, size_t size, bool *ret_quoted)
-{
-	if (*at > v->inner_len)
-		return false;
-	const char *from = v->inner + *at, *end = v->inner + v->inner_len;
-	const char *bar = memchr(from, '|', (size_t)(end - from));
-	const char *to = bar ? bar : end;
-	*at = bar ? (size_t)(bar - v->inner) + 1 : v->inner_len + 1;
-	while (from < to && *from == ' ')
-		from++;
-	while (to > from && to[-1] == ' ')
-		to--;
-	*ret_quoted = to - from >= 2 && (*from == '\'' || *from == '"') && to[-1] == *from;
-	if (*ret_quoted) {
-		from++;
-		to--;
-	}
-	if ((size_t)(to - from) >= size)
-		return false;
-	memcpy(ret, from, (size_t)(to - from));
-	ret[to - from] = 0;
-	return true;
-}
-
-static bool is_name(const char *s)
-{
-	for (const char *p = s; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
-			return false;
-	return *s != 0;
-}
-
-/* At "{{". Fills *v and returns what follows "}}", NULL when it is none. */
-static const char *read_variable(const char *at, struct variable *v)
-{
-	const char *end = strstr(at + 2, "}}");
-	size_t next = 0;
-	bool quoted = false;
-	*v = (struct variable){ .inner = at + 2 };
-	if (!end || (size_t)(end - at) > OTHER_MAX_BYTES)
-		return NULL;
-	v->inner_len = (size_t)(end - at - 2);
-	if (memmem(v->inner, v->inner_len, "{{", 2) || !alternative(v, &next, v->name, sizeof(v->name), &quoted) || quoted || !is_name(v->name))
-		return NULL;
-	return end + 2;
-}
-
-/* The first alternative that has a value; NULL with a text in ret_literal for a literal; NULL and "": nothing is known. A
- * word that is no variable stands for itself, unless its dot says that it could only be a name. */
-static const json_t *value_of(const struct fill *f, const struct variable *v, char *ret_literal, size_t size, bool *ret_is_literal)
-{
-	size_t at = 0;
-	bool quoted = false;
-	*ret_is_literal = false;
-	for (int i = 0; alternative(v, &at, ret_literal, size, &quoted); i++) {
-		const json_t *got = quoted ? NULL : json_object_get(f->values, ret_literal);
-		if (is_set(got))
-			return got;
-		if (i > 0 && (quoted || (!got && !strchr(ret_literal, '.')))) {
-			*ret_is_literal = true;
-			return NULL;
-		}
-	}
-	return NULL;
-}
-
-static bool fail_value(struct fill *f, const char *path, const struct variable *v, const char *what)
+static bool fail_value(struct fill *f, const char *path, const char *name, const char *what)
 {
 	f->failed = true;
-	return profile_fail(f->p, STG_ID_PROFILE_VALUE, path, f->err, "{{%s}} %s", v->name, what);
+	return profile_fail(f->p, STG_ID_PROFILE_VALUE, path, f->err, "{{%s}} %s", name, what);
 }
 
-static bool add_text(struct fill *f, const char *path, const struct variable *v, struct stg_buf *out)
+/* Finds what a variable stands for, and its first name for messages. */
+static bool look_up(struct fill *f, const char *path, const struct stg_variable *v, char name[STG_VARIABLE_NAME_MAX],
+		    struct stg_variable_value *ret)
 {
-	char literal[OTHER_MAX_BYTES], number[32];
-	bool is_literal;
-	const json_t *got = value_of(f, v, literal, sizeof(literal), &is_literal);
-	if (!got && !is_literal) {
+	if (!stg_variable_name(v, name)) {
 		f->failed = true;
-		return profile_fail(f->p, STG_ID_PROFILE_VARIABLE, path, f->err, "{{%s}} has no value", v->name);
+		return profile_fail(f->p, STG_ID_PROFILE_VARIABLE, path, f->err, "not a variable: expected {{name}}, {{name|otherwise}} or {{{{");
 	}
-	if (json_is_object(got))
-		return fail_value(f, path, v, "is data: it must stand alone");
-	snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(got));
-	const char *text = is_literal ? literal : json_is_string(got) ? json_string_value(got) :
-			   json_is_integer(got) ? number : json_is_true(got) ? "true" : "false";
-	if (json_is_string(got) && strlen(text) != json_string_length(got))
-		return fail_value(f, path, v, "holds a control character");
-	for (const char *p = text; *p; p++)
+	if (!stg_variable_value(v, f->values, ret)) {
+		f->failed = true;
+		return profile_fail(f->p, STG_ID_PROFILE_VARIABLE, path, f->err, "{{%s}} has no value", name);
+	}
+	return true;
+}
+
+static bool add_text(struct fill *f, const char *path, const struct stg_variable *v, struct stg_buf *out)
+{
+	char name[STG_VARIABLE_NAME_MAX];
+	struct stg_variable_value got;
+	if (!look_up(f, path, v, name, &got))
+		return false;
+	if (!got.text)
+		return fail_value(f, path, name, "is data: it must stand alone");
+	if (json_is_string(got.value) && strlen(got.text) != json_string_length(got.value))
+		return fail_value(f, path, name, "holds a control character");
+	for (const char *p = got.text; *p; p++)
 		if ((unsigned char)*p < 0x20 && *p != '\n' && *p != '\r' && *p != '\t')
-			return fail_value(f, path, v, "holds a control character");
-	if (!stg_buf_add_str(out, text, NULL))
-		return fail_value(f, path, v, "is too long");
-	return true;
+			return fail_value(f, path, name, "holds a control character");
+	return stg_buf_add_str(out, got.text, NULL) || fail_value(f, path, name, "is too long");
 }
 
-static bool set_data(struct fill *f, plist_t node, const char *path, const struct variable *v, const json_t *value)
+/* The whole value is one variable: it takes the type of what it is given. False: it is text, or it failed. */
+static bool set_alone(struct fill *f, plist_t node, const char *path, const struct stg_variable *v)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf bytes = STG_BUF(DATA_MAX);
-	if (!stg_unbase64(stg_json_str(value, "data"), &bytes, NULL))
-		return fail_value(f, path, v, "is damaged data");
-	plist_set_data_val(node, (const char *)bytes.data, bytes.len);
-	return true;
-}
-
-/* The whole value is one variable: it takes the type of what it is given. */
-static bool set_alone(struct fill *f, plist_t node, const char *path, const struct variable *v, bool *ret_done)
-{
-	char literal[OTHER_MAX_BYTES];
-	bool is_literal;
-	const json_t *got = value_of(f, v, literal, sizeof(literal), &is_literal);
-	*ret_done = true;
-	if (json_is_object(got))
-		return set_data(f, node, path, v, got);
-	if (json_is_integer(got))
-		plist_set_uint_val(node, (uint64_t)json_integer_value(got));
-	else if (json_is_boolean(got))
-		plist_set_bool_val(node, json_is_true(got));
+	char name[STG_VARIABLE_NAME_MAX];
+	struct stg_variable_value got;
+	if (!look_up(f, path, v, name, &got))
+		return false;
+	if (json_is_object(got.value)) {
+		STG_AUTO(stg_buf_clear) struct stg_buf bytes = STG_BUF(DATA_MAX);
+		if (!stg_unbase64(stg_json_str(got.value, "data"), &bytes, NULL))
+			return fail_value(f, path, name, "is damaged data");
+		plist_set_data_val(node, (const char *)bytes.data, bytes.len);
+		return true;
+	}
+	if (json_is_integer(got.value))
+		plist_set_uint_val(node, (uint64_t)json_integer_value(got.value));
+	else if (json_is_boolean(got.value))
+		plist_set_bool_val(node, json_is_true(got.value));
 	else
-		*ret_done = false;
+		return false;
 	return true;
 }
 
@@ -188,40 +110,24 @@ static void fill_one(void *ctx, plist_t node, const char *key, const char *path)
 {
 	struct fill *f = ctx;
 	const char *text = f->failed ? NULL : node_str(node);
-	struct variable v;
-	bool done = false;
+	struct stg_variable v;
 	(void)key;
-	if (!text || !strstr(text, "{{"))
+	if (!text || !stg_variable_next(text, &v))
 		return;
-	if (strncmp(text, "{{", 2) == 0 && strncmp(text, "{{{{", 4) != 0) {
-		const char *rest = read_variable(text, &v);
-		if (rest && !*rest && (!set_alone(f, node, path, &v, &done) || done))
-			return;
-	}
+	if (v.before == 0 && !v.is_literal && v.after && !*v.after && (set_alone(f, node, path, &v) || f->failed))
+		return;
 	STG_AUTO(stg_buf_clear) struct stg_buf out = STG_BUF(VALUE_MAX);
-	for (const char *at = text; *at;) {
-		const char *next = strstr(at, "{{");
-		size_t n = next ? (size_t)(next - at) : strlen(at);
-		bool ok = stg_buf_add(&out, at, n, NULL);
-		at += n;
-		if (ok && next && strncmp(next, "{{{{", 4) == 0) {
-			ok = stg_buf_add_str(&out, "{{", NULL);
-			at = next + 4;
-		} else if (ok && next) {
-			at = read_variable(next, &v);
-			if (!at) {
-				f->failed = true;
-				profile_fail(f->p, STG_ID_PROFILE_VARIABLE, path, f->err, "not a variable: expected {{name}}, {{name|otherwise}} or {{{{");
-				return;
-			}
-			if (!add_text(f, path, &v, &out))
-				return;
-		}
-		if (!ok) {
-			f->failed = true;
-			profile_fail(f->p, STG_ID_PROFILE_VALUE, path, f->err, "longer than %u bytes when filled in", VALUE_MAX);
+	bool ok = true;
+	while (ok && stg_variable_next(text, &v)) {
+		ok = stg_buf_add(&out, text, v.before, NULL) && (!v.is_literal || stg_buf_add_str(&out, "{{", NULL));
+		if (ok && !v.is_literal && !add_text(f, path, &v, &out))
 			return;
-		}
+		text = v.after;
+	}
+	if (!ok || !stg_buf_add_str(&out, text, NULL)) {
+		f->failed = true;
+		profile_fail(f->p, STG_ID_PROFILE_VALUE, path, f->err, "longer than %u bytes when filled in", VALUE_MAX);
+		return;
 	}
 	plist_set_string_val(node, stg_buf_str(&out));
 }

@@ -63,8 +63,6 @@ plist_t payload_at(const struct profile *p, uint32_t i);
 size_t path_key(char *path, const char *key);
 size_t path_index(char *path, uint32_t i);
 
-/* Is this text, or a part of it, a variable? */
-bool has_variable(const char *text);
 /* Calls `each` for every value under node, with its path. */
 void tree_walk(plist_t node, char *path, void (*each)(void *ctx, plist_t node, const char *key, const char *path), void *ctx);
 

@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <stager/variable.h>
+
 #include "inner.h"
 
 /* libplist counts dates from 2001-01-01. */
 #define PLIST_EPOCH_S 978307200LL
+#define NAMES_MAX 100
 
 static json_t *payload_json(plist_t one)
 {
@@ -28,34 +31,28 @@ struct names {
 	json_t *list;
 };
 
+static void note_name(json_t *list, const char *name)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(list, i, one)
+		if (strcmp(json_string_value(one), name) == 0)
+			return;
+	if (json_array_size(list) < NAMES_MAX)
+		json_array_append_new(list, json_string(name));
+}
+
 static void note_variables(void *ctx, plist_t node, const char *key, const char *path)
 {
 	struct names *n = ctx;
 	const char *text = node_str(node);
 	(void)key, (void)path;
-	for (const char *p = text; p && (p = strstr(p, "{{"));) {
-		if (strncmp(p, "{{{{", 4) == 0) {
-			p += 4;
-			continue;
-		}
-		const char *end = strstr(p, "}}");
-		char name[80];
-		if (!end)
-			return;
-		size_t len = strcspn(p + 2, "|}");
-		if (len < sizeof(name)) {
-			memcpy(name, p + 2, len);
-			name[len] = 0;
-			bool known = false;
-			size_t i;
-			json_t *one;
-			json_array_foreach(n->list, i, one)
-				known |= strcmp(json_string_value(one), name) == 0;
-			json_t *s = known || json_array_size(n->list) >= 100 ? NULL : json_string(name);
-			if (s)
-				json_array_append_new(n->list, s);
-		}
-		p = end + 2;
+	struct stg_variable v;
+	while (text && stg_variable_next(text, &v)) {
+		char name[STG_VARIABLE_NAME_MAX];
+		if (!v.is_literal && stg_variable_name(&v, name))
+			note_name(n->list, name);
+		text = v.after;
 	}
 }
 

@@ -77,17 +77,6 @@ size_t path_index(char *path, uint32_t i)
 	return n;
 }
 
-/* "{{{{" is a literal; any other "{{" begins a variable. */
-bool has_variable(const char *text)
-{
-	for (const char *p = text; p && (p = strstr(p, "{{"));) {
-		if (strncmp(p, "{{{{", 4) != 0)
-			return true;
-		p += 4;
-	}
-	return false;
-}
-
 /* Depth is bounded: the scanner let at most PROFILE_DEPTH_MAX levels through. */
 static void walk(plist_t node, const char *key, char *path, void (*each)(void *, plist_t, const char *, const char *), void *ctx)
 {

@@ -6,21 +6,6 @@
 #include <stager/step.h>
 #include <stager/yaml.h>
 
-/* The next {{...}} of a text. `after` NULL: it is never closed. */
-struct variable {
-	size_t before;                  /* bytes of plain text in front of it */
-	bool literal;                   /* {{{{ */
-	const char *inner;
-	size_t inner_len;
-	const char *after;
-};
-bool variables_next(const char *text, struct variable *ret);
-bool variables_first_name(const struct variable *v, char *ret, size_t size);
-/* Is it a name a job may have without the blueprint's own params? */
-bool variables_is_known(const char *name);
-/* The ones without a family ("batch.", "secret.", "org."); NULL ends. */
-extern const char *const variables_known[];
-
 /* `when:` of a step as the pinned form has it, a new reference. */
 json_t *when_read(const struct stg_yaml *y, const struct stg_yaml_node *n, struct stg_error *err);
 /* -1, 0, 1; parts that are missing count as 0: "16" = "16.0". */

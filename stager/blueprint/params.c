@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include <stager/error.h>
+#include <stager/variable.h>
 
 #include "blueprint_i.h"
 
@@ -35,7 +36,7 @@ bool name_ok(const char *s)
 
 static bool known_variable(const struct reading *r, const char *name)
 {
-	return variables_is_known(name) || json_object_get(r->site, name) != NULL;
+	return stg_variable_is_known(name) || json_object_get(r->site, name) != NULL;
 }
 
 /* Names beside which an unknown one is shown. */
@@ -45,7 +46,7 @@ static const char *near_variable(const struct reading *r, const char *name)
 	size_t n = 0;
 	const char *key;
 	json_t *unused;
-	for (const char *const *k = variables_known; *k && n < STG_ARRAY_LEN(all) - 1; k++)
+	for (const char *const *k = stg_variable_known; *k && n < STG_ARRAY_LEN(all) - 1; k++)
 		all[n++] = *k;
 	json_object_foreach((json_t *)(uintptr_t)r->site, key, unused) {
 		(void)unused;
@@ -59,19 +60,19 @@ static const char *near_variable(const struct reading *r, const char *name)
 static bool check_variables(const struct reading *r, const struct stg_yaml_node *n, bool allowed, struct stg_error *err)
 {
 	const char *text = n->scalar;
-	struct variable v;
-	while (variables_next(text, &v)) {
-		char name[128];
+	struct stg_variable v;
+	while (stg_variable_next(text, &v)) {
+		char name[STG_VARIABLE_NAME_MAX];
 		if (!allowed)
 			return stg_yaml_fail(r->y, n, err, "'%.40s' of %s takes no variable, expected the value itself",
 					     n->key ? n->key : "a list entry", r->step->name);
 		if (!v.after)
 			return stg_yaml_fail(r->y, n, err, "'{{' is never closed, expected '}}'");
-		if (!v.literal && !variables_first_name(&v, name, sizeof(name)))
+		if (!v.is_literal && !stg_variable_name(&v, name))
 			return stg_yaml_fail(r->y, n, err,
 					     "'{{%.*s}}' is not a variable, expected {{name}} or {{name|otherwise}}",
 					     (int)(v.inner_len < 60 ? v.inner_len : 60), v.inner);
-		if (!v.literal && !known_variable(r, name)) {
+		if (!v.is_literal && !known_variable(r, name)) {
 			const char *near = near_variable(r, name);
 			return near ? stg_yaml_fail(r->y, n, err, "unknown variable {{%.60s}}, did you mean {{%s}}?",
 						    name, near)

@@ -12,6 +12,7 @@
 
 #include <stager/error.h>
 #include <stager/registry.h>
+#include <stager/variable.h>
 
 #include "blueprint_i.h"
 
@@ -55,7 +56,7 @@ static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, co
 			return stg_yaml_fail(p->y, n, err,
 					     "'%.60s' is not a name for a param, expected letters, digits and _",
 					     n->key);
-	for (const char *const *k = variables_known; *k; k++)
+	for (const char *const *k = stg_variable_known; *k; k++)
 		if (strcmp(*k, n->key) == 0)
 			return stg_yaml_fail(
 				p->y, n, err,

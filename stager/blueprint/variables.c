@@ -1,142 +1,48 @@
 /*
- * variables.c - {{name}} and {{name|otherwise}} in values.
+ * variables.c - what {{...}} in the params of a step stands for, and where a job's values come from.
  *
- * For:    blueprints (params of steps) and profiles (values of a parsed tree, never text before parsing).
- * Uses:   json.
- * Called: worker/run.c, station/, profiles/.
- * Thread: any; no state.
- *
- * {{asset_tag|serial}}: the first that has a value; a word that is no variable, or 'a text in quotes', stands for itself.
- * {{{{ is a literal {{. A value is put in as it is and never looked at again.
+ * For:    blueprints; profiles are filled in profiles/fill.c.
+ * Uses:   <stager/variable.h> for the grammar, json.
+ * Called: worker/run.c, station/, ops/.
+ * Thread: any; no state. A value is put in as it is and never looked at again.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <stager/blueprint.h>
 #include <stager/error.h>
+#include <stager/variable.h>
 
 #include "blueprint_i.h"
 
 #define TEXT_MAX (256u << 10)
-#define NAME_MAX_LEN 128
 #define DEPTH_MAX 48
 
-bool variables_next(const char *text, struct variable *ret)
+static bool one_value(const struct stg_variable *v, const json_t *values, struct stg_buf *ret, struct stg_error *err)
 {
-	const char *at = strstr(text, "{{");
-	*ret = (struct variable){ 0 };
-	if (!at)
-		return false;
-	ret->before = (size_t)(at - text);
-	if (strncmp(at, "{{{{", 4) == 0) {
-		ret->literal = true;
-		ret->after = at + 4;
-		return true;
-	}
-	const char *end = strstr(at + 2, "}}");
-	ret->inner = at + 2;
-	ret->inner_len = end ? (size_t)(end - at - 2) : 0;
-	ret->after = end ? end + 2 : NULL;      /* NULL: never closed */
-	return true;
-}
-
-/* Cuts the next alternative off `*rest`, without the spaces around it. */
-static bool alternative(const char **rest, const char *end, char ret[NAME_MAX_LEN], bool *ret_quoted)
-{
-	const char *p = *rest;
-	if (!p)
-		return false;
-	while (p < end && *p == ' ')
-		p++;
-	char quote = p < end && (*p == '\'' || *p == '"') ? *p : 0;
-	const char *stop = quote ? memchr(p + 1, quote, (size_t)(end - p - 1)) : NULL;
-	*ret_quoted = stop != NULL;
-	const char *from = stop ? p + 1 : p;
-	const char *bar = memchr(stop ? stop : p, '|', (size_t)(end - (stop ? stop : p)));
-	if (!stop)
-		stop = bar ? bar : end;
-	*rest = bar ? bar + 1 : NULL;
-	size_t len = (size_t)(stop - from);
-	while (!*ret_quoted && len && from[len - 1] == ' ')
-		len--;
-	if (len >= NAME_MAX_LEN)
-		return false;
-	memcpy(ret, from, len);
-	ret[len] = 0;
-	return true;
-}
-
-static bool is_name(const char *s)
-{
-	if (!*s)
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && !strchr("._-", *s))
-			return false;
-	return true;
-}
-
-bool variables_first_name(const struct variable *v, char *ret, size_t size)
-{
-	char word[NAME_MAX_LEN];
-	bool quoted = false;
-	const char *rest = v->inner;
-	return v->inner && v->after && alternative(&rest, v->inner + v->inner_len, word, &quoted) && !quoted &&
-	       is_name(word) && stg_copy(ret, size, word);
-}
-
-bool variables_is_known(const char *name)
-{
-	static const char *const families[] = { "batch.", "secret.", "org." };
-	for (size_t i = 0; i < STG_ARRAY_LEN(families); i++)
-		if (strncmp(name, families[i], strlen(families[i])) == 0)
-			return name[strlen(families[i])] != 0;
-	for (const char *const *k = variables_known; *k; k++)
-		if (strcmp(*k, name) == 0)
-			return true;
-	return false;
-}
-
-static bool one_value(const struct variable *v, const json_t *values, struct stg_buf *ret, struct stg_error *err)
-{
-	char word[NAME_MAX_LEN], first[NAME_MAX_LEN] = "";
-	const char *rest = v->inner, *end = v->inner + v->inner_len;
-	bool quoted = false;
-	for (int i = 0; alternative(&rest, end, word, &quoted); i++) {
-		if (i == 0) {
-			if (quoted || !is_name(word))
-				return stg_fail(err, STG_E_INPUT, 0,
-						"'{{%.*s}}' is not a variable, expected {{name}} or {{name|otherwise}}",
-						(int)(v->inner_len < 60 ? v->inner_len : 60), v->inner);
-			stg_copy(first, sizeof(first), word);
-		}
-		const json_t *value = quoted ? NULL : json_object_get(values, word);
-		if (json_is_string(value) && json_string_length(value))
-			return stg_buf_add(ret, json_string_value(value), json_string_length(value), err);
-		if (json_is_integer(value))
-			return stg_buf_printf(ret, err, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-		/* an otherwise that names nothing is the text itself, unless it could only be a name */
-		if (i > 0 && (quoted || (!value && !variables_is_known(word))))
-			return stg_buf_add_str(ret, word, err);
-	}
-	if (!first[0])
-		return stg_fail(err, STG_E_INPUT, 0, "a variable without a name, expected {{name}}");
-	return stg_fail_id(err, STG_E_INPUT, STG_ID_VARIABLE_UNKNOWN, 0,
-			   "nothing is known for {{%.60s}}, expected a value for it or {{%.60s|otherwise}}", first,
-			   first);
+	char name[STG_VARIABLE_NAME_MAX];
+	struct stg_variable_value got;
+	if (!stg_variable_name(v, name))
+		return stg_fail(err, STG_E_INPUT, 0, "'{{%.*s}}' is not a variable, expected {{name}} or {{name|otherwise}}",
+				(int)(v->inner_len < 60 ? v->inner_len : 60), v->inner);
+	if (!stg_variable_value(v, values, &got))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_VARIABLE_UNKNOWN, 0,
+				   "nothing is known for {{%.60s}}, expected a value for it or {{%.60s|otherwise}}", name, name);
+	if (!got.text)
+		return stg_fail(err, STG_E_INPUT, 0, "{{%.60s}} is data, expected a text", name);
+	return stg_buf_add_str(ret, got.text, err);
 }
 
 bool stg_variables_fill_text(const char *text, const json_t *values, struct stg_buf *ret, struct stg_error *err)
 {
-	struct variable v;
-	while (variables_next(text, &v)) {
+	struct stg_variable v;
+	while (stg_variable_next(text, &v)) {
 		if (!stg_buf_add(ret, text, v.before, err))
 			return false;
 		if (!v.after)
 			return stg_fail(err, STG_E_INPUT, 0,
 					"'{{' is never closed, expected '}}' (a literal '{{' is written '{{{{')");
-		if (v.literal ? !stg_buf_add_str(ret, "{{", err) : !one_value(&v, values, ret, err))
+		if (v.is_literal ? !stg_buf_add_str(ret, "{{", err) : !one_value(&v, values, ret, err))
 			return false;
 		text = v.after;
 	}
@@ -205,13 +111,13 @@ static void used(const json_t *tree, json_t *list, int depth)
 		return;
 	if (json_is_string(tree)) {
 		const char *text = json_string_value(tree);
-		struct variable v;
-		while (variables_next(text, &v) && v.after) {
-			char word[NAME_MAX_LEN];
-			bool quoted = false;
-			const char *rest = v.literal ? NULL : v.inner;
-			for (int i = 0; alternative(&rest, v.inner + v.inner_len, word, &quoted); i++)
-				if (!quoted && is_name(word) && (i == 0 || strchr(word, '.')))
+		struct stg_variable v;
+		while (stg_variable_next(text, &v) && v.after) {
+			char word[STG_VARIABLE_NAME_MAX];
+			bool is_quoted = false;
+			size_t at = 0;
+			for (int i = 0; !v.is_literal && stg_variable_word(&v, &at, word, &is_quoted); i++)
+				if (!is_quoted && (i == 0 ? stg_variable_name(&v, word) : strchr(word, '.') && stg_variable_is_name(word)))
 					add_once(list, word);
 			text = v.after;
 		}
@@ -232,13 +138,6 @@ json_t *stg_variables_used(const json_t *tree)
 	used(tree, list, 0);
 	return list;
 }
-
-const char *const variables_known[] = {
-	"serial",           "udid",      "ecid",         "imei",       "imei2",      "meid",         "model",
-	"model_name",       "hardware",  "device_class", "os_version", "build",      "wifi_mac",     "bluetooth_mac",
-	"device_name",      "asset_tag", "name",         "ownership",  "batch_name", "organisation", "organisation_id",
-	"certificate_uuid", NULL,
-};
 
 static void put_missing(json_t *o, const char *key, const char *value)
 {
@@ -285,7 +184,7 @@ json_t *stg_variables_of(const struct stg_identity *who, const char *batch, cons
 	put_missing(v, "device_name", who->name);
 	put_missing(v, "batch_name", batch);
 	json_object_foreach((json_t *)(uintptr_t)attributes, key, value) {
-		char prefixed[NAME_MAX_LEN];
+		char prefixed[STG_VARIABLE_NAME_MAX];
 		if (snprintf(prefixed, sizeof(prefixed), "batch.%s", key) < (int)sizeof(prefixed))
 			put_value(v, prefixed, value);
 		put_value(v, key, value);
