@@ -2,6 +2,7 @@
  * json.h - small words around jansson, which is our JSON.
  *
  * json_t values travel between rooms as they are; who receives one through `ret` owns a reference.
+ * What a freed value held is wiped. A text made of one is the caller's: where it may hold a secret, cleanse it before free().
  */
 #ifndef STAGER_JSON_H
 #define STAGER_JSON_H
