@@ -37,6 +37,7 @@ struct question {
 	struct stg_identity read_now;
 	bool allow_loopback, pool_was_empty;
 	char base_url[256];
+	char buid[BUID_SIZE];   /* a copy: the cache is the main loop's */
 	void (*reply)(struct stg_station *s, struct slot *slot, struct question *q);
 };
 
@@ -51,6 +52,7 @@ static struct question *question_new(struct stg_station *s, const struct slot *s
 	stg_copy(q->udid, sizeof(q->udid), slot->arrival.udid);
 	stg_copy(q->family, sizeof(q->family), "apple");
 	stg_copy(q->unit, sizeof(q->unit), slot->identity.unit);
+	stg_copy(q->buid, sizeof(q->buid), s->cache.buid);
 	q->in = STG_BUF(RELAY_MAX);
 	q->out = STG_BUF(RELAY_MAX);
 	q->org_sealed = STG_BUF(1 << 20);
@@ -122,7 +124,7 @@ static bool host_make(struct stg_store *store, void *arg, struct stg_error *err)
 	struct question *q = arg;
 	char host_id[64];
 	stg_buf_reset(&q->in);
-	if (!stg_hostid_make(q->station->keys, q->station->cache.buid, host_id, &q->in, err))
+	if (!stg_hostid_make(q->station->keys, q->buid, host_id, &q->in, err))
 		return false;
 	q->answer = json_pack("{s:s}", "host_id", host_id);
 	return true;

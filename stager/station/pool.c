@@ -26,6 +26,7 @@ static unsigned int n_leaf_keys;
 struct fill {
 	struct stg_station *station;
 	int64_t free, want;
+	char buid[BUID_SIZE];   /* a copy: the cache is the main loop's */
 	char host_id[64];
 	struct stg_buf sealed;
 	int64_t cpu_us;
@@ -82,7 +83,7 @@ static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
 	bool ok = true;
 	f->made = true;
 	if (f->free < f->want)
-		ok = stg_hostid_make(f->station->keys, f->station->cache.buid, f->host_id, &f->sealed, err);
+		ok = stg_hostid_make(f->station->keys, f->buid, f->host_id, &f->sealed, err);
 	else if (n_leaf_keys < (unsigned int)f->want)
 		ok = stg_leaf_key_make(&leaf_keys[n_leaf_keys], err) && ++n_leaf_keys;
 	else
@@ -125,6 +126,7 @@ void pool_fill(struct stg_station *s)
 	f->station = s;
 	f->sealed = STG_BUF(256 << 10);
 	f->want = pool_want(s);
+	stg_copy(f->buid, sizeof(f->buid), s->cache.buid);
 	s->filling_pool = true;
 	queue_post(s->recorder, count_run, count_done, f);
 }

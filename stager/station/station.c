@@ -339,6 +339,7 @@ void stg_station_free(struct stg_station *s)
 		return;
 	if (s->setup.notify)
 		sd_notify(0, "STOPPING=1");
+	s->stopping = true;     /* also when the loop ended in trouble: what is drained below must start nothing new */
 	pushing_stop(s);
 	socket_close(s);
 	stg_watch_close(s->watch);

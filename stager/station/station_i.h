@@ -84,6 +84,8 @@ struct slot {
 	int64_t since_ms, step_since_ms, step_deadline_ms;
 };
 
+#define BUID_SIZE 40         /* a UUID in text */
+
 /* What the main loop knows of the database without asking: reloaded after every operation that changes it. */
 struct cache {
 	json_t *ports;                   /* [{"port","label","allowed"}] */
@@ -91,7 +93,7 @@ struct cache {
 	json_t *org;                     /* default organisation's row, or NULL */
 	struct stg_buf org_sealed;
 	json_t *settings;                /* activation_url, window, ... */
-	char buid[40];
+	char buid[BUID_SIZE];
 };
 
 struct client {
