@@ -12,7 +12,7 @@ static int found;
 
 static void look_for(const char *where, const char *data, size_t len, const char *form, const char *needle, size_t n)
 {
-	if (n && memmem(data, len, needle, n)) {
+	if (n && len && memmem(data, len, needle, n)) {
 		print_message("%s: %s in %s\n", needle, form, where);
 		found++;
 	}

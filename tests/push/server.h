@@ -45,7 +45,7 @@ struct server {
 	int wake[2];
 	struct {
 		enum way way;
-		const char *text;
+		char *text;         /* a copy: the asker may use its own again while ours is still being sent */
 	} will[64];
 	size_t next, n;
 	int requests, applied, conflicts;   /* applied: distinct ids */
@@ -194,12 +194,12 @@ static inline void server_one(struct server *s, struct end *e)
 	static const char good[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{\"ok\":true}";
 	static const char endless[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
 	enum way way = WAY_ANSWER;
-	const char *text = NULL;
+	STG_AUTO(stg_free_at) char *own = NULL;
 	char c[256];
 	pthread_mutex_lock(&s->lock);
 	if (s->next < s->n) {
 		way = s->will[s->next].way;
-		text = s->will[s->next].text;
+		own = stg_steal(s->will[s->next].text);
 		s->next++;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -207,8 +207,7 @@ static inline void server_one(struct server *s, struct end *e)
 		return;
 	if (way != WAY_REFUSE)
 		server_apply(s);
-	if (!text)
-		text = good;
+	const char *text = own ? own : good;
 	switch (way) {
 	case WAY_ANSWER:
 	case WAY_REFUSE:
@@ -308,6 +307,8 @@ static inline void server_stop_at(struct server **sp)
 	close(s->wake[0]);
 	close(s->wake[1]);
 	SSL_CTX_free(s->tls);
+	for (size_t i = s->next; i < s->n; i++)
+		free(s->will[i].text);
 	json_decref(s->by_id);
 	json_decref(s->last_headers);
 	pthread_mutex_destroy(&s->lock);
@@ -321,7 +322,7 @@ static inline void server_will(struct server *s, enum way way, const char *text)
 	if (s->next == s->n)
 		s->next = s->n = 0;
 	s->will[s->n].way = way;
-	s->will[s->n++].text = text;
+	s->will[s->n++].text = text ? strdup(text) : NULL;
 	pthread_mutex_unlock(&s->lock);
 }
 
