@@ -21,6 +21,7 @@ struct stg_push_door {
 	void (*event)(void *ctx, const char *target, const char *what, int64_t count);           /* for the board; may be NULL */
 	bool rehearsal;                 /* only loopback targets and file targets then, and marked records */
 	const char *state_dir;          /* files of `file` targets that are relative; connectors/ of the site */
+	bool (*line)(void *ctx);        /* may anything leave this machine now? Files are no line. NULL: always */
 	bool at_once;                   /* a person asked: waits and stops of targets are forgotten and each is tried */
 };
 
@@ -28,7 +29,7 @@ struct stg_push_door {
  * (INT64_MAX: nothing waits). Gives up between two requests, and inside one, when stop is pulled. With only_target (a
  * person asked for it) its wait is forgotten first, STG_E_NOT_FOUND when there is none of that name.
  * What a target's failure means is noted with the target, never an error of the round: "" all well, "offline", "throttled",
- * "server", "in_doubt", "clock", "trust", "auth", "gone", "config", "safety", "disk". One thread at a time. */
+ * "server", "in_doubt", "clock", "trust", "auth", "gone", "config", "safety", "disk", "line" (closed: nothing is sent, nothing counted). One thread at a time. */
 bool stg_push_round(const struct stg_push_door *door, const char *only_target, struct stg_stop *stop, int64_t *ret_delivered, int64_t *ret_next_ms, struct stg_error *err);
 /* Asks a target whether it would take us, without changing anything there. */
 json_t *stg_push_test(const struct stg_push_door *door, const char *target, struct stg_error *err);

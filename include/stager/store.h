@@ -161,6 +161,17 @@ json_t *stg_store_port_resolve(struct stg_store *s, const char *word, struct stg
  * hour has passed is closed. `until_ms` 0 or in the future. */
 bool stg_store_window_set(struct stg_store *s, bool open, int64_t until_ms, struct stg_error *err);
 bool stg_store_window(struct stg_store *s, bool *ret_open, int64_t *ret_until_ms, struct stg_error *err);
+struct stg_window {
+	bool is_closed;                  /* somebody closed it */
+	int64_t until_ms, set_ms;        /* UTC: open until (0: until further notice); when that was said */
+	int64_t until_boot_ms;           /* the same instant on this boot's clock; 0: said before this boot */
+};
+bool stg_store_window_read(struct stg_store *s, struct stg_window *ret, struct stg_error *err);
+/* Any thread: how long it stays open; 0 closed, INT64_MAX until further notice. Setting the wall clock changes nothing. */
+int64_t stg_window_left_ms(const struct stg_window *w);
+bool stg_window_is_open(const struct stg_window *w);
+/* Its hour has passed: closed for good, with an audit row. ret_closed: that was now; false: it was closed, or is open anew. */
+bool stg_store_window_lapse(struct stg_store *s, bool *ret_closed, struct stg_error *err);
 
 /* ---- organisations, secrets, certificates: rows; meaning lives in keys and profiles ---- */
 bool stg_store_org_put(struct stg_store *s, const json_t *org, struct stg_bytes sealed_keys, struct stg_error *err);

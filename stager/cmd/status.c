@@ -56,7 +56,18 @@ static void outbox(const json_t *ret)
 {
 	const json_t *line = json_object_get(ret, "line"), *box = json_object_get(ret, "outbox");
 	int64_t waiting = stg_json_int(box, "waiting", 0), oldest = stg_json_int(box, "oldest_ms", 0);
-	const char *open = stg_json_bool(line, "open", true) ? _("open") : _("closed");
+	bool is_open = stg_json_bool(line, "open", true);
+	int64_t until_ms = stg_json_int(line, "until_ms", 0);
+	char open[80];
+	if (is_open && until_ms) {
+		char hour[16];
+		time_t at = (time_t)(until_ms / 1000);
+		struct tm tm;
+		strftime(hour, sizeof(hour), "%H:%M", localtime_r(&at, &tm));
+		snprintf(open, sizeof(open), _("open until %s"), hour);
+	} else {
+		snprintf(open, sizeof(open), "%s", is_open ? _("open") : _("closed"));
+	}
 	if (!waiting)
 		printf(_("Line     %s; outbox empty, %lld delivered\n"), open, (long long)stg_json_int(box, "delivered", 0));
 	else

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <stager/text.h>
 
@@ -16,7 +17,18 @@
 static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)c, (void)in;
-	puts(stg_json_bool(ret, "open", false) ? _("The line is open.") : _("The line is closed: activation and results wait."));
+	int64_t until_ms = stg_json_int(ret, "until_ms", 0);
+	if (!stg_json_bool(ret, "open", false)) {
+		puts(_("The line is closed: activation and results wait."));
+	} else if (!until_ms) {
+		puts(_("The line is open."));
+	} else {
+		char hour[16];
+		time_t at = (time_t)(until_ms / 1000);
+		struct tm tm;
+		strftime(hour, sizeof(hour), "%H:%M", localtime_r(&at, &tm));
+		printf(_("The line is open until %s, then it closes by itself.\n"), hour);
+	}
 }
 
 static const struct verb verbs[] = {

@@ -182,7 +182,7 @@ static bool status(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 		return false;
 	part = json_object();
 	stg_json_put_bool(part, "open", open);
-	if (until_ms)
+	if (open && until_ms)
 		stg_json_put_int(part, "until_ms", until_ms);
 	stg_json_put_new(out, "line", part);
 	if (!(part = stg_store_outbox_summary(c->store, err)))

@@ -2,7 +2,8 @@
  * window.c - the line: may the station use it now?
  *
  * For:    `stager window open|close|show`.
- * Uses:   the store's settings "window" and "window_until"; the station and push ask stg_store_window().
+ * Uses:   the store's settings "window" and "window_until". Closed: nothing new leaves this station, neither activation nor
+ *         results; what is under way may end. Files are no line: `file` targets are written on.
  * Called: as operations.
  * Thread: the recorder's.
  *

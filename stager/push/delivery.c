@@ -120,6 +120,18 @@ static void note(struct round *r, const char *state, int64_t wait_ms, const char
 		r->old_state = "?";     /* anything else is news from now on */
 }
 
+/* A closed line is nobody's fault: nothing is sent, nothing counted, and the push thread is woken when it opens. */
+static bool may_leave(struct round *r)
+{
+	bool open = r->target->is_file || !r->door->line || r->door->line(r->door->ctx);
+	bool was_closed = strcmp(r->old_state, "line") == 0;
+	if (open && was_closed)
+		note(r, "", 0, "");
+	else if (!open && !was_closed)
+		note(r, "line", 0, "");
+	return open;
+}
+
 /* ---- understanding an answer ---- */
 
 /* What is kept of a refusal: the server's own words, short, printable, without our secrets. */
@@ -392,6 +404,8 @@ static bool work(struct round *r, struct stg_error *err)
 {
 	for (enum go g = GO_ON; g == GO_ON;) {
 		if (stg_stop_pulled(r->stop))
+			return true;
+		if (!may_leave(r))
 			return true;
 		STG_AUTO(stg_json_free_at) json_t *taken = r->door->take(r->door->ctx, r->target->name, r->max_items, err);
 		if (!taken)

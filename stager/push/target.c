@@ -128,7 +128,7 @@ unsigned int stg_push_state_id(const char *state)
 	} ids[] = {
 		{ "offline", STG_ID_TARGET_OFFLINE }, { "throttled", STG_ID_TARGET_BUSY }, { "server", STG_ID_TARGET_TROUBLE }, { "in_doubt", STG_ID_TARGET_TROUBLE },
 		{ "clock", STG_ID_TARGET_CLOCK }, { "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE },
-		{ "config", STG_ID_TARGET_CONFIG }, { "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE },
+		{ "config", STG_ID_TARGET_CONFIG }, { "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE }, { "line", STG_ID_LINE_CLOSED },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)
 		if (strcmp(ids[i].state, state) == 0)

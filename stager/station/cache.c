@@ -61,9 +61,11 @@ bool cache_load(struct stg_store *store, struct cache *c, struct stg_error *err)
 		return false;
 	}
 	c->settings = json_object();
-	static const char *const keys[] = { "activation_url", "window", "window_until", "station_name", "station_id" };
+	static const char *const keys[] = { "activation_url", "station_name", "station_id" };
 	for (size_t k = 0; k < STG_ARRAY_LEN(keys); k++)
 		put_setting(store, c->settings, keys[k]);
+	if (!stg_store_window_read(store, &c->window, err))
+		return false;
 	char *buid = stg_store_get(store, "system_buid", err);
 	if (!buid)
 		return false;
@@ -120,6 +122,7 @@ void cache_use(struct stg_station *s, struct cache *fresh)
 	swap_in(s, fresh);
 	for (struct slot *slot = s->slots; slot; slot = slot->next)
 		stg_copy(slot->label, sizeof(slot->label), port_label(s, slot->arrival.port));
+	window_changed(s);
 	slots_reconsider(s);
 	pushing_wake(s);
 }
@@ -156,12 +159,4 @@ void cache_reload(struct stg_station *s)
 	s->reloading = true;
 	s->reload_again = false;
 	queue_post(s->recorder, run, done, l);
-}
-
-bool window_open(const struct stg_station *s)
-{
-	int64_t until_ms = strtoll(stg_json_str(s->cache.settings, "window_until"), NULL, 10);
-	if (strcmp(stg_json_str_or(s->cache.settings, "window", "open"), "closed") == 0)
-		return false;
-	return until_ms == 0 || stg_wall_ms() < until_ms;
 }

@@ -25,7 +25,7 @@ struct push_thread {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool woken, stopping, at_once;
+	bool woken, stopping, at_once, line_open;
 	char only[64];               /* the target a person asked for, "" = all */
 	struct stg_stop *stop;
 };
@@ -136,12 +136,22 @@ static void event(void *ctx, const char *target, const char *what, int64_t count
 	queue_post(p->station->recorder, told_run, told_done, t);
 }
 
+/* Asked between two requests: one that is under way may end, none begins. */
+static bool line(void *ctx)
+{
+	struct push_thread *p = ctx;
+	pthread_mutex_lock(&p->lock);
+	bool open = p->line_open;
+	pthread_mutex_unlock(&p->lock);
+	return open;
+}
+
 static void *serve(void *arg)
 {
 	struct push_thread *p = arg;
 	struct stg_push_door door = {
 		.ctx = p, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .note = note, .event = event,
-		.rehearsal = p->station->rehearsal, .state_dir = p->station->state_dir,
+		.line = line, .rehearsal = p->station->rehearsal, .state_dir = p->station->state_dir,
 	};
 	for (;;) {
 		int64_t delivered = 0, next = INT64_MAX;
@@ -183,6 +193,7 @@ bool pushing_start(struct stg_station *s, struct stg_error *err)
 	struct push_thread *p = stg_calloc(1, sizeof(*p));
 	pthread_condattr_t attr;
 	p->station = s;
+	p->line_open = s->line_open;
 	p->stop = stg_stop_new(err);
 	if (!p->stop) {
 		free(p);
@@ -209,6 +220,18 @@ void pushing_wake(struct stg_station *s)
 	if (!p)
 		return;
 	pthread_mutex_lock(&p->lock);
+	p->woken = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pushing_line(struct stg_station *s, bool open)
+{
+	struct push_thread *p = s->push;
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->line_open = open;
 	p->woken = true;
 	pthread_cond_signal(&p->wake);
 	pthread_mutex_unlock(&p->lock);

@@ -92,7 +92,8 @@ struct cache {
 	json_t *batches;                 /* started ones, with "ports" of their pins */
 	json_t *org;                     /* default organisation's row, or NULL */
 	struct stg_buf org_sealed;
-	json_t *settings;                /* activation_url, window, ... */
+	json_t *settings;                /* activation_url, ... */
+	struct stg_window window;
 	char buid[BUID_SIZE];
 };
 
@@ -113,7 +114,8 @@ struct stg_station {
 	sd_event *loop;
 	struct stg_nursery *nursery;
 	sd_event_source *nursery_io, *listen_io, *watch_io, *muxdoor_io, *topology_io;
-	sd_event_source *recorder_io, *maker_io, *relay_io, *settle_timer, *tick, *watchdog;
+	sd_event_source *recorder_io, *maker_io, *relay_io, *settle_timer, *tick, *watchdog, *window_timer;
+	bool line_open;                  /* as told last */
 	struct stg_store *store;
 	struct stg_keys *keys;
 	struct queue *recorder, *maker, *relay;
@@ -213,12 +215,17 @@ void cache_use(struct stg_station *s, struct cache *fresh /* emptied */);
 void cache_reload(struct stg_station *s);
 bool cache_load_now(struct stg_station *s, struct stg_error *err);
 void cache_clear(struct cache *c);
+
+/* window.c: the line */
 bool window_open(const struct stg_station *s);
+/* What the cache says of the line may have changed: the timer for its hour, the push thread, those who watch. */
+void window_changed(struct stg_station *s);
 
 /* pushing.c: the push thread */
 bool pushing_start(struct stg_station *s, struct stg_error *err);
 void pushing_stop(struct stg_station *s);
 void pushing_wake(struct stg_station *s);
+void pushing_line(struct stg_station *s, bool open);
 void pushing_now(struct stg_station *s, const char *target);    /* "" = all: a person asked */
 
 /* ending.c */

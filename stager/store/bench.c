@@ -122,30 +122,6 @@ json_t *stg_store_port_resolve(struct stg_store *s, const char *word, struct stg
 	return stg_steal(list);
 }
 
-/* ---- the line ---- */
-
-bool stg_store_window_set(struct stg_store *s, bool open, int64_t until_ms, struct stg_error *err)
-{
-	char until[24];
-	STG_AUTO(tx_end) struct tx t = { 0 };
-	snprintf(until, sizeof(until), "%lld", (long long)until_ms);
-	return tx_begin(&t, s, err) && stg_store_set(s, "window", open ? "open" : "closed", err) &&
-	       stg_store_set(s, "window_until", open && until_ms ? until : NULL, err) && tx_commit(&t, err);
-}
-
-bool stg_store_window(struct stg_store *s, bool *ret_open, int64_t *ret_until_ms, struct stg_error *err)
-{
-	STG_AUTO(stg_free_at) char *state = stg_store_get(s, "window", err);
-	STG_AUTO(stg_free_at) char *until = state ? stg_store_get(s, "window_until", err) : NULL;
-	if (!until)
-		return false;
-	int64_t until_ms = strtoll(until, NULL, 10);
-	*ret_open = strcmp(state, "closed") != 0 && (until_ms == 0 || stg_wall_ms() < until_ms);
-	if (ret_until_ms)
-		*ret_until_ms = until_ms;
-	return true;
-}
-
 /* ---- holds ---- */
 
 /* The open job of a held device waits with it (HOLD), and goes on (WAITING) when the last hold is released. */

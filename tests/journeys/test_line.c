@@ -29,10 +29,55 @@ static void a_new_box_goes_on_when_the_line_is_back(void **state)
 	journey_end(&j);
 }
 
+/* The line open for so long and no longer: it closes by itself, results wait from then on and leave when it opens again. */
+static bool until_closed(void *ctx, const json_t *event)
+{
+	struct journey_wait *w = ctx;
+	if (event && strcmp(stg_json_str(event, "what"), "line") == 0 && !stg_json_bool(event, "open", true))
+		w->events = 0;
+	return w->events > 0 && stg_boot_ms() < w->until_ms;
+}
+
+static void a_closed_line_keeps_results_here_and_an_hour_closes_it(void **state)
+{
+	(void)state;
+	struct journey j;
+	struct stg_error err = { 0 };
+	journey_begin(&j, 2, "instant", 22, NULL);
+	/* waits for the event, not for the time: it was asked for before anybody listened if the machine is slow */
+	json_decref(journey_op(&j, "window.open", json_pack("{s:I}", "until_ms", (json_int_t)(stg_wall_ms() + 3000)), NULL));
+	struct journey_wait w = { .j = &j, .until_ms = stg_boot_ms() + 30000, .events = 1 };
+	STG_AUTO(stg_json_free_at) json_t *was = journey_op(&j, "window.show", json_object(), NULL);
+	if (stg_json_bool(was, "open", false)) {
+		journey_must(stg_events(&j.caller, until_closed, &w, NULL, &err), &err, "events");
+		assert_int_equal(w.events, 0);
+	}
+	STG_AUTO(stg_json_free_at) json_t *status = journey_op(&j, "status", json_object(), NULL);
+	assert_false(stg_json_bool(json_object_get(status, "line"), "open", true));
+	journey_batch(&j, "ipad-hospital-ward", "pool");
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	assert_true(journey_wait_staged(&j, 2, 120000));
+	json_decref(journey_op(&j, "push.now", json_object(), NULL));
+	journey_let_pass(&j, 3, 1500);
+	STG_AUTO(stg_json_free_at) json_t *sum = journey_op(&j, "outbox.summary", json_object(), NULL);
+	assert_true(stg_json_int(sum, "waiting", 0) >= 2);
+	assert_int_equal(stg_json_int(sum, "delivered", 0), 0);
+	assert_string_equal(stg_json_str(json_array_get(json_object_get(sum, "by_target"), 0), "state"), "line");
+	STG_AUTO(stg_json_free_at) json_t *none = journey_word(&j, "receiver", "records", NULL, NULL);
+	assert_int_equal(json_array_size(json_object_get(none, "records")), 0);
+	json_decref(journey_op(&j, "window.open", json_object(), NULL));
+	assert_true(journey_wait_drained(&j, 60000));
+	journey_agrees(&j, 2);
+	STG_AUTO(stg_json_free_at) json_t *after = journey_op(&j, "outbox.summary", json_object(), NULL);
+	assert_string_equal(stg_json_str(json_array_get(json_object_get(after, "by_target"), 0), "state"), "");
+	journey_end(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_box_goes_on_when_the_line_is_back),
+		cmocka_unit_test(a_closed_line_keeps_results_here_and_an_hour_closes_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

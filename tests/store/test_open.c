@@ -433,12 +433,52 @@ static void settings_and_sequences_are_kept(void **unused)
 	OK(stg_store_window_set(st.s, true, stg_wall_ms() - 1, err));
 	OK(stg_store_window(st.s, &open, &until, err));
 	assert_false(open);
+	bool closed = false;
+	OK(stg_store_window_lapse(st.s, &closed, err));
+	assert_true(closed);
+	OK(stg_store_window_lapse(st.s, &closed, err));
+	assert_false(closed);
 	OK(stg_store_window_set(st.s, true, 0, err));
+	OK(stg_store_window_lapse(st.s, &closed, err));
+	assert_false(closed);
 	OK(stg_store_window(st.s, &open, &until, err));
 	assert_true(open);
 	OK(stg_store_window_set(st.s, false, 0, err));
 	OK(stg_store_window(st.s, &open, &until, err));
 	assert_false(open);
+	state_remove(&st);
+}
+
+/* An hour is counted on the clock nobody sets; after a restart a clock from before the order is not believed. */
+static void an_open_line_closes_at_its_hour_whatever_the_wall_clock_says(void **unused)
+{
+	(void)unused;
+	struct state st;
+	struct stg_window w;
+	int64_t now = stg_wall_ms();
+	char text[160];
+	state_open(&st);
+	OK(stg_store_window_set(st.s, true, now + 60000, err));
+	OK(stg_store_window_read(st.s, &w, err));
+	assert_true(stg_window_is_open(&w));
+	assert_true(stg_window_left_ms(&w) <= 60000);
+	/* somebody set the wall clock back by a year since: the hour on the wall is far, the minute has passed all the same */
+	w.until_ms += INT64_C(31536000000);
+	w.until_boot_ms = stg_boot_ms() - 1;
+	assert_false(stg_window_is_open(&w));
+	snprintf(text, sizeof(text), "%lld %lld another-boot 5", (long long)(now + 60000), (long long)(now - 1000));
+	OK(stg_store_set(st.s, "window_until", text, err));
+	OK(stg_store_window_read(st.s, &w, err));
+	assert_true(stg_window_is_open(&w));
+	snprintf(text, sizeof(text), "%lld %lld another-boot 5", (long long)(now + 7200000), (long long)(now + 3600000));
+	OK(stg_store_set(st.s, "window_until", text, err));
+	OK(stg_store_window_read(st.s, &w, err));
+	assert_false(stg_window_is_open(&w));
+	/* as an earlier version wrote it */
+	snprintf(text, sizeof(text), "%lld", (long long)(now + 60000));
+	OK(stg_store_set(st.s, "window_until", text, err));
+	OK(stg_store_window_read(st.s, &w, err));
+	assert_true(stg_window_is_open(&w));
 	state_remove(&st);
 }
 
@@ -494,6 +534,7 @@ int main(void)
 		cmocka_unit_test(a_clock_that_went_back_is_noticed_and_can_be_accepted),
 		cmocka_unit_test(another_stations_key_is_refused),
 		cmocka_unit_test(settings_and_sequences_are_kept),
+		cmocka_unit_test(an_open_line_closes_at_its_hour_whatever_the_wall_clock_says),
 		cmocka_unit_test(ports_are_named_as_people_name_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
