@@ -4,11 +4,12 @@
  * For:    the step issue_certificate, alone or with the Wi-Fi (or MDM) payload that uses the identity.
  * Uses:   fill.c, OpenSSL to read the issuers' certificates.
  * Called: by the station.
- * Thread: any; no state.
+ * Thread: any; the issuers read last are kept behind a lock.
  *
  * Facts: com.apple.security.pkcs12 holds exactly one identity; a reference works only inside one profile, so identity and
  * Wi-Fi travel together; intermediates are shipped as payloads of their own as well (profiles-and-certificates 2.4, 4.5).
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,7 +20,6 @@
 #include "inner.h"
 
 #define ISSUERS_MAX 8
-#define CERT_MAX (16u << 10)
 #define PLACEHOLDER "00000000-0000-4000-8000-000000000000"
 
 static plist_t payload_new(const char *type, const char *identifier, const char *uuid, const char *name)
@@ -46,35 +46,87 @@ static bool holds(plist_t list, struct stg_bytes der)
 	return false;
 }
 
-static bool add_issuer(plist_t list, const char *pem, const char *identifier, const char *unit, unsigned int number, struct stg_error *err)
+/* What a profile needs of an issuer's certificate. */
+struct issuer {
+	char *pem;
+	uint8_t *der;
+	int der_len;
+	char name[160], hash[65];
+	bool is_root;
+};
+
+/* The same two issuers stand in the profile of every device, and reading a certificate costs OpenSSL 3 half a millisecond. */
+static struct {
+	pthread_mutex_t lock;
+	struct issuer place[ISSUERS_MAX];
+	size_t next;
+} known = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void issuer_free(struct issuer *i)
+{
+	free(i->pem);
+	OPENSSL_free(i->der);
+	*i = (struct issuer){ 0 };
+}
+
+static bool issuer_read(const char *pem, struct issuer *ret, struct stg_error *err)
 {
 	BIO *in = BIO_new_mem_buf(pem, -1);
 	X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
-	uint8_t *der = NULL;
-	int n = cert ? i2d_X509(cert, &der) : 0;
+	char raw[128] = "";
+	*ret = (struct issuer){ 0 };
+	ret->der_len = cert ? i2d_X509(cert, &ret->der) : 0;
 	BIO_free(in);
-	if (n <= 0) {
+	if (ret->der_len <= 0) {
 		X509_free(cert);
 		ERR_clear_error();
 		return stg_fail(err, STG_E_PROTOCOL, 0, "an issuer's certificate cannot be read");
 	}
-	struct stg_bytes bytes = stg_bytes(der, (size_t)n);
-	if (!holds(list, bytes)) {
-		char id[320], uuid[40], hash[65], raw[128] = "", name[160];
-		bool is_root = X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
-		X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, raw, sizeof(raw));
-		stg_printable(raw, true, name, sizeof(name));
-		snprintf(id, sizeof(id), "%.240s.issuer-%u", identifier, number);
-		stg_sha256_hex(bytes, hash);
-		derive_uuid(unit, id, hash, uuid);
-		plist_t p = payload_new(is_root ? "com.apple.security.root" : "com.apple.security.pkcs1", id, uuid, name);
-		plist_dict_set_item(p, "PayloadCertificateFileName", plist_new_string(is_root ? "root.cer" : "issuer.cer"));
-		plist_dict_set_item(p, "PayloadContent", plist_new_data((const char *)der, (uint64_t)n));
-		plist_array_append_item(list, p);
-	}
-	OPENSSL_free(der);
+	ret->is_root = X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
+	X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, raw, sizeof(raw));
+	stg_printable(raw, true, ret->name, sizeof(ret->name));
+	stg_sha256_hex(stg_bytes(ret->der, (size_t)ret->der_len), ret->hash);
+	ret->pem = stg_strdup(pem);
 	X509_free(cert);
 	return true;
+}
+
+/* With the lock held; valid as long as it is. */
+static const struct issuer *issuer_of(const char *pem, struct stg_error *err)
+{
+	struct issuer fresh;
+	for (size_t i = 0; i < ISSUERS_MAX; i++)
+		if (known.place[i].pem && strcmp(known.place[i].pem, pem) == 0)
+			return &known.place[i];
+	if (!issuer_read(pem, &fresh, err))
+		return NULL;
+	struct issuer *at = &known.place[known.next++ % ISSUERS_MAX];
+	issuer_free(at);
+	*at = fresh;
+	return at;
+}
+
+static void append_issuer(plist_t list, const struct issuer *i, const char *identifier, const char *unit, unsigned int number)
+{
+	char id[320], uuid[40];
+	if (holds(list, stg_bytes(i->der, (size_t)i->der_len)))
+		return;
+	snprintf(id, sizeof(id), "%.240s.issuer-%u", identifier, number);
+	derive_uuid(unit, id, i->hash, uuid);
+	plist_t p = payload_new(i->is_root ? "com.apple.security.root" : "com.apple.security.pkcs1", id, uuid, i->name);
+	plist_dict_set_item(p, "PayloadCertificateFileName", plist_new_string(i->is_root ? "root.cer" : "issuer.cer"));
+	plist_dict_set_item(p, "PayloadContent", plist_new_data((const char *)i->der, (uint64_t)i->der_len));
+	plist_array_append_item(list, p);
+}
+
+static bool add_issuer(plist_t list, const char *pem, const char *identifier, const char *unit, unsigned int number, struct stg_error *err)
+{
+	pthread_mutex_lock(&known.lock);
+	const struct issuer *i = issuer_of(pem, err);
+	if (i)
+		append_issuer(list, i, identifier, unit, number);
+	pthread_mutex_unlock(&known.lock);
+	return i != NULL;
 }
 
 /* Which identity: a new certificate is a new payload, so that no device keeps an old key under an old reference. */

@@ -7,8 +7,9 @@
  * Thread: any.
  *
  * Facts: profiles-and-certificates 4.5. Many devices refuse what OpenSSL 3 writes by default, with "wrong password":
- * 3DES for key and certificates, a SHA-1 MAC and 2048 rounds are understood by all; the 24 random characters of the
- * password make up for it, and the file lives only inside one profile. PBES2 for new systems by option.
+ * 3DES for key and certificates and a SHA-1 MAC are understood by all; the 24 random characters of the password make up
+ * for it, and the file lives only inside one profile. PBES2 for new systems by option. Rounds stretch passwords that
+ * people choose; 142 random bits need none, so there are the 1024 that Java and NSS wrote for years and no more.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #define DAYS_DEFAULT 397
 #define DAYS_MAX 1095
 #define PASSWORD_CHARS 24
-#define P12_ROUNDS 2048
+#define P12_ROUNDS 1024
 #define MODERN_ROUNDS 100000
 #define SAN_MAX 8
 #define SAN_BYTES_MAX 255
@@ -199,7 +200,7 @@ static EVP_PKEY *leaf_key(const struct stg_leaf_ask *ask, const struct stg_secre
 		refuse(err, type, "rsa-2048 or p-256");
 		return NULL;
 	}
-	EVP_PKEY *key = key_pem && stg_secret_is_set(key_pem) ? keys_from_pem(stg_secret_reveal(key_pem), err) : keys_make_rsa(2048, err);
+	EVP_PKEY *key = key_pem && stg_secret_is_set(key_pem) ? keys_rsa_from_pem(stg_secret_reveal(key_pem), err) : keys_make_rsa(2048, err);
 	if (key && (!EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_get_bits(key) < 2048)) {
 		stg_fail(err, STG_E_BUG, 0, "a key from the pool is not RSA-2048");
 		EVP_PKEY_free(key);
