@@ -152,22 +152,6 @@ static void check_keys(struct findings *f, const char *type, bool is_whole, plis
 
 /* ---- what the table cannot say ---- */
 
-static bool accepts(plist_t eap, uint64_t wanted)
-{
-	plist_t list = tree_get(eap, "AcceptEAPTypes");
-	if (!list || plist_get_node_type(list) != PLIST_ARRAY)
-		return false;
-	for (uint32_t i = 0; i < plist_array_get_size(list) && i < 16; i++) {
-		uint64_t n = 0;
-		plist_t one = plist_array_get_item(list, i);
-		if (plist_get_node_type(one) == PLIST_UINT)
-			plist_get_uint_val(one, &n);
-		if (n == wanted)
-			return true;
-	}
-	return false;
-}
-
 static void check_wifi(struct findings *f, plist_t wifi, char *path)
 {
 	plist_t eap = tree_get(wifi, "EAPClientConfiguration");
@@ -187,9 +171,9 @@ static void check_wifi(struct findings *f, plist_t wifi, char *path)
 		return;
 	size_t n = path_key(path, "EAPClientConfiguration");
 	check_keys(f, "eap", true, eap, path);
-	if (accepts(eap, 13) && !tree_get(wifi, "PayloadCertificateUUID"))
+	if (eap_accepts(eap, 13) && !tree_get(wifi, "PayloadCertificateUUID"))
 		finding(f, "error", path, "EAP-TLS (13) needs PayloadCertificateUUID in the Wi-Fi payload");
-	if (accepts(eap, 21) && !tree_get(eap, "TTLSInnerAuthentication"))
+	if (eap_accepts(eap, 21) && !tree_get(eap, "TTLSInnerAuthentication"))
 		finding(f, "error", path, "EAP-TTLS (21) needs TTLSInnerAuthentication");
 	const char *least = tree_str(eap, "TLSMinimumVersion");
 	if (least && strcmp(least, "1.3") == 0 && !tree_get(eap, "OuterIdentity"))

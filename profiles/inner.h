@@ -57,6 +57,8 @@ plist_t tree_get(plist_t dict, const char *key);
 bool tree_int(plist_t dict, const char *key, int64_t *ret);
 bool tree_bool(plist_t dict, const char *key, bool fallback);
 bool is_dict(plist_t node);
+/* Is this EAP type (13: TLS) among the AcceptEAPTypes of an EAPClientConfiguration? */
+bool eap_accepts(plist_t eap, uint64_t type);
 /* Payload number i of PayloadContent, NULL behind the last. */
 plist_t payload_at(const struct profile *p, uint32_t i);
 /* Appends ".key" or "[i]" to a path in place and returns the length to cut it back to. */

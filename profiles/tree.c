@@ -63,6 +63,20 @@ plist_t payload_at(const struct profile *p, uint32_t i)
 	return plist_array_get_item(list, i);
 }
 
+bool eap_accepts(plist_t eap, uint64_t type)
+{
+	plist_t list = tree_get(eap, "AcceptEAPTypes");
+	for (uint32_t i = 0; list && plist_get_node_type(list) == PLIST_ARRAY && i < plist_array_get_size(list) && i < 16; i++) {
+		uint64_t n = 0;
+		plist_t one = plist_array_get_item(list, i);
+		if (plist_get_node_type(one) == PLIST_UINT)
+			plist_get_uint_val(one, &n);
+		if (n == type)
+			return true;
+	}
+	return false;
+}
+
 size_t path_key(char *path, const char *key)
 {
 	size_t n = strlen(path);

@@ -43,25 +43,11 @@ static const char *or(const char *text, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
-static bool accepts(plist_t eap, uint64_t wanted)
-{
-	plist_t list = tree_get(eap, "AcceptEAPTypes");
-	for (uint32_t i = 0; list && plist_get_node_type(list) == PLIST_ARRAY && i < plist_array_get_size(list) && i < 16; i++) {
-		uint64_t n = 0;
-		plist_t one = plist_array_get_item(list, i);
-		if (plist_get_node_type(one) == PLIST_UINT)
-			plist_get_uint_val(one, &n);
-		if (n == wanted)
-			return true;
-	}
-	return false;
-}
-
 static void tell_wifi(struct telling *t, plist_t d)
 {
 	plist_t eap = tree_get(d, "EAPClientConfiguration");
 	const char *ssid = or(tree_str(d, "SSID_STR"), or(tree_str(d, "DomainName"), "?")), *how;
-	if (eap && accepts(eap, 13))
+	if (eap && eap_accepts(eap, 13))
 		how = t->french ? "avec un certificat" : "with a certificate";
 	else if (eap)
 		how = t->french ? "avec un compte" : "with a user account";

@@ -48,16 +48,21 @@ bool stg_file_read(const char *path, struct stg_buf *ret, struct stg_error *err)
 	return stg_file_read_fd(fd, ret, err) || stg_while(err, "%s", path);
 }
 
-static bool write_whole(int fd, struct stg_bytes what)
+bool stg_file_write_fd(int fd, struct stg_bytes what, int64_t at_bytes, struct stg_error *err)
 {
-	while (what.len) {
-		ssize_t n = write(fd, what.data, what.len);
+	for (size_t done = 0; done < what.len;) {
+		const uint8_t *from = what.data + done;
+		size_t left = what.len - done;
+		ssize_t n = at_bytes < 0 ? write(fd, from, left) : pwrite(fd, from, left, (off_t)at_bytes + (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n <= 0) {
+			int why = n < 0 ? errno : EIO;
+			stg_fail(err, STG_E_IO, why, "write: %s", strerror(why));
+			errno = why;
 			return false;
-		what.data += n;
-		what.len -= (size_t)n;
+		}
+		done += (size_t)n;
 	}
 	return true;
 }
@@ -88,7 +93,7 @@ bool stg_file_write(const char *path, struct stg_bytes what, unsigned int mode, 
 	STG_AUTO(stg_close_at) int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return stg_fail(err, STG_E_IO, errno, "create %s: %s", path, strerror(errno));
-	if (!write_whole(fd, what) || fsync(fd) != 0 || rename(beside, path) != 0 || !sync_folder_of(path)) {
+	if (!stg_file_write_fd(fd, what, -1, NULL) || fsync(fd) != 0 || rename(beside, path) != 0 || !sync_folder_of(path)) {
 		int why = errno;
 		(void)unlink(beside);
 		return stg_fail(err, STG_E_IO, why, "write %s: %s", path, strerror(why));

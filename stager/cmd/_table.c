@@ -174,3 +174,12 @@ void document_print(const struct stg_cmd_ctx *c, const json_t *doc)
 	}
 	members(doc, 0);
 }
+
+void day_text(int64_t wall_ms, char ret[32])
+{
+	time_t s = (time_t)(wall_ms / 1000);
+	struct tm tm;
+	ret[0] = 0;
+	if (localtime_r(&s, &tm))
+		strftime(ret, 32, "%Y-%m-%d", &tm);
+}

@@ -17,6 +17,8 @@ struct column {
 void table_print(const struct stg_cmd_ctx *c, const json_t *list, const struct column *columns, json_t *summary /* taken, may be NULL */);
 /* One document: with --json as it is, else "title: value" lines of its plain members. */
 void document_print(const struct stg_cmd_ctx *c, const json_t *doc);
+/* The day of a time as this person writes it down, "2026-03-01"; "" when it is none. */
+void day_text(int64_t wall_ms, char ret[32]);
 /* One JSON value on a line. */
 void json_line(const json_t *j);
 

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <stager/clock.h>
@@ -129,15 +128,6 @@ static void disk(struct look *l)
 	tell(l, free_bytes >= DISK_LEAST ? OK : BAD, "disk", text, _("Free some space: 500 MB are the least to work with."));
 }
 
-static void day(int64_t wall_ms, char ret[32])
-{
-	time_t s = (time_t)(wall_ms / 1000);
-	struct tm tm;
-	ret[0] = 0;
-	if (localtime_r(&s, &tm))
-		strftime(ret, 32, "%Y-%m-%d", &tm);
-}
-
 /* What ends within thirty days; nothing is said of what lasts longer. */
 static bool ends(struct look *l, const char *what, const char *name, int64_t at_ms, const char *act)
 {
@@ -145,7 +135,7 @@ static bool ends(struct look *l, const char *what, const char *name, int64_t at_
 	int64_t now = stg_wall_ms();
 	if (!at_ms || at_ms > now + SOON_MS)
 		return false;
-	day(at_ms, until);
+	day_text(at_ms, until);
 	stg_printable(name, true, shown, sizeof(shown));
 	if (at_ms <= now)
 		snprintf(text, sizeof(text), _("%s %s ended on %s."), what, shown, until);

@@ -16,15 +16,6 @@
 #include "_table.h"
 #include "_watch.h"
 
-static void day(int64_t wall_ms, char ret[32])
-{
-	time_t s = (time_t)(wall_ms / 1000);
-	struct tm tm;
-	ret[0] = 0;
-	if (localtime_r(&s, &tm))
-		strftime(ret, 32, "%Y-%m-%d", &tm);
-}
-
 static const char *batch_word(const char *state)
 {
 	static const char *const words[][2] = {
@@ -103,7 +94,7 @@ static int run(struct stg_cmd_ctx *c)
 		else
 			puts(_("Hands    none needed"));
 		outbox(ret);
-		day(stg_json_int(expiry, "not_after_ms", 0), until);
+		day_text(stg_json_int(expiry, "not_after_ms", 0), until);
 		if (expiry)
 			printf(_("Expires  first: %s %s on %s\n"), stg_json_str(expiry, "name"), stg_json_str(expiry, "subject"), until);
 		else

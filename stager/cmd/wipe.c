@@ -34,6 +34,20 @@ static int unconfirmed(const struct stg_cmd_ctx *c)
 	return stg_cmd_tell(c, &err);
 }
 
+static int give_order(struct stg_cmd_ctx *c, const json_t *in)
+{
+	STG_AUTO(stg_json_free_at) json_t *ret = NULL;
+	int status = 0;
+	if (!stg_cmd_call(c, "wipe.order", in, NULL, 0, &ret, &status))
+		return status;
+	if (c->json)
+		document_print(c, ret);
+	else
+		printf(_("%lld erases are ordered. Each happens when its device is plugged in and every condition holds.\n"),
+		       (long long)stg_json_int(ret, "ordered", 0));
+	return 0;
+}
+
 static int order_batch(struct stg_cmd_ctx *c, const char *batch, int64_t count)
 {
 	static const struct column columns[] = {
@@ -42,7 +56,7 @@ static int order_batch(struct stg_cmd_ctx *c, const char *batch, int64_t count)
 	static const struct column kept[] = {
 		{ "serial", N_("never erased"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
 	};
-	STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:s}", "batch", batch), *list = NULL, *ret = NULL;
+	STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:s}", "batch", batch), *list = NULL;
 	int status = 0;
 	if (!stg_cmd_call(c, "wipe.list", in, NULL, 0, &list, &status))
 		return status;
@@ -60,22 +74,14 @@ static int order_batch(struct stg_cmd_ctx *c, const char *batch, int64_t count)
 		count = atoll(typed);
 	}
 	stg_json_put_int(in, "count", count);
-	if (!stg_cmd_call(c, "wipe.order", in, NULL, 0, &ret, &status))
-		return status;
-	if (c->json)
-		document_print(c, ret);
-	else
-		printf(_("%lld erases are ordered. Each happens when its device is plugged in and every condition holds.\n"),
-		       (long long)stg_json_int(ret, "ordered", 0));
-	return 0;
+	return give_order(c, in);
 }
 
 static int order_serials(struct stg_cmd_ctx *c, json_t *serials)
 {
-	STG_AUTO(stg_json_free_at) json_t *in = json_object(), *ret = NULL;
+	STG_AUTO(stg_json_free_at) json_t *in = json_object();
 	size_t i;
 	json_t *one;
-	int status = 0;
 	json_array_foreach(serials, i, one) {
 		char typed[16], question[160];
 		if (json_object_get(one, "confirm"))
@@ -86,14 +92,7 @@ static int order_serials(struct stg_cmd_ctx *c, json_t *serials)
 		stg_json_put(one, "confirm", typed);
 	}
 	json_object_set(in, "serials", serials);
-	if (!stg_cmd_call(c, "wipe.order", in, NULL, 0, &ret, &status))
-		return status;
-	if (c->json)
-		document_print(c, ret);
-	else
-		printf(_("%lld erases are ordered. Each happens when its device is plugged in and every condition holds.\n"),
-		       (long long)stg_json_int(ret, "ordered", 0));
-	return 0;
+	return give_order(c, in);
 }
 
 static int run(struct stg_cmd_ctx *c)

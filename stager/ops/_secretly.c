@@ -49,16 +49,9 @@ bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_i
 
 bool ops_write(int fd, struct stg_bytes what, struct stg_error *err)
 {
-	for (size_t at = 0; at < what.len;) {
-		ssize_t n = write(fd, what.data + at, what.len - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int why = n < 0 ? errno : EIO;
-			(void)!ftruncate(fd, 0);
-			return stg_fail(err, STG_E_IO, why, "write the file: %s", strerror(why));
-		}
-		at += (size_t)n;
+	if (!stg_file_write_fd(fd, what, -1, err)) {
+		(void)!ftruncate(fd, 0);
+		return stg_while(err, "the file");
 	}
 	/* a pipe cannot be synced, and need not be */
 	if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS)

@@ -130,17 +130,11 @@ static bool not_verified(struct stg_error *err, int why)
 
 static bool write_file(int fd, struct stg_bytes what, struct stg_error *err)
 {
-	size_t at = 0;
+	struct stg_error why = { 0 };
 	if (ftruncate(fd, 0) != 0 && errno != EINVAL)
 		return not_verified(err, errno);
-	while (at < what.len) {
-		ssize_t n = pwrite(fd, what.data + at, what.len - at, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return not_verified(err, n < 0 ? errno : EIO);
-		at += (size_t)n;
-	}
+	if (!stg_file_write_fd(fd, what, 0, &why))
+		return not_verified(err, why.origin);
 	return fsync(fd) == 0 || not_verified(err, errno);
 }
 

@@ -10,7 +10,6 @@
  *   label.print      {"serial","batch","lang"} + out (a printer or a file) -> {"serial","bytes"}: ZPL; writes an audit row
  *   report.handover  {"name","lang"} + out -> {"name","bytes"}: PDF
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,21 +20,14 @@
 #include <stager/report.h>
 #include <stager/text.h>
 
+#include "_secretly.h"
+
 static bool write_out(struct stg_op_ctx *c, const json_t *in, struct stg_bytes what, struct stg_error *err)
 {
 	int fd = stg_op_fd(c, in, "out", 0);
 	if (fd < 0)
 		return stg_fail(err, STG_E_USAGE, 0, "no file to write to was given");
-	while (what.len) {
-		ssize_t n = write(fd, what.data, what.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return stg_fail(err, STG_E_IO, errno, "write: %s", strerror(errno));
-		what.data += n;
-		what.len -= (size_t)n;
-	}
-	return true;
+	return ops_write(fd, what, err);
 }
 
 static const char *lang_of(const json_t *in)

@@ -171,21 +171,6 @@ static bool open_locked(const struct push_target *t, const char *path, bool may_
 	return true;
 }
 
-static bool write_at(int fd, struct stg_bytes what, off_t at)
-{
-	while (what.len) {
-		ssize_t n = pwrite(fd, what.data, what.len, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		what.data += n;
-		what.len -= (size_t)n;
-		at += n;
-	}
-	return true;
-}
-
 static bool folder_of(const char *path, char *ret, size_t size)
 {
 	stg_copy(ret, size, path);
@@ -234,7 +219,7 @@ bool push_file_deliver(const struct push_target *t, const json_t *rows, const js
 			return false;
 		added++;
 	}
-	bool ok = (end == o.size || ftruncate(o.fd, end) == 0) && write_at(o.fd, stg_buf_view(&add), end) && fdatasync(o.fd) == 0;
+	bool ok = (end == o.size || ftruncate(o.fd, end) == 0) && stg_file_write_fd(o.fd, stg_buf_view(&add), end, NULL) && fdatasync(o.fd) == 0;
 	if (!ok) {
 		int why = errno;
 		(void)!ftruncate(o.fd, end);    /* half a batch helps nobody; if this fails too, the next round cuts it off */

@@ -128,6 +128,12 @@ static bool supervision_is_there(struct stg_step_ctx *c, struct stg_error *err)
 			   "needs a device supervised by us, this one is not");
 }
 
+bool step_payload_check(const json_t *params, struct stg_error *err)
+{
+	return strcmp(stg_json_str(params, "when"), "after_setup") != 0 || !*stg_json_str(params, "how") ||
+	       stg_fail(err, STG_E_INPUT, 0, "'how' says nothing for a stored profile, expected only 'when: after_setup'");
+}
+
 bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err)
 {
 	bool is_there = false;

@@ -17,9 +17,6 @@ static const struct stg_param params[] = {
 /* Reads badly in a blueprint and worse on a device. */
 static bool check(const json_t *p, struct stg_error *err)
 {
-	if (strcmp(stg_json_str(p, "when"), "after_setup") == 0 && *stg_json_str(p, "how"))
-		return stg_fail(err, STG_E_INPUT, 0,
-				"'how' says nothing for a stored profile, expected only 'when: after_setup'");
 	const char *name = stg_json_str(p, "profile");
 	if (strlen(name) > 63 ||
 	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(name) ||
@@ -27,7 +24,7 @@ static bool check(const json_t *p, struct stg_error *err)
 		return stg_fail(err, STG_E_INPUT, 0,
 				"'%.70s' is not a profile's name, expected letters, digits, '.', '_', '-' (no folder)",
 				name);
-	return true;
+	return step_payload_check(p, err);
 }
 
 const struct stg_step stg_step_install_profile = {

@@ -37,7 +37,7 @@ static bool check(const json_t *p, struct stg_error *err)
 					"'%.60s' in 'san' has no kind, expected dns:, uri:, upn: or email: before it",
 					one);
 	}
-	return true;
+	return step_payload_check(p, err);
 }
 
 const struct stg_step stg_step_issue_certificate = {

@@ -21,6 +21,7 @@ const json_t *step_profiles(struct stg_step_ctx *c, bool afresh, struct stg_erro
 const json_t *step_profile_in(const json_t *list, const char *identifier, const char *uuid, int64_t version);
 
 /* install_profile and issue_certificate: one payload of the station, installed or stored for after setup. */
+bool step_payload_check(const json_t *params, struct stg_error *err);
 bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err);
 bool step_payload_proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err);
 /* {"key": {"identifier","uuid","version"}} of what this job installed, for verify. Borrowed. */

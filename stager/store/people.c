@@ -213,6 +213,12 @@ bool stg_store_user_pin(struct stg_store *s, const char *name, const struct stg_
 	return wrong == 0 || forget_wrong(s, name, err);
 }
 
+static bool changed_one(struct stg_store *s, struct stmt *q, const char *name, struct stg_error *err)
+{
+	return stmt_done(q, err) &&
+	       (db_changes(s) == 1 || stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PERSON, 0, "no person named '%s'", name));
+}
+
 bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err)
 {
 	char verifier[256];
@@ -228,10 +234,8 @@ bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct 
 	stmt_text(&q, ":verifier", verifier);
 	stmt_int(&q, ":now", stg_wall_ms());
 	stmt_text(&q, ":name", name);
-	if (!stmt_done(&q, err))
+	if (!changed_one(s, &q, name, err))
 		return false;
-	if (db_changes(s) != 1)
-		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PERSON, 0, "no person named '%s'", name);
 	return forget_wrong(s, name, err) && tx_commit(&t, err);
 }
 
@@ -244,9 +248,7 @@ bool stg_store_user_disable(struct stg_store *s, const char *name, bool disabled
 	stmt_int(&q, ":disabled", disabled);
 	stmt_int(&q, ":now", stg_wall_ms());
 	stmt_text(&q, ":name", name);
-	if (!stmt_done(&q, err))
+	if (!changed_one(s, &q, name, err))
 		return false;
-	if (db_changes(s) != 1)
-		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PERSON, 0, "no person named '%s'", name);
 	return tx_commit(&t, err);
 }
