@@ -424,11 +424,6 @@ void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m)
 	const char *what = stg_json_str(m, "what");
 	struct stg_error err = { 0 };
 	bool ok = true;
-	if (!slot->identity.unit[0] && strcmp(what, "supervisor") != 0 && strcmp(what, "sign_challenge") != 0) {
-		/* older devices tell their ECID in lockdown only: the worker reports it with its questions during intake */
-		stg_copy(slot->identity.unit, sizeof(slot->identity.unit), stg_json_str(m, "unit"));
-		stg_copy(slot->identity.family, sizeof(slot->identity.family), "apple");
-	}
 	if (strcmp(what, "host_identity") == 0 && slot->identity.unit[0]) {
 		struct question *q = question_new(s, slot, m);
 		q->reply = host_reply;

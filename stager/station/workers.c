@@ -434,6 +434,21 @@ static void note_end(struct stg_station *s, struct slot *slot, const json_t *m)
 		payload_installed(s, slot->job, strcmp(outcome, "done") == 0 || strcmp(outcome, "proven") == 0);
 }
 
+/* Serial and IMEI show only after pairing, on older devices the ECID too: whoever learns more of the device says so. */
+static bool take_identity(struct stg_station *s, struct slot *slot, const json_t *m)
+{
+	struct stg_identity who;
+	const json_t *told = json_object_get(m, "identity");
+	if (!told)
+		return true;
+	if (!stg_identity_from_json(told, &who, NULL) || (slot->identity.unit[0] && !stg_identity_same(&slot->identity, &who))) {
+		nonsense(s, slot, "another identity");
+		return false;
+	}
+	slot->identity = who;
+	return true;
+}
+
 static void heard_who(struct stg_station *s, struct slot *slot, const json_t *m)
 {
 	struct stg_error err = { 0 };
@@ -471,6 +486,8 @@ static void heard(struct stg_station *s, struct slot *slot, json_t *m)
 			journal(s, slot, NULL, m);
 	} else if (strcmp(t, "step_end") == 0) {
 		json_t *next = json_object_get(m, "next");
+		if (!take_identity(s, slot, m))
+			return;
 		if (slot->state != SLOT_STEPS || !pinned_step(slot, m)) {
 			nonsense(s, slot, "step_end");
 			return;
@@ -491,7 +508,8 @@ static void heard(struct stg_station *s, struct slot *slot, json_t *m)
 		slot->percent = percent < 0 ? 0 : percent > 100 ? 100 : (int)percent;
 		event_slot(s, slot);
 	} else if (strcmp(t, "ask") == 0) {
-		ask_handle(s, slot, m);
+		if (take_identity(s, slot, m))
+			ask_handle(s, slot, m);
 	} else if (strcmp(t, "unpaired") == 0) {
 		worker_end(s, slot);
 	} else if (strcmp(t, "finished") == 0) {

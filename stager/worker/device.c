@@ -10,6 +10,8 @@
 #include <stager/error.h>
 #include <stager/facts.h>
 
+#include <string.h>
+
 #include "worker_i.h"
 
 #define TAP_POLL_MS 1000        /* apple.md 10: the same Pair again each second */
@@ -69,6 +71,14 @@ const json_t *worker_facts(struct worker *w)
 	if (!w->facts)
 		worker_take_facts(w, w->device ? stg_device_facts(w->device, &ignored) : NULL);
 	return w->facts;
+}
+
+void worker_tell_identity(struct worker *w, json_t *m)
+{
+	if (memcmp(&w->told_identity, &w->identity, sizeof(w->identity)) == 0)
+		return;
+	stg_json_put_new(m, "identity", stg_identity_json(&w->identity));
+	w->told_identity = w->identity;
 }
 
 const json_t *worker_owner_facts(struct worker *w)

@@ -38,7 +38,7 @@ static json_t *ask(struct worker *w, const char *what, json_t *msg, struct stg_e
 	if (w->key[0])
 		stg_json_put(msg, "key", w->key);
 	/* during intake the station may not know yet who this is: older devices tell their ECID only when asked */
-	stg_json_put(msg, "unit", w->identity.unit);
+	worker_tell_identity(w, msg);
 	worker_send(w, msg);
 	for (;;) {
 		json_t *answer = worker_await(w, "answer", false);

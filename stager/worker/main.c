@@ -42,7 +42,8 @@ static void intake(struct worker *w, bool may_pair)
 	bool met = meet(w, may_pair, &err);
 	json_t *m = json_object();
 	stg_json_put(m, "t", "who");
-	stg_json_put_new(m, "identity", stg_identity_json(&w->identity));
+	w->told_identity = (struct stg_identity){ 0 };
+	worker_tell_identity(w, m);
 	stg_json_put(m, "trust", trust_name(w->trust));
 	stg_json_put_new(m, "facts", json_deep_copy(worker_facts(w)));
 	if (!met)

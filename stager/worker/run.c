@@ -101,7 +101,7 @@ static json_t *turn_message(const struct turn *t, const char *kind)
 	return m;
 }
 
-static json_t *end_message(const struct turn *t, const char *outcome, const struct stg_error *err)
+static json_t *end_message(struct turn *t, const char *outcome, const struct stg_error *err)
 {
 	json_t *m = turn_message(t, "step_end");
 	stg_json_put(m, "outcome", outcome);
@@ -109,6 +109,7 @@ static json_t *end_message(const struct turn *t, const char *outcome, const stru
 	if (err && err->code != STG_OK)
 		stg_json_put_new(m, "error", stg_json_from_error(err));
 	stg_json_put_int(m, "took_ms", t->began_ms ? stg_boot_ms() - t->began_ms : 0);
+	worker_tell_identity(t->worker, m);
 	return m;
 }
 

@@ -16,6 +16,7 @@ struct worker {
 	struct stg_job job;
 	struct stg_device *device;       /* NULL while it is not open */
 	struct stg_identity identity;
+	struct stg_identity told_identity; /* what the station knows of it */
 	enum stg_trust trust;
 	json_t *facts;                   /* as last read, with the identity's fields; NULL: to be read */
 	json_t *memory;                  /* what steps keep for later steps of this attach: profiles just listed */
@@ -44,6 +45,8 @@ bool worker_open(struct worker *w, struct stg_error *err);
 bool worker_reopen(struct worker *w, struct stg_error *err);
 /* Facts, read again when they were dropped. Never NULL: without an answer an empty object. */
 const json_t *worker_facts(struct worker *w);
+/* Puts "identity" into a message when the station was not told yet: serial and IMEI show only after pairing. */
+void worker_tell_identity(struct worker *w, json_t *m);
 /* With those that only the supervisor may read: costs a proof of supervision where none was given yet. */
 const json_t *worker_owner_facts(struct worker *w);
 void worker_forget_facts(struct worker *w);

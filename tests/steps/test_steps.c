@@ -288,6 +288,27 @@ static void a_wrong_clock_is_set_before_the_certificate(void **state)
 	toy_station_clear(&s);
 }
 
+/* A profile made for {{serial}} needs it: the station must hear it before it is asked for the payload. */
+static void a_serial_that_shows_after_pairing_is_told_before_the_payload(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->trusted = false;
+	toy_station_make(&s, HEAD "  - issue_certificate: {common_name: \"{{serial}}\"}\n");
+	toy_ends(toy_run(&s), "staged");
+	bool told = false;
+	for (size_t i = 0; i < json_array_size(s.side.words); i++) {
+		const json_t *m = json_array_get(s.side.words, i);
+		told = told || strcmp(stg_json_str(json_object_get(m, "identity"), "serial"), "TOY00000001") == 0;
+		if (strcmp(stg_json_str(m, "what"), "payload") == 0)
+			break;
+	}
+	assert_true(told);
+	assert_int_equal(s.payloads, 1);
+	toy_station_clear(&s);
+}
+
 static void a_zone_the_device_does_not_take_is_seen(void **state)
 {
 	(void)state;
@@ -437,6 +458,7 @@ int main(void)
 		cmocka_unit_test(a_certificate_begun_and_interrupted_is_replaced_by_a_new_one),
 		cmocka_unit_test(a_wrong_clock_is_set_before_the_certificate),
 		cmocka_unit_test(a_zone_the_device_does_not_take_is_seen),
+		cmocka_unit_test(a_serial_that_shows_after_pairing_is_told_before_the_payload),
 		cmocka_unit_test(verify_names_what_is_missing),
 		cmocka_unit_test(a_restart_is_proven_by_the_next_attach),
 		cmocka_unit_test(an_erase_is_proven_by_a_new_key_and_never_repeated),

@@ -1,0 +1,110 @@
+/*
+ * test_stage.c - `stager stage` with no batch at all: whatever model stands on the port, each certificate bears its own serial,
+ * and a value that nobody knows is named, never left empty.
+ */
+#include "look.h"
+
+static const char BLUEPRINT[] =
+	"name: by-hand\nabout: one device, by hand\n\nsteps:\n  - identify:\n  - pair:\n  - set_time:\n  - activate:\n  - supervise:\n"
+	"  - issue_certificate:\n      common_name: \"%s\"\n      san: [\"uri:urn:stager:%s\"]\n      days: 90\n"
+	"  - set_name: {name: \"Hand {{serial}}\"}\n  - verify: {supervised: yes}\n";
+
+static void write_blueprint(struct journey *j, const char *name, const char *who)
+{
+	struct stg_error err = { 0 };
+	char folder[200], path[300], text[2000];
+	snprintf(folder, sizeof(folder), "%s/blueprints", j->state);
+	snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), BLUEPRINT, who, who);
+#pragma GCC diagnostic pop
+	char *at = strstr(text, "by-hand");
+	memcpy(at, name, strlen(name) < 7 ? strlen(name) : 7);
+	journey_must(stg_folder_make(folder, 0700, &err) && stg_file_write(path, stg_bytes_str(text), 0600, &err), &err, "blueprint");
+}
+
+static int stage(struct journey *j, const char *blueprint, const char *out)
+{
+	char command[5000];
+	snprintf(command, sizeof(command), "%s stage --all --blueprint %s --json --state %s >%s 2>&1", j->program, blueprint, j->state, out);
+	int status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static char *said(const char *path)
+{
+	struct stg_error err = { 0 };
+	STG_AUTO(stg_buf_clear) struct stg_buf b = STG_BUF(4u << 20);
+	journey_must(stg_file_read(path, &b, &err), &err, path);
+	return strdup(stg_buf_str(&b));
+}
+
+/* Models of every age: those whose UDID names the chip, and those that tell their ECID only when they are asked. */
+static void a_device_of_any_model_is_staged_without_a_batch(void **state)
+{
+	(void)state;
+	static const char *const options[] = { "--iphones", "11", NULL };
+	struct journey j;
+	char out[128];
+	journey_begin(&j, 13, "instant", 31, options);
+	snprintf(out, sizeof(out), "%s/out", j.dir);
+	write_blueprint(&j, "by-hand", "{{serial}}");
+	json_decref(journey_op(&j, "port.allow", json_pack("{s:s}", "port", "*"), NULL));
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	struct journey_wait w = { .j = &j, .until_ms = stg_boot_ms() + 20000, .events = 24 };
+	(void)stg_events(&j.caller, journey_one_event, &w, NULL, NULL);
+	int status = stage(&j, "by-hand", out);
+	STG_AUTO(stg_free_at) char *text = said(out);
+	if (status != 0)
+		fail_msg("exit %d: %s", status, text);
+	STG_AUTO(stg_json_free_at) json_t *issued = journey_op(&j, "ca.list", json_object(), NULL);
+	const json_t *list = json_is_array(issued) ? issued : json_object_get(issued, "certificates");
+	size_t old = 0;
+	assert_int_equal(json_array_size(j.devices), 24);
+	assert_int_equal(json_array_size(list), 24);
+	for (size_t i = 0; i < json_array_size(j.devices); i++) {
+		char subject[80];
+		bool found = false;
+		snprintf(subject, sizeof(subject), "CN=%s", journey_serial(&j, i));
+		old += strchr(stg_json_str(json_array_get(j.devices, i), "udid"), '-') == NULL;
+		for (size_t k = 0; k < json_array_size(list); k++) {
+			const char *s = strstr(stg_json_str(json_array_get(list, k), "subject"), subject);
+			found = found || (s && (s[strlen(subject)] == 0 || s[strlen(subject)] == ','));
+		}
+		if (!found)
+			fail_msg("no certificate for %s", subject);
+	}
+	assert_true(old > 0);    /* else the test would prove nothing about them */
+	journey_end(&j);
+}
+
+static void a_value_nobody_knows_is_named(void **state)
+{
+	(void)state;
+	struct journey j;
+	char out[128];
+	journey_begin(&j, 1, "instant", 32, NULL);
+	snprintf(out, sizeof(out), "%s/out", j.dir);
+	write_blueprint(&j, "by-wish", "{{cost_centre}}");
+	json_decref(journey_op(&j, "port.allow", json_pack("{s:s}", "port", "*"), NULL));
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	struct journey_wait w = { .j = &j, .until_ms = stg_boot_ms() + 20000, .events = 1 };
+	(void)stg_events(&j.caller, journey_one_event, &w, NULL, NULL);
+	int status = stage(&j, "by-wish", out);
+	STG_AUTO(stg_free_at) char *text = said(out);
+	if (status == 0 || !strstr(text, "cost_centre"))
+		fail_msg("exit %d: %s", status, text);
+	STG_AUTO(stg_json_free_at) json_t *issued = journey_op(&j, "ca.list", json_object(), NULL);
+	assert_int_equal(json_array_size(json_is_array(issued) ? issued : json_object_get(issued, "certificates")), 0);
+	journey_end(&j);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_device_of_any_model_is_staged_without_a_batch),
+		cmocka_unit_test(a_value_nobody_knows_is_named),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
