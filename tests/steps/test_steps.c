@@ -295,7 +295,7 @@ static void a_serial_that_shows_after_pairing_is_told_before_the_payload(void **
 	struct toy_station s;
 	toy_make();
 	toy->trusted = false;
-	toy_station_make(&s, HEAD "  - issue_certificate: {common_name: \"{{serial}}\"}\n");
+	toy_station_make(&s, HEAD "  - set_time:\n  - issue_certificate: {common_name: \"{{serial}}\"}\n");
 	toy_ends(toy_run(&s), "staged");
 	bool told = false;
 	for (size_t i = 0; i < json_array_size(s.side.words); i++) {
