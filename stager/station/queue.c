@@ -37,6 +37,7 @@ struct queue {
 	struct list urgent, waiting, done;
 	unsigned int count, n_threads;
 	bool stopping;
+	bool ended;             /* main loop's: no thread is left */
 	int fd;
 	struct stg_store *store;
 	pthread_t threads[8];
@@ -156,9 +157,9 @@ struct queue *queue_start(const char *name, unsigned int threads, struct stg_sto
 	return q;
 }
 
-void queue_stop(struct queue *q)
+void queue_end(struct queue *q)
 {
-	if (!q)
+	if (!q || q->ended)
 		return;
 	pthread_mutex_lock(&q->lock);
 	q->stopping = true;
@@ -166,7 +167,15 @@ void queue_stop(struct queue *q)
 	pthread_mutex_unlock(&q->lock);
 	for (unsigned int i = 0; i < q->n_threads; i++)
 		pthread_join(q->threads[i], NULL);
+	q->ended = true;
 	queue_drain(q);
+}
+
+void queue_stop(struct queue *q)
+{
+	if (!q)
+		return;
+	queue_end(q);
 	if (q->fd >= 0)
 		close(q->fd);
 	pthread_cond_destroy(&q->work);
@@ -186,6 +195,13 @@ static struct task *task_new(queue_run run, queue_done done, void *arg)
 
 static void post(struct queue *q, struct list *l, struct task *t)
 {
+	if (q->ended) {
+		stg_fail(&t->err, STG_E_CANCELLED, 0, "the station ends");
+		if (t->done)
+			t->done(t->arg, false, &t->err);
+		free(t);
+		return;
+	}
 	pthread_mutex_lock(&q->lock);
 	put(l, t);
 	q->count++;

@@ -19,7 +19,10 @@ typedef void (*queue_done)(void *arg, bool ok, const struct stg_error *err);
 
 /* store NULL: plain workers; else one thread that owns the store's transactions. */
 struct queue *queue_start(const char *name, unsigned int threads, struct stg_store *store, struct stg_error *err);
-/* Finishes what was posted, joins the threads; their `done` calls still waiting are dropped unless drained before. */
+/* Finishes what was posted, joins the threads, makes the `done` calls that wait. What those post here or on another queue
+ * that has ended is answered at once with STG_E_CANCELLED, so a queue is freed only when all have ended. NULL: nothing. */
+void queue_end(struct queue *q);
+/* The same, and frees it. */
 void queue_stop(struct queue *q);
 void queue_post(struct queue *q, queue_run run, queue_done done, void *arg);
 /* In front of everything posted with queue_post: somebody's device waits for it. Behind those posted so before: the device

@@ -341,11 +341,16 @@ void stg_station_free(struct stg_station *s)
 		sd_notify(0, "STOPPING=1");
 	s->stopping = true;     /* also when the loop ended in trouble: what is drained below must start nothing new */
 	pushing_stop(s);
-	socket_close(s);
 	stg_watch_close(s->watch);
 	stg_topology_free(s->topology);
 	slots_free(s);
 	stg_channel_free(s->muxdoor);
+	s->muxdoor = NULL;
+	/* what one has finished may be posted on another, and clients wait for some of it: all end before any of them is freed */
+	queue_end(s->relay);
+	queue_end(s->maker);
+	queue_end(s->recorder);
+	socket_close(s);
 	queue_stop(s->relay);
 	queue_stop(s->maker);
 	queue_stop(s->recorder);
