@@ -2,6 +2,7 @@
 
 B      ?= build
 CC     ?= gcc
+CLANG  ?= clang
 PREFIX ?= /usr
 V      ?= 0
 
@@ -120,18 +121,20 @@ peers: build deps-check $(B)/bench-keys/63.pem ## Debian's tools and go-ios agai
 	$(Q)STG_ONLY=peers sh tests/run.sh $(B)
 bench: build $(B)/bench-keys/63.pem         ## speed and memory, with peers beside, into build/bench.json
 	$(Q)sh tests/bench/run.sh $(B)
-lint:                  ## static analysis
+lint: $(GENERATED)     ## static analysis
 	$(Q)cppcheck --quiet --library=tests/cppcheck.cfg --std=c11 --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem \
 		--error-exitcode=1 -j2 -Iinclude -I$(B)/gen -D_GNU_SOURCE stager drivers profiles
-	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC=clang EXTRA=-Werror build
+	$(Q)$(MAKE) --no-print-directory B=$(B)/clang CC="$(CLANG)" EXTRA=-Werror build tests
+	@echo "lint: cppcheck found nothing, clang builds programs and tests without a warning"
 FUZZ_SECONDS ?= 10
 fuzz: deps-check       ## each parser of outside bytes, FUZZ_SECONDS each
-	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang OPT="-O1 -g" HARDEN= LDHARD= SAN="-fsanitize=address,undefined,fuzzer-no-link -DSTG_SANITIZED" fuzz-run
+	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC="$(CLANG)" OPT="-O1 -g" HARDEN= LDHARD= SAN="-fsanitize=address,undefined,fuzzer-no-link -DSTG_SANITIZED" fuzz-run
 fuzz-run: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
 	$(Q)set -e; for f in $^; do n=$$(basename $$f); log=$(B)/$$n.log; mkdir -p $(B)/corpus/$$n tests/fuzz/corpus/$$n; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 -timeout=5 -print_final_stats=1 -artifact_prefix=$(B)/$$n- \
 			$(B)/corpus/$$n tests/fuzz/corpus/$$n >$$log 2>&1 || { tail -40 $$log; exit 1; }; \
 		echo "  fuzz  $$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs"; done
+	@echo "fuzz: $(words $^) parsers, $(FUZZ_SECONDS) s each, nothing found"
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $< $(OBJ) $(LIBS)
