@@ -93,6 +93,11 @@ const json_t *worker_owner_facts(struct worker *w)
 	return w->facts;
 }
 
+enum stg_ask worker_pair_asks(const struct stg_error *why)
+{
+	return why->id == STG_ID_DEVICE_LOCKED || why->id == STG_ID_DEVICE_FIRST_UNLOCK ? STG_ASK_UNLOCK : STG_ASK_TRUST;
+}
+
 bool worker_pair(struct worker *w, struct stg_error *err)
 {
 	int64_t until = stg_boot_ms() + STG_WORKER_TAP_MS;
@@ -100,14 +105,10 @@ bool worker_pair(struct worker *w, struct stg_error *err)
 		stg_error_reset(err);
 		if (stg_device_pair(w->device, err))
 			break;
-		if (err->code != STG_E_NEEDS_HUMAN || stg_boot_ms() + TAP_POLL_MS > until)
+		/* who was denied is asked again only after a replug (apple.md 3.5) */
+		if (err->code != STG_E_NEEDS_HUMAN || err->id == STG_ID_TRUST_DENIED || stg_boot_ms() + TAP_POLL_MS > until)
 			return false;
-		if (!w->asked_person) {
-			struct stg_error ignored = { 0 };
-			enum stg_trust t = STG_TRUST_NONE;
-			(void)stg_device_trust(w->device, &t, &ignored);
-			w->host.ask_person(w, t == STG_TRUST_LOCKED ? STG_ASK_UNLOCK : STG_ASK_TRUST);
-		}
+		w->host.ask_person(w, worker_pair_asks(err));
 		if (!worker_pause(w, TAP_POLL_MS))
 			return stg_fail(err, STG_E_CANCELLED, 0, "told to stop while waiting for a person");
 	}

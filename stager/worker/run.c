@@ -312,10 +312,12 @@ static bool run_with_person(struct run *r, struct turn *t, struct stg_error *err
 		stg_error_reset(err);
 		if (t->what->run(&t->ctx, err))
 			return true;
-		if (err->code != STG_E_NEEDS_HUMAN || stg_boot_ms() + PERSON_POLL_MS > until)
+		if (err->code != STG_E_NEEDS_HUMAN || err->id == STG_ID_TRUST_DENIED || stg_boot_ms() + PERSON_POLL_MS > until)
 			return false;
-		if (!w->asked_person)
-			w->host.ask_person(w, strcmp(t->what->name, "pair") == 0 ? STG_ASK_TRUST : STG_ASK_UNLOCK);
+		if (strcmp(t->what->name, "pair") == 0)
+			w->host.ask_person(w, worker_pair_asks(err));
+		else if (!w->asked_person)
+			w->host.ask_person(w, STG_ASK_UNLOCK);
 		if (!worker_pause(w, PERSON_POLL_MS))
 			return stg_fail(err, STG_E_CANCELLED, 0, "told to stop while waiting for a person");
 	}

@@ -54,6 +54,8 @@ void worker_forget_facts(struct worker *w);
 void worker_take_facts(struct worker *w, json_t *read);
 /* Pairs, waiting for a person up to STG_WORKER_TAP_MS. */
 bool worker_pair(struct worker *w, struct stg_error *err);
+/* What a person has to do so that pairing, which failed for this, goes on. */
+enum stg_ask worker_pair_asks(const struct stg_error *why);
 
 /* run.c: the blueprint of w->job, ends with "finished" */
 void worker_run(struct worker *w);

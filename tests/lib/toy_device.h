@@ -36,6 +36,8 @@ struct toy {
 	bool erase_gone;                /* it leaves at once */
 	bool pulled_at_install;
 	bool someone_elses;
+	bool denied;                    /* somebody tapped Don't Trust */
+	int locked_pairs;               /* so many attempts find it locked */
 	bool keeps_zone;                /* acknowledges another zone and keeps its own */
 	/* what was asked of it */
 	int opens, pairs, activates, supervises, installs, stores, erases, restarts, names;
@@ -119,6 +121,12 @@ static inline bool toy_pair(struct stg_device *d, struct stg_error *err)
 	toy->pairs++;
 	if (!toy_here(err))
 		return false;
+	if (toy->denied)
+		return stg_fail_id(err, STG_E_NEEDS_HUMAN, STG_ID_TRUST_DENIED, 0, "Don't Trust was tapped");
+	if (toy->locked_pairs > 0) {
+		toy->locked_pairs--;
+		return stg_fail_id(err, STG_E_NEEDS_HUMAN, STG_ID_DEVICE_LOCKED, 0, "locked");
+	}
 	if (toy->taps_needed > 0) {
 		toy->taps_needed--;
 		return stg_fail_id(err, STG_E_NEEDS_HUMAN, STG_ID_TRUST_PENDING, 0, "tap Trust");

@@ -71,6 +71,50 @@ static void an_intake_tells_who_it_is_and_waits(void **state)
 	toy_station_clear(&s);
 }
 
+/* An intake that may pair; what it says of the device. */
+static const json_t *intake_of(struct toy_station *s)
+{
+	toy_station_make(s, HEAD);
+	side_start(&s->side, &toy_driver);
+	json_t *m = side_job("intake", &s->arrival, &s->job, "");
+	stg_json_put_bool(m, "pair", true);
+	side_send(&s->side, m);
+	return side_until(&s->side, "who");
+}
+
+static void who_was_denied_is_not_asked_again_until_a_replug(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->denied = true;
+	const json_t *who = intake_of(&s);
+	assert_int_equal(stg_json_int(json_object_get(who, "error"), "id", 0), STG_ID_TRUST_DENIED);
+	assert_int_equal(toy->pairs, 1);
+	side_send(&s.side, side_word("end"));
+	assert_int_equal(side_wait(&s.side), 0);
+	toy_station_clear(&s);
+}
+
+static void a_locked_device_asks_for_its_passcode_and_then_for_the_tap(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	char asks[64] = "";
+	toy_make();
+	toy->locked_pairs = 2;
+	toy->taps_needed = 2;
+	assert_string_equal(stg_json_str(intake_of(&s), "trust"), "ours");
+	for (size_t i = 0; i < json_array_size(s.side.words); i++) {
+		const char *ask = stg_json_str(json_array_get(s.side.words, i), "ask");
+		snprintf(asks + strlen(asks), sizeof(asks) - strlen(asks), "%s%s", *ask && *asks ? " " : "", ask);
+	}
+	assert_string_equal(asks, "unlock trust");
+	side_send(&s.side, side_word("end"));
+	assert_int_equal(side_wait(&s.side), 0);
+	toy_station_clear(&s);
+}
+
 static void an_unexpected_device_is_unpaired_at_once(void **state)
 {
 	(void)state;
@@ -448,6 +492,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_sent_to_the_device_before_the_beginning_is_on_disk),
 		cmocka_unit_test(an_end_and_the_next_beginning_travel_together),
 		cmocka_unit_test(an_intake_tells_who_it_is_and_waits),
+		cmocka_unit_test(who_was_denied_is_not_asked_again_until_a_replug),
+		cmocka_unit_test(a_locked_device_asks_for_its_passcode_and_then_for_the_tap),
 		cmocka_unit_test(an_unexpected_device_is_unpaired_at_once),
 		cmocka_unit_test(the_same_worker_goes_on_from_intake_to_the_steps),
 		cmocka_unit_test(a_silent_step_is_tried_again_as_the_blueprint_says),
