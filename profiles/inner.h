@@ -24,9 +24,10 @@ struct profile {
 	json_t *signer;                /* NULL: not signed */
 };
 
-/* STG_E_INPUT, "file:line: ..." */
-/* The file as a device reads it: base64 and PEM around it are taken off, all else stays byte for byte. After profile_open. */
+/* The file as a device reads it: base64 and PEM around it and a byte-order mark before it
+ * are taken off, all else stays byte for byte. After profile_open. */
 bool profile_for_device(const struct profile *p, struct stg_bytes file, struct stg_buf *ret, struct stg_error *err);
+/* STG_E_INPUT, "file:line: ..." */
 bool profile_open(const char *file_name, struct stg_bytes file, struct profile *ret, struct stg_error *err);
 void profile_close(struct profile *p);
 /* Line of the value at `path`, 0 when it is not known (binary, or no such place). */

@@ -101,11 +101,10 @@ bool profile_for_device(const struct profile *p, struct stg_bytes file, struct s
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf decoded = STG_BUF(PROFILE_FILE_MAX), der = STG_BUF(PROFILE_FILE_MAX);
 	struct stg_bytes in = without_space(trimmed(file));
-	/* a signature covers its bytes to the last; around it, and around everything else, what a console's export has put */
-	if (!is_signed(in) && in.len && in.data[0] != '<' && !starts(in, "bplist") && unbase64_file(in, &decoded))
-		in = without_space(trimmed(stg_buf_view(&decoded)));
-	else if (!is_signed(in))
-		in = file;
+	if (in.len && in.data[0] == '<')
+		in = trimmed(file);
+	else if (!is_signed(in) && !starts(in, "bplist") && unbase64_file(in, &decoded))
+		in = trimmed(stg_buf_view(&decoded));
 	if (starts(in, "-----BEGIN")) {
 		if (!unarmour(in, &der))
 			return bad_file(p, STG_ID_PROFILE_SIGNATURE, err, "the text between BEGIN and END is no base64");

@@ -541,6 +541,11 @@ static void what_an_export_wrapped_around_a_profile_is_taken_off_for_the_device(
 	assert_true(stg_profile_is_signed(stg_buf_view(&der)));
 	assert_false(stg_profile_is_signed(stg_bytes_str(xml)));
 	assert_true(stg_base64(stg_buf_view(&der), &b64, &err));
+	struct stg_payload marked = { 0 };
+	assert_true(stg_buf_printf(&text, &err, "\xef\xbb\xbf%s", xml));
+	assert_true(stg_profile_fill("x", stg_buf_view(&text), NULL, "unit1", &marked, &err));
+	assert_true(stg_bytes_equal(stg_buf_view(&marked.bytes), stg_bytes_str(xml)));
+	stg_payload_clear(&marked);
 	for (int form = 0; form < 3; form++) {
 		struct stg_payload p = { 0 };
 		stg_buf_reset(&text);
