@@ -1,6 +1,8 @@
 /*
  * message.h - values between our processes: u32 length (little endian), u8 number of descriptors, then JSON; the
- * descriptors ride along with the first byte.
+ * descriptors ride along with the first byte. Texts of half a kilobyte and more that stand in the message's own object
+ * go beside the JSON (bit 7 of the fifth byte: u32 length, JSON, then for each u8 and u32 lengths, key, text): they are
+ * mostly profiles and records in base64, and a parser looks at each byte several times.
  *
  * At most STG_MESSAGE_MAX bytes and STG_MESSAGE_FDS descriptors a message. Every message is an object with "t" (its
  * kind); the first on a connection also carries "v" (STG_MESSAGE_VERSION), a different one is refused in a sentence.
@@ -12,7 +14,7 @@
 
 #include <stager/json.h>
 
-#define STG_MESSAGE_VERSION 1
+#define STG_MESSAGE_VERSION 2
 #define STG_MESSAGE_MAX (16u << 20)
 #define STG_MESSAGE_FDS 8
 

@@ -22,7 +22,10 @@
 #include <stager/message.h>
 
 #define QUEUE_MAX (64u << 20)
-#define HEAD 5          /* u32 length, u8 descriptors: a reader must know which message they belong to */
+#define HEAD 5          /* u32 length, u8 descriptors and APART: a reader must know which message they belong to */
+#define APART 0x80      /* the body is u32 length, JSON, then texts: u8 and u32 lengths, key, text */
+#define APART_BYTES 512 /* from here on a text of the message itself goes beside its JSON: copied, not parsed */
+#define TEXT_HEAD 5
 #define READ_STEP 65536
 
 struct out {
@@ -105,29 +108,88 @@ static ssize_t recv_some(int fd, uint8_t *to, size_t len, int *fds, size_t room,
 	return n;
 }
 
+static size_t fds_of(const uint8_t *head)
+{
+	return head[4] & (APART - 1u);
+}
+
+static bool goes_apart(const char *key, const json_t *value)
+{
+	size_t len = json_string_length(value);
+	return len >= APART_BYTES && strlen(key) <= UINT8_MAX && !memchr(json_string_value(value), 0, len);
+}
+
+/* Room that the long texts of a message take beside its JSON. */
+static size_t apart_size(const json_t *msg)
+{
+	size_t n = 0;
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)msg, key, value)
+		if (goes_apart(key, value))
+			n += TEXT_HEAD + strlen(key) + json_string_length(value);
+	return n;
+}
+
+static char *dump_rest(const json_t *msg, bool all)
+{
+	if (all)
+		return json_dumps(msg, JSON_COMPACT);
+	STG_AUTO(stg_json_free_at) json_t *rest = json_object();
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)msg, key, value)
+		if (!goes_apart(key, value))
+			json_object_set(rest, key, value);
+	return json_dumps(rest, JSON_COMPACT);
+}
+
+static void put_apart(uint8_t *to, const json_t *msg)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)msg, key, value) {
+		if (!goes_apart(key, value))
+			continue;
+		size_t key_len = strlen(key), len = json_string_length(value);
+		to[0] = (uint8_t)key_len;
+		put_u32(to + 1, (uint32_t)len);
+		memcpy(to + TEXT_HEAD, key, key_len);
+		memcpy(to + TEXT_HEAD + key_len, json_string_value(value), len);
+		to += TEXT_HEAD + key_len + len;
+	}
+}
+
 static struct out *encode(const json_t *msg, const int *fds, size_t n_fds, struct stg_error *err)
 {
-	char *text = json_dumps(msg, JSON_COMPACT);
+	size_t beside = apart_size(msg);
+	char *text = dump_rest(msg, !beside);
 	if (!text || n_fds > STG_MESSAGE_FDS) {
 		free(text);
 		stg_fail(err, STG_E_BUG, 0, "a message that cannot be written");
 		return NULL;
 	}
-	size_t len = strlen(text);
+	size_t json_len = strlen(text), front = beside ? 4 : 0, len = front + json_len + beside;
 	struct out *o = NULL;
 	if (len > STG_MESSAGE_MAX) {
 		stg_fail(err, STG_E_PROTOCOL, 0, "a message of %zu bytes, at most %u are allowed", len, STG_MESSAGE_MAX);
 	} else {
+		uint8_t *body = NULL;
 		o = stg_calloc(1, sizeof(*o) + HEAD + len);
+		body = o->bytes + HEAD;
 		o->len = HEAD + len;
 		put_u32(o->bytes, (uint32_t)len);
-		o->bytes[4] = (uint8_t)n_fds;
-		memcpy(o->bytes + HEAD, text, len);
+		o->bytes[4] = (uint8_t)(n_fds | (beside ? APART : 0));
+		if (beside) {
+			put_u32(body, (uint32_t)json_len);
+			put_apart(body + front + json_len, msg);
+		}
+		memcpy(body + front, text, json_len);
 		o->n_fds = n_fds;
 		for (size_t i = 0; i < n_fds; i++)
 			o->fds[i] = fds[i];
 	}
-	OPENSSL_cleanse(text, len);
+	OPENSSL_cleanse(text, json_len);
 	free(text);
 	return o;
 }
@@ -190,15 +252,49 @@ static bool recv_exact(int fd, uint8_t *to, size_t len, int64_t deadline, int *f
 	return true;
 }
 
-static json_t *decode(struct stg_bytes text, struct stg_error *err)
+static bool add_text(json_t *msg, struct stg_bytes key, struct stg_bytes text)
 {
-	json_t *j = stg_json_parse(text, STG_MESSAGE_MAX, err);
+	if (memchr(text.data, 0, text.len) || json_object_getn(msg, (const char *)key.data, key.len))
+		return false;
+	json_t *value = json_stringn((const char *)text.data, text.len);     /* NULL: not UTF-8 */
+	return value && json_object_setn_new(msg, (const char *)key.data, key.len, value) == 0;
+}
+
+/* The texts behind the JSON; all of them, and nothing else. */
+static bool add_apart(json_t *msg, struct stg_bytes in)
+{
+	while (in.len >= TEXT_HEAD) {
+		size_t key = in.data[0], text = get_u32(in.data + 1);
+		if (key > in.len - TEXT_HEAD || text > in.len - TEXT_HEAD - key ||
+		    !add_text(msg, stg_bytes(in.data + TEXT_HEAD, key), stg_bytes(in.data + TEXT_HEAD + key, text)))
+			return false;
+		in = stg_bytes(in.data + TEXT_HEAD + key + text, in.len - TEXT_HEAD - key - text);
+	}
+	return in.len == 0;
+}
+
+static json_t *decode(const uint8_t *head, struct stg_bytes body, struct stg_error *err)
+{
+	struct stg_bytes text = body, beside = { 0 };
+	if (head[4] & APART) {
+		size_t len = body.len >= 4 ? get_u32(body.data) : 0;
+		if (body.len < 4 || len > body.len - 4) {
+			stg_fail(err, STG_E_PROTOCOL, 0, "a message without its JSON");
+			return NULL;
+		}
+		text = stg_bytes(body.data + 4, len);
+		beside = stg_bytes(body.data + 4 + len, body.len - 4 - len);
+	}
+	STG_AUTO(stg_json_free_at) json_t *j = stg_json_parse(text, STG_MESSAGE_MAX, err);
 	if (j && !json_is_object(j)) {
-		json_decref(j);
 		stg_fail(err, STG_E_PROTOCOL, 0, "a message that is not an object");
 		return NULL;
 	}
-	return j;
+	if (j && !add_apart(j, beside)) {
+		stg_fail(err, STG_E_PROTOCOL, 0, "a message whose texts cannot be read");
+		return NULL;
+	}
+	return stg_steal(j);
 }
 
 json_t *stg_message_recv(int fd, int fds[STG_MESSAGE_FDS], int64_t timeout_ms, struct stg_error *err)
@@ -213,14 +309,14 @@ json_t *stg_message_recv(int fd, int fds[STG_MESSAGE_FDS], int64_t timeout_ms, s
 		struct stg_error why = { 0 };
 		bool ok = recv_exact(fd, head + 1, sizeof(head) - 1, deadline, got_fds, &n_fds, &why);
 		uint32_t len = ok ? get_u32(head) : 0;
-		if (ok && (len > STG_MESSAGE_MAX || head[4] > STG_MESSAGE_FDS))
-			ok = stg_fail(&why, STG_E_PROTOCOL, 0, "a message of %u bytes and %u descriptors", len, head[4]);
+		if (ok && (len > STG_MESSAGE_MAX || fds_of(head) > STG_MESSAGE_FDS))
+			ok = stg_fail(&why, STG_E_PROTOCOL, 0, "a message of %u bytes and %zu descriptors", len, fds_of(head));
 		ok = ok && stg_buf_reserve(&body, len, &why) && recv_exact(fd, body.data, len, deadline, got_fds, &n_fds, &why);
 		body.len = body.data ? len : 0;
-		if (ok && n_fds != head[4])
-			ok = stg_fail(&why, STG_E_PROTOCOL, 0, "a message with %zu of its %u descriptors", n_fds, head[4]);
+		if (ok && n_fds != fds_of(head))
+			ok = stg_fail(&why, STG_E_PROTOCOL, 0, "a message with %zu of its %zu descriptors", n_fds, fds_of(head));
 		if (ok)
-			msg = decode(stg_buf_view(&body), &why);
+			msg = decode(head, stg_buf_view(&body), &why);
 		/* asking again after half a message would read its rest as a head */
 		if (!ok && why.code == STG_E_TIMEOUT)
 			stg_fail(&why, STG_E_PROTOCOL, 0, "half a message, and no more in time");
@@ -354,9 +450,9 @@ static bool check_heads(struct stg_channel *c, struct stg_error *err)
 	while (c->checked + HEAD <= c->in.len) {
 		const uint8_t *head = c->in.data + c->checked;
 		uint32_t len = get_u32(head);
-		if (len > STG_MESSAGE_MAX || head[4] > STG_MESSAGE_FDS)
-			return stg_fail(err, STG_E_PROTOCOL, 0, "a message of %u bytes and %u descriptors", len, head[4]);
-		c->announced += head[4];
+		if (len > STG_MESSAGE_MAX || fds_of(head) > STG_MESSAGE_FDS)
+			return stg_fail(err, STG_E_PROTOCOL, 0, "a message of %u bytes and %zu descriptors", len, fds_of(head));
+		c->announced += fds_of(head);
 		c->checked += HEAD + len;
 	}
 	/* descriptors come with the first byte, maybe before the rest of the head */
@@ -401,9 +497,10 @@ json_t *stg_channel_next(struct stg_channel *c, int fds[STG_MESSAGE_FDS])
 	/* behind a head that was refused nothing is handed out */
 	if (!has_whole(c) || c->checked <= c->at)
 		return NULL;
-	uint32_t len = get_u32(c->in.data + c->at);
-	size_t n_fds = c->in.data[c->at + 4];
-	json_t *msg = n_fds <= c->n_in_fds ? decode(stg_bytes(c->in.data + c->at + HEAD, len), NULL) : NULL;
+	const uint8_t *head = c->in.data + c->at;
+	uint32_t len = get_u32(head);
+	size_t n_fds = fds_of(head);
+	json_t *msg = n_fds <= c->n_in_fds ? decode(head, stg_bytes(head + HEAD, len), NULL) : NULL;
 	c->at += HEAD + len;
 	c->announced -= n_fds;
 	size_t taken = n_fds < c->n_in_fds ? n_fds : c->n_in_fds;

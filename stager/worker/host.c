@@ -124,10 +124,14 @@ static bool keep_trust(void *ctx, const char *udid, const struct stg_secret *rec
 
 static bool supervisor(void *ctx, struct stg_buf *ret_der, struct stg_error *err)
 {
-	json_t *a = ask(ctx, "supervisor", json_object(), err);
-	bool ok = a && take_bytes(a, "der", DER_MAX, ret_der, err);
-	json_decref(a);
-	return ok || stg_while(err, "ask for the supervision certificate");
+	struct worker *w = ctx;
+	if (!w->supervisor.len) {
+		STG_AUTO(stg_json_free_at) json_t *a = ask(w, "supervisor", json_object(), err);
+		if (!a || !take_bytes(a, "der", DER_MAX, &w->supervisor, err))
+			return stg_while(err, "ask for the supervision certificate");
+	}
+	*ret_der = STG_BUF(DER_MAX);
+	return stg_buf_add(ret_der, w->supervisor.data, w->supervisor.len, err);
 }
 
 static bool sign_challenge(void *ctx, struct stg_bytes challenge, struct stg_buf *ret_cms, struct stg_error *err)

@@ -66,6 +66,7 @@ static void unpair(struct worker *w)
 static bool take_job(struct worker *w, const json_t *msg, struct stg_error *err)
 {
 	stg_job_clear(&w->job);
+	stg_buf_clear(&w->supervisor);
 	return stg_job_from_json(json_object_get(msg, "job"), &w->job, err);
 }
 
@@ -160,6 +161,7 @@ static int work(int fd, const struct stg_driver *driver, bool own_process)
 	int status = serve(&w, own_process);
 	stg_device_close(w.device);
 	stg_job_clear(&w.job);
+	stg_buf_clear(&w.supervisor);
 	json_decref(w.facts);
 	json_decref(w.memory);
 	stg_stop_free(w.stop);

@@ -24,6 +24,7 @@ struct worker {
 	int64_t last_q;
 	char key[128];                   /* of the running step, "" between steps */
 	int asked_person;                /* enum stg_ask + 1 of what was last shown, 0: nothing */
+	struct stg_buf supervisor;       /* the organisation's certificate, as the station gave it for this job; empty: to be asked */
 	json_t *held;                    /* a step_end not sent yet: the next step_begin goes with it */
 };
 

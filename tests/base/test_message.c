@@ -170,6 +170,12 @@ static void what_is_not_ours_is_refused(void **state)
 	static const struct { const char *bytes; size_t len; } wrong[] = {
 		{ "\xff\xff\xff\xff\0{}", 7 }, { "\x01\0\0\x01\0{}", 7 }, { "\x02\0\0\0\x09{}", 7 }, { "GET / HTTP/1.1\r\n", 16 },
 		{ "\x02\0\0\0\0[]", 7 }, { "\x02\0\0\0\0{]", 7 }, { "\0\0\0\0\0", 5 }, { "\x04\0\0\0\0null", 9 },
+		/* texts beside the JSON: none in front, longer than there is, half a head, a key twice, no UTF-8, a NUL, no object */
+		{ "\x03\0\0\0\x80\x01\0\0", 8 }, { "\x06\0\0\0\x80\x03\0\0\0{}", 11 }, { "\x08\0\0\0\x80\x02\0\0\0{}\x01\x01", 13 },
+		{ "\x0d\0\0\0\x80\x02\0\0\0{}\x01\x02\0\0\0ax", 18 }, { "\x0d\0\0\0\x80\x02\0\0\0{}\x03\x01\0\0\0ax", 18 },
+		{ "\x14\0\0\0\x80\x02\0\0\0{}\x01\x01\0\0\0ax\x01\x01\0\0\0ax", 25 }, { "\x0d\0\0\0\x80\x02\0\0\0{}\x01\x01\0\0\0a\xff", 18 },
+		{ "\x0d\0\0\0\x80\x02\0\0\0{}\x01\x01\0\0\0\xff" "x", 18 }, { "\x0d\0\0\0\x80\x02\0\0\0{}\x01\x01\0\0\0a\0", 18 },
+		{ "\x0d\0\0\0\x80\x02\0\0\0[]\x01\x01\0\0\0ax", 18 }, { "\x02\0\0\0\x89{}", 7 },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(wrong); i++) {
 		int ends[2];
@@ -196,6 +202,52 @@ static void what_is_not_ours_is_refused(void **state)
 		stg_channel_free(c);
 		close(ends[1]);
 	}
+}
+
+/* Around the length from which on a text goes beside the JSON, deeper than the message itself, with what JSON escapes. */
+static void long_texts_arrive_as_they_were(void **state)
+{
+	(void)state;
+	static const size_t lengths[] = { 0, 1, 511, 512, 513, 20000 };
+	int ends[2], fds[STG_MESSAGE_FDS];
+	pair(ends);
+	STG_AUTO(stg_json_free_at) json_t *msg = say("long", 5);
+	for (size_t i = 0; i < STG_ARRAY_LEN(lengths); i++) {
+		char key[300], *text = stg_calloc(1, lengths[i] + 1);
+		for (size_t at = 0; at < lengths[i]; at++)
+			text[at] = "abc\"\\\n\x01z"[at % 8];
+		if (lengths[i] >= 2)
+			memcpy(text + lengths[i] - 2, "\xc3\xa9", 2);
+		snprintf(key, sizeof(key), "text%zu", i);
+		json_object_set_new(msg, key, json_string(text));
+		/* a key too long for the form beside */
+		memset(key, 'k', sizeof(key) - 1);
+		snprintf(key + 280, sizeof(key) - 280, "%zu", i);
+		json_object_set_new(msg, key, json_string(text));
+		json_object_set_new(msg, i % 2 ? "" : "deep", json_pack("{s:s}", "text", text));
+		free(text);
+	}
+	struct stg_error err = { 0 };
+	for (int round = 0; round < 3; round++) {
+		int fd = numbered_file(round);
+		assert_true(stg_message_send(ends[1], msg, &fd, 1, LONG_MS, &err));
+		STG_AUTO(stg_json_free_at) json_t *got = stg_message_recv(ends[0], fds, LONG_MS, &err);
+		assert_true(json_equal(got, msg));
+		assert_int_equal(number_in(fds[0]), round);
+		close(fds[0]);
+		close(fd);
+	}
+	struct stg_channel *from = stg_channel_new(ends[1]), *to = stg_channel_new(ends[0]);
+	for (int round = 0; round < 3; round++)
+		assert_true(stg_channel_send(from, msg, NULL, 0, &err));
+	for (int got = 0; got < 3;) {
+		assert_true(stg_channel_pump(from, &err));
+		assert_true(stg_channel_pump(to, &err));
+		for (json_t *one; (one = stg_channel_next(to, NULL)); json_decref(one), got++)
+			assert_true(json_equal(one, msg));
+	}
+	stg_channel_free(from);
+	stg_channel_free(to);
 }
 
 static void a_message_over_the_ceiling_is_not_sent(void **state)
@@ -228,8 +280,8 @@ static void the_largest_message_and_one_behind_it_arrive(void **state)
 	(void)state;
 	int ends[2];
 	pair(ends);
-	/* {"t":"x","x":"..."} of exactly the ceiling */
-	static const char around[] = "{\"t\":\"x\",\"x\":\"\"}";
+	/* {"t":"x"} and its long "x" of exactly the ceiling: 4 bytes in front, 5 and the key before the text */
+	static const char around[] = "4444{\"t\":\"x\"}55555x";
 	size_t fill = STG_MESSAGE_MAX - (sizeof(around) - 1);
 	pid_t child = fork();
 	assert_true(child >= 0);
@@ -571,6 +623,7 @@ int main(void)
 		cmocka_unit_test(without_descriptors_left_a_message_is_refused),
 		cmocka_unit_test(nothing_in_time_may_be_asked_again),
 		cmocka_unit_test(a_message_in_pieces_arrives_whole),
+		cmocka_unit_test(long_texts_arrive_as_they_were),
 		cmocka_unit_test(the_largest_message_and_one_behind_it_arrive),
 		cmocka_unit_test(many_small_messages_cost_little),
 		cmocka_unit_test(descriptors_stay_with_their_message),
