@@ -33,7 +33,7 @@
 #define BODY_MAX      ((size_t)1 << 20)
 #define FILE_READ_MAX ((size_t)512 << 20)
 
-enum trouble { NONE, SLOW, HALF, CUT, TWICE, STATUS, ERROR_AFTER };
+enum trouble { NONE, SLOW, HALF, CUT, LOST, TWICE, STATUS, ERROR_AFTER };
 
 struct virt_receiver {
 	struct virt_loop *loop;
@@ -270,6 +270,11 @@ static void receive(struct virt_exchange *x, const struct virt_http_request *q, 
 		answer_json(x, 401, "", said);
 		return;
 	}
+	if (trouble == LOST) {
+		json_decref(said);
+		virt_exchange_spoil(x, VIRT_SPOIL_CUT, 200, "", stg_bytes_str(""));
+		return;
+	}
 	status = take(r, virt_exchange_header(x, "webhook-id"), q->body, &duplicate);
 	stg_json_put_bool(said, "received", status == 200);
 	stg_json_put_bool(said, "duplicate", duplicate);
@@ -406,6 +411,8 @@ bool virt_receiver_words(struct virt_receiver *r, const json_t *words, json_t *r
 		set_trouble(r, HALF, 0, number_at(words, 1, -1));
 	} else if (strcmp(w, "cut") == 0) {
 		set_trouble(r, CUT, 0, number_at(words, 1, -1));
+	} else if (strcmp(w, "lost") == 0) {
+		set_trouble(r, LOST, 0, number_at(words, 1, -1));
 	} else if (strcmp(w, "twice") == 0) {
 		set_trouble(r, TWICE, 0, number_at(words, 1, -1));
 	} else if (strcmp(w, "error-after") == 0) {

@@ -37,7 +37,7 @@ void virt_receiver_close(struct virt_receiver *);   /* takes NULL */
 json_t *virt_receiver_ready(const struct virt_receiver *);   /* for the ready line; a new reference */
 
 /* Words of the control socket after "receiver": down [MS], up, slow MS [N], half [N], cut [N], twice [N],
- * status CODE [RETRY_AFTER_S] [N], error-after [N], expired, valid, stats, records [FROM], forget. N: for so many
+ * status CODE [RETRY_AFTER_S] [N], error-after [N], lost [N], expired, valid, stats, records [FROM], forget. N: for so many
  * requests, left out: until `up`. `ret` is filled with the counts. */
 bool virt_receiver_words(struct virt_receiver *, const json_t *words, json_t *ret, struct stg_error *err);
 

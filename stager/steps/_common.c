@@ -33,6 +33,17 @@ bool step_is_absent(const struct stg_error *err)
 	return err->code == STG_E_UNSUPPORTED;
 }
 
+bool step_identify_again(struct stg_step_ctx *c, struct stg_error *err)
+{
+	struct stg_identity now = { 0 };
+	if (!stg_device_identify(c->device, &now, err))
+		return stg_while(err, "read who it is");
+	if (!stg_identity_same(c->identity, &now))
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_OTHER_DEVICE, 0, "this attach is of unit %s, unit %s answers", c->identity->unit, now.unit);
+	*c->identity = now;
+	return true;
+}
+
 void step_note_supervised(struct stg_step_ctx *c, bool by_us)
 {
 	stg_json_put_bool(c->memory, "supervised_by_us", by_us);

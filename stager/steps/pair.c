@@ -30,9 +30,7 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 		return false;
 	c->changed = true;
 	/* serial and IMEI can be read only now */
-	if (!stg_device_identify(c->device, c->identity, err))
-		return stg_while(err, "read who it is after pairing");
-	return true;
+	return step_identify_again(c, err) || stg_while(err, "after pairing");
 }
 
 const struct stg_step stg_step_pair = {

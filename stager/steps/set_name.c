@@ -9,16 +9,13 @@ static const struct stg_param params[] = {
 
 static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 {
-	struct stg_identity now = *c->identity;
+	const char *wanted = stg_json_str(c->params, "name");
 	/* the name read at the start is good enough to see that it is another one; being right is re-read */
-	if (c->ran || strcmp(now.name, stg_json_str(c->params, "name")) == 0) {
-		if (!stg_device_identify(c->device, &now, err))
-			return stg_while(err, "read its name");
-		*c->identity = now;
-	}
-	*ret = strcmp(now.name, stg_json_str(c->params, "name")) == 0;
+	if ((c->ran || strcmp(c->identity->name, wanted) == 0) && !step_identify_again(c, err))
+		return false;
+	*ret = strcmp(c->identity->name, wanted) == 0;
 	json_t *seen = json_object();
-	stg_json_put(seen, "name", now.name);
+	stg_json_put(seen, "name", c->identity->name);
 	step_reread(c, seen);
 	return true;
 }

@@ -11,6 +11,10 @@
 void step_acknowledged(struct stg_step_ctx *c, json_t *what);
 void step_reread(struct stg_step_ctx *c, json_t *what);
 
+/* Reads who it is afresh into c->identity. STG_E_HOLD + STG_ID_OTHER_DEVICE, and nothing is taken over, when it is not the
+ * device of this attach: what came later would else compare an impostor with itself. */
+bool step_identify_again(struct stg_step_ctx *c, struct stg_error *err);
+
 /* Is the device supervised by our organisation? Remembered for the attach; re-read when nothing is remembered. */
 bool step_supervised_by_us(struct stg_step_ctx *c, bool *ret, struct stg_error *err);
 void step_note_supervised(struct stg_step_ctx *c, bool by_us);

@@ -118,6 +118,8 @@ bool worker_pair(struct worker *w, struct stg_error *err)
 	struct stg_identity now = { 0 };
 	if (!stg_device_identify(w->device, &now, err))
 		return stg_while(err, "read who it is after pairing");
+	if (w->identity.unit[0] && !stg_identity_same(&w->identity, &now))
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_OTHER_DEVICE, 0, "after pairing unit %s answers, it was %s", now.unit, w->identity.unit);
 	w->identity = now;
 	return true;
 }

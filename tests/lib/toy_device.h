@@ -30,6 +30,8 @@ struct toy {
 	bool line;
 	bool install_lies;              /* acknowledges, and nothing is there */
 	bool install_denies;            /* says no, and it is there */
+	int lists_until_tap;            /* an install is queued; after so many listings somebody has tapped Install */
+	char queued[512];
 	int install_drops;              /* so many installs end in a lost connection with nothing done */
 	bool supervise_lost;            /* done, but the answer is lost */
 	bool erase_lost, erase_ignored; /* the answer is lost; with `ignored` nothing happens either */
@@ -38,8 +40,10 @@ struct toy {
 	bool someone_elses;
 	bool denied;                    /* somebody tapped Don't Trust */
 	int locked_pairs;               /* so many attempts find it locked */
+	int swapped_after;              /* so many identifications later another device answers; 0: never */
 	bool keeps_zone;                /* acknowledges another zone and keeps its own */
 	/* what was asked of it */
+	int identifies, erases_of_other;
 	int opens, pairs, activates, supervises, installs, stores, erases, restarts, names;
 };
 
@@ -52,6 +56,11 @@ struct toy_device {
 static inline bool toy_here(struct stg_error *err)
 {
 	return toy->present || stg_fail(err, STG_E_GONE, 0, "the toy was unplugged");
+}
+
+static inline bool toy_is_other(void)
+{
+	return toy->swapped_after && toy->identifies > toy->swapped_after;
 }
 
 static inline bool toy_claims(const struct stg_arrival *a)
@@ -79,6 +88,9 @@ static inline bool toy_identify(struct stg_device *d, struct stg_identity *ret, 
 	struct stg_identity id = { .family = "toy", .unit = "4242", .device_class = "iPad", .model_name = "Toy" };
 	if (!toy_here(err))
 		return false;
+	toy->identifies++;
+	if (toy_is_other())
+		stg_copy(id.unit, sizeof(id.unit), "7777");
 	stg_copy(id.model, sizeof(id.model), toy->model);
 	stg_copy(id.os_version, sizeof(id.os_version), toy->os);
 	stg_copy(id.name, sizeof(id.name), toy->name);
@@ -208,6 +220,10 @@ static inline bool toy_install(struct stg_device *d, struct stg_bytes b, enum st
 	STG_AUTO(stg_json_free_at) json_t *p = stg_json_parse(b, 4096, err);
 	if (!p)
 		return false;
+	if (toy->lists_until_tap > 0) {
+		stg_copy(toy->queued, sizeof(toy->queued), (const char *)b.data);
+		return stg_fail_id(err, STG_E_NEEDS_HUMAN, STG_ID_PROFILE_TAP, 0, "somebody taps Install");
+	}
 	if (!toy->install_lies)
 		toy_keep(p);
 	return !toy->install_denies || stg_fail(err, STG_E_REFUSED, 4001, "installation failed");
@@ -235,6 +251,11 @@ static inline json_t *toy_list(struct stg_device *d, struct stg_error *err)
 	(void)d;
 	if (!toy_here(err))
 		return NULL;
+	if (*toy->queued && --toy->lists_until_tap <= 0) {
+		STG_AUTO(stg_json_free_at) json_t *p = stg_json_parse(stg_bytes_str(toy->queued), 4096, err);
+		toy_keep(p);
+		toy->queued[0] = 0;
+	}
 	json_t *l = json_array();
 	for (int i = 0; i < toy->n_profiles; i++)
 		json_array_append_new(l, json_pack("{s:s, s:s, s:I}", "identifier", toy->profiles[i].identifier, "uuid",
@@ -283,6 +304,7 @@ static inline bool toy_erase(struct stg_device *d, bool keep_esim, struct stg_er
 	(void)d;
 	(void)keep_esim;
 	toy->erases++;
+	toy->erases_of_other += toy_is_other();
 	if (!toy_here(err))
 		return false;
 	if (!toy->erase_ignored) {

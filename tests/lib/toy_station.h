@@ -11,6 +11,7 @@ struct toy_station {
 	struct stg_job job;
 	json_t *rows;                   /* the journal of this job */
 	bool gate_says_no;
+	bool gate_breaks;               /* the gate cannot be asked */
 	int payloads, tokens;
 };
 
@@ -39,6 +40,11 @@ static inline json_t *toy_answer(void *ctx, const char *what, const json_t *ask,
 	}
 	if (strcmp(what, "erase_token") == 0) {
 		s->tokens++;
+		if (s->gate_breaks) {
+			stg_fail(err, STG_E_TIMEOUT, 0, "the database says nothing");
+			json_decref(o);
+			return NULL;
+		}
 		if (!s->gate_says_no)
 			return o;
 		stg_fail(err, STG_E_SAFETY, 0, "not pool equipment");

@@ -241,6 +241,32 @@ static void a_profile_somebody_removed_is_installed_again(void **state)
 	toy_station_clear(&s);
 }
 
+static void an_older_version_of_a_profile_is_not_the_profile(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy_station_make(&s, HEAD "  - install_profile: {profile: root}\n");
+	toy_ends(toy_run(&s), "staged");
+	toy->profiles[0].version = 7;
+	toy_ends(toy_run_again(&s), "failed");  /* the toy keeps the version it has */
+	assert_true(toy->installs > 1);
+	toy_station_clear(&s);
+}
+
+static void a_profile_that_waits_for_a_tap_is_sent_once(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->lists_until_tap = 2;
+	toy_station_make(&s, HEAD "  - install_profile: {profile: root, how: person}\n");
+	toy_ends(toy_run(&s), "staged");
+	assert_int_equal(toy->installs, 1);
+	assert_int_equal(side_count(&s.side, "person"), 1);
+	toy_station_clear(&s);
+}
+
 static void a_profile_that_needs_supervision_is_held_where_nothing_supervises(void **state)
 {
 	(void)state;
@@ -309,6 +335,18 @@ static void a_serial_that_shows_after_pairing_is_told_before_the_payload(void **
 	toy_station_clear(&s);
 }
 
+static void a_wrong_clock_alone_is_reason_enough(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->off_by_ms = 3600000;
+	toy_station_make(&s, HEAD "  - set_time:\n");
+	toy_ends(toy_run(&s), "staged");
+	assert_true(llabs(toy->off_by_ms) < 60000);
+	toy_station_clear(&s);
+}
+
 static void a_zone_the_device_does_not_take_is_seen(void **state)
 {
 	(void)state;
@@ -335,6 +373,17 @@ static void verify_names_what_is_missing(void **state)
 	assert_string_equal(why_id(last), "VERIFY_FAILED");
 	assert_non_null(strstr(stg_json_str(json_object_get(last, "why"), "msg"), "supervised"));
 	toy_station_clear(&s);
+	/* each thing it compares can be the one that is missing */
+	static const char *const alone[][2] = { { "profiles: [org.someone.else]", "org.someone.else" }, { "name: W-1", "name" }, { "activated: false", "activated" } };
+	for (size_t i = 0; i < STG_ARRAY_LEN(alone); i++) {
+		char yaml[200];
+		snprintf(yaml, sizeof(yaml), HEAD "  - verify: {%s}\n", alone[i][0]);
+		toy_station_make(&s, yaml);
+		last = toy_run(&s);
+		toy_ends(last, "failed");
+		assert_non_null(strstr(stg_json_str(json_object_get(last, "why"), "msg"), alone[i][1]));
+		toy_station_clear(&s);
+	}
 }
 
 /* ---- restart, erase ---- */
@@ -376,6 +425,53 @@ static void an_erase_is_proven_by_a_new_key_and_never_repeated(void **state)
 	assert_string_equal(side_outcome(&s.side, "03-erase"), "proven");
 	assert_string_equal(side_outcome(&s.side, "04-wait_back"), "proven");
 	assert_string_equal(side_outcome(&s.side, "02-pair"), "(none)");
+	toy_station_clear(&s);
+}
+
+static void a_new_key_in_the_same_attach_proves_nothing(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy_station_make(&s, WIPE);
+	toy_ends(toy_run(&s), "interrupted");
+	/* the worker died and another looks at the same attach: the device has not restarted, whatever its key says */
+	s.arrival.attach--;
+	const json_t *last = toy_run_again(&s);
+	toy_ends(last, "hold");
+	assert_string_equal(why_id(last), "ERASE_NOT_PROVEN");
+	assert_int_equal(toy->erases, 1);
+	toy_station_clear(&s);
+}
+
+static void another_device_that_answers_meanwhile_is_not_erased(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	int held = 0;
+	/* it changes at every place where somebody asks who it is */
+	for (int i = 1; i < 8; i++) {
+		toy_make();
+		toy->swapped_after = i;
+		toy_station_make(&s, WIPE);
+		const json_t *last = toy_run(&s);
+		assert_int_equal(toy->erases_of_other, 0);
+		held += toy->identifies > i && strcmp(stg_json_str(last, "end"), "hold") == 0 && !toy->erases;
+		toy_station_clear(&s);
+	}
+	assert_true(held > 0);
+}
+
+static void a_gate_that_cannot_be_asked_sends_nothing(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy_station_make(&s, WIPE);
+	s.gate_breaks = true;
+	toy_ends(toy_run(&s), "hold");
+	assert_string_equal(side_outcome(&s.side, "03-erase"), "failed");      /* not "unknown": nothing was sent */
+	assert_int_equal(toy->erases, 0);
 	toy_station_clear(&s);
 }
 
@@ -454,14 +550,20 @@ int main(void)
 		cmocka_unit_test(reported_failed_but_present_is_done_and_both_facts_are_kept),
 		cmocka_unit_test(a_stored_profile_is_compared_byte_by_byte),
 		cmocka_unit_test(a_profile_somebody_removed_is_installed_again),
+		cmocka_unit_test(an_older_version_of_a_profile_is_not_the_profile),
+		cmocka_unit_test(a_profile_that_waits_for_a_tap_is_sent_once),
 		cmocka_unit_test(a_profile_that_needs_supervision_is_held_where_nothing_supervises),
 		cmocka_unit_test(a_certificate_begun_and_interrupted_is_replaced_by_a_new_one),
 		cmocka_unit_test(a_wrong_clock_is_set_before_the_certificate),
+		cmocka_unit_test(a_wrong_clock_alone_is_reason_enough),
 		cmocka_unit_test(a_zone_the_device_does_not_take_is_seen),
 		cmocka_unit_test(a_serial_that_shows_after_pairing_is_told_before_the_payload),
 		cmocka_unit_test(verify_names_what_is_missing),
 		cmocka_unit_test(a_restart_is_proven_by_the_next_attach),
 		cmocka_unit_test(an_erase_is_proven_by_a_new_key_and_never_repeated),
+		cmocka_unit_test(a_new_key_in_the_same_attach_proves_nothing),
+		cmocka_unit_test(another_device_that_answers_meanwhile_is_not_erased),
+		cmocka_unit_test(a_gate_that_cannot_be_asked_sends_nothing),
 		cmocka_unit_test(a_closed_gate_sends_nothing),
 		cmocka_unit_test(find_my_stops_an_erase_before_the_gate),
 		cmocka_unit_test(a_lost_erase_is_judged_when_the_device_is_back),
