@@ -31,6 +31,9 @@ static const bool may_move[STATES][STATES] = {
 	[SENT_UNPROVEN] = { [QUEUED] = true, [DELIVERED] = true, [DROPPED] = true },
 };
 
+/* As in the index outbox_open, word for word. */
+#define OPEN_STATES "'queued','sending','in_doubt','op_pending','parked'"
+
 static bool state_parse(const char *name, enum state *ret)
 {
 	for (int i = 0; i < STATES; i++) {
@@ -415,8 +418,9 @@ bool outbox_due_now(struct stg_store *s, struct stg_error *err)
 	for (;;) {
 		struct row r;
 		struct stg_error found;
-		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " ROW_COLUMNS " FROM outbox WHERE state IN ('queued','in_doubt','op_pending')"
-								  " AND not_before_ms <> 0 AND id > :after ORDER BY id LIMIT 1");
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " ROW_COLUMNS " FROM outbox INDEXED BY outbox_open WHERE state IN (" OPEN_STATES ")"
+								  " AND state IN ('queued','in_doubt','op_pending') AND not_before_ms <> 0 AND id > :after"
+								  " ORDER BY id LIMIT 1");
 		stmt_int(&q, ":after", after);
 		int got = stmt_step(&q, err);
 		if (got <= 0)
@@ -482,11 +486,14 @@ json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err)
 	STG_AUTO(stg_json_free_at) json_t *all = json_object();
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(
 		s, "SELECT target.name AS name, target.enabled AS \"enabled:bool\", target.state AS state, target.text AS text, target.not_before_ms AS due_ms,"
-		   " coalesce(sum(o.state IN ('queued','sending','in_doubt','op_pending','parked')), 0) AS waiting,"
-		   " coalesce(sum(o.state = 'delivered'), 0) AS delivered, coalesce(sum(o.state = 'rejected'), 0) AS rejected,"
-		   " coalesce(sum(o.state = 'in_doubt'), 0) AS in_doubt, coalesce(sum(o.state = 'conflict'), 0) AS conflict,"
-		   " coalesce(sum(o.state = 'sent_unproven'), 0) AS sent_unproven, coalesce(sum(o.state = 'damaged'), 0) AS damaged"
-		   " FROM target LEFT JOIN outbox AS o ON o.target = target.name GROUP BY target.name ORDER BY target.name");
+		   " coalesce(sum(o.n) FILTER (WHERE o.state IN (" OPEN_STATES ")), 0) AS waiting,"
+		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'delivered'), 0) AS delivered,"
+		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'rejected'), 0) AS rejected,"
+		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'in_doubt'), 0) AS in_doubt,"
+		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'conflict'), 0) AS conflict,"
+		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'sent_unproven'), 0) AS sent_unproven,"
+		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'damaged'), 0) AS damaged"
+		   " FROM target LEFT JOIN outbox_count AS o ON o.target = target.name GROUP BY target.name ORDER BY target.name");
 	json_t *targets = stmt_list(&q, err);
 	if (!targets)
 		return NULL;
@@ -501,7 +508,7 @@ json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err)
 	stg_json_put_int(all, "delivered", delivered);
 	stg_json_put_new(all, "by_target", targets);
 	STG_AUTO(stmt_close) struct stmt old =
-		stmt_open(s, "SELECT created_ms FROM outbox WHERE state IN ('queued','sending','in_doubt','op_pending','parked') ORDER BY id LIMIT 1");
+		stmt_open(s, "SELECT created_ms FROM outbox INDEXED BY outbox_open WHERE state IN (" OPEN_STATES ") ORDER BY id LIMIT 1");
 	int got = stmt_step(&old, err);
 	if (got < 0)
 		return NULL;

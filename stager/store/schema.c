@@ -162,6 +162,19 @@ static const char *const migrations[] = {
 	"DROP TABLE search;"
 	"CREATE TABLE findable (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
 	"CREATE TABLE word (word TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (word, id)) STRICT, WITHOUT ROWID;",
+
+	/* 3: how many deliveries are in each state, kept by the database itself: counting a million rows for the status takes
+	 * longer than a person should wait. The oldest open one is found without walking over those that are done. */
+	"CREATE TABLE outbox_count (target TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (target, state)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO outbox_count (target, state, n) SELECT target, state, count(*) FROM outbox GROUP BY target, state;"
+	"CREATE TRIGGER outbox_counts_new AFTER INSERT ON outbox BEGIN"
+	" INSERT INTO outbox_count (target, state, n) VALUES (new.target, new.state, 1) ON CONFLICT (target, state) DO UPDATE SET n = n + 1; END;"
+	"CREATE TRIGGER outbox_counts_moved AFTER UPDATE OF state, target ON outbox WHEN old.state <> new.state OR old.target <> new.target BEGIN"
+	" UPDATE outbox_count SET n = n - 1 WHERE target = old.target AND state = old.state;"
+	" INSERT INTO outbox_count (target, state, n) VALUES (new.target, new.state, 1) ON CONFLICT (target, state) DO UPDATE SET n = n + 1; END;"
+	"CREATE TRIGGER outbox_counts_gone AFTER DELETE ON outbox BEGIN"
+	" UPDATE outbox_count SET n = n - 1 WHERE target = old.target AND state = old.state; END;"
+	"CREATE INDEX outbox_open ON outbox (id) WHERE state IN ('queued','sending','in_doubt','op_pending','parked');",
 };
 
 int schema_version(void)

@@ -2,7 +2,8 @@
 # make bench: measures, with peers beside, into BUILD/bench.json.
 set -eu
 B=${1:-build}
-make -s "$B/tests/bench/measure" B="$B"
+make -s "$B/tests/bench/measure" "$B/tests/bench/million" B="$B"
 B=$B sh images/deps-npm.sh || echo "bench: go-ios is not there; its figures are left out" >&2
 B=$B STAGER=$B/stager STAGER_BENCH=$B/stager-bench "$B/tests/bench/measure" "$B/bench.json" "$(pwd)/$B/peers"
+"$B/tests/bench/million" "$B/bench.json" "$B/stager"
 echo "written to $B/bench.json"

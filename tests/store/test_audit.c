@@ -295,6 +295,23 @@ static void a_state_like_target_is_told_the_newest_only(void **unused)
 	OK((box = stg_store_outbox_summary(st.s, err)) != NULL);
 	assert_int_equal(stg_json_int(box, "waiting", 0), 4);
 	json_decref(box);
+	/* the counts follow every move, and say what counting would say */
+	OK(stg_store_outbox_settle(st.s, 1, "delivered", 0, NULL, err));
+	OK((box = stg_store_outbox_summary(st.s, err)) != NULL);
+	assert_int_equal(stg_json_int(box, "waiting", 0), 3);
+	assert_int_equal(stg_json_int(box, "delivered", 0), 1);
+	assert_true(stg_json_int(box, "oldest_ms", 0) > 0);
+	json_decref(box);
+	OK((box = stg_store_outbox(st.s, NULL, err)) != NULL);
+	int64_t by_hand[2] = { 0 };
+	for (size_t i = 0; i < json_array_size(box); i++) {
+		const char *state = stg_json_str(json_array_get(box, i), "state");
+		by_hand[0] += strcmp(state, "queued") == 0 || strcmp(state, "sending") == 0;
+		by_hand[1] += strcmp(state, "delivered") == 0;
+	}
+	assert_int_equal(by_hand[0], 3);
+	assert_int_equal(by_hand[1], 1);
+	json_decref(box);
 	state_remove(&st);
 }
 

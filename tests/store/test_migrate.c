@@ -36,17 +36,19 @@ static int version_of(const struct state *st, const char *name)
 	return version;
 }
 
-static void a_state_of_version_1_killed_in_mid_job_goes_on(void **unused)
+static void goes_on_from(int version)
 {
-	(void)unused;
 	struct state st;
 	int64_t jobs = 0, rows = 0;
 	json_t *j;
-	lay_down(&st, "tests/data/store-1.sql", NULL);
+	char fixture[64], before[64];
+	snprintf(fixture, sizeof(fixture), "tests/data/store-%d.sql", version);
+	snprintf(before, sizeof(before), "before-%d.db", version + 1);
+	lay_down(&st, fixture, NULL);
 	OK((st.s = stg_store_open(st.dir, STG_STORE_PRODUCTION, err)) != NULL);
 	state_key(st.s);
-	assert_int_equal(version_of(&st, "before-2.db"), 1);
-	assert_true(version_of(&st, "stager.db") > 1);
+	assert_int_equal(version_of(&st, before), version);
+	assert_true(version_of(&st, "stager.db") > version);
 
 	OK(stg_store_recover(st.s, &jobs, err));
 	assert_int_equal(jobs, 1);
@@ -61,6 +63,10 @@ static void a_state_of_version_1_killed_in_mid_job_goes_on(void **unused)
 	json_decref(j);
 	OK((j = stg_store_outbox(st.s, NULL, err)) != NULL);
 	assert_string_equal(stg_json_str(json_array_get(j, 0), "state"), "in_doubt");
+	json_decref(j);
+	OK((j = stg_store_outbox_summary(st.s, err)) != NULL);
+	assert_int_equal(stg_json_int(j, "waiting", -1), 1);
+	assert_int_equal(stg_json_int(json_array_get(json_object_get(j, "by_target"), 0), "in_doubt", -1), 1);
 	json_decref(j);
 	OK((j = stg_store_batch(st.s, "NORTH-12", err)) != NULL);
 	assert_int_equal(stg_json_int(json_object_get(j, "balance"), "staged", 0), 1);
@@ -88,6 +94,18 @@ static void a_state_of_version_1_killed_in_mid_job_goes_on(void **unused)
 	state_remove(&st);
 }
 
+static void a_state_of_version_1_killed_in_mid_job_goes_on(void **unused)
+{
+	(void)unused;
+	goes_on_from(1);
+}
+
+static void a_state_of_version_2_killed_in_mid_job_goes_on(void **unused)
+{
+	(void)unused;
+	goes_on_from(2);
+}
+
 static void a_migration_that_fails_leaves_the_file_as_it_was(void **unused)
 {
 	(void)unused;
@@ -113,6 +131,7 @@ int main(void)
 	raw_begin();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_state_of_version_1_killed_in_mid_job_goes_on),
+		cmocka_unit_test(a_state_of_version_2_killed_in_mid_job_goes_on),
 		cmocka_unit_test(a_migration_that_fails_leaves_the_file_as_it_was),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
