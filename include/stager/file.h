@@ -14,6 +14,8 @@ bool stg_file_write_fd(int fd, struct stg_bytes what, int64_t at_bytes, struct s
 bool stg_file_write(const char *path, struct stg_bytes what, unsigned int mode, struct stg_error *err);
 /* mkdir -p; an existing folder is fine. */
 bool stg_folder_make(const char *path, unsigned int mode, struct stg_error *err);
+/* flock(fd, LOCK_EX), waiting at most timeout_ms on the clock that counts sleep too: STG_E_TIMEOUT. SIGALRM is taken meanwhile. */
+bool stg_lock_wait(int fd, int64_t timeout_ms, struct stg_error *err);
 /* Joins with one slash; false and STG_E_PROTOCOL when it does not fit. */
 bool stg_path_join(char *ret, size_t size, const char *a, const char *b, struct stg_error *err);
 

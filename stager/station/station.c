@@ -199,14 +199,11 @@ static bool no_orphans(struct stg_station *s, struct stg_error *err)
 	STG_AUTO(stg_close_at) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return stg_fail(err, STG_E_STATION, errno, "%s: %s", path, strerror(errno));
-	int64_t until = stg_boot_ms() + ORPHANS_MS;
-	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return stg_fail(err, STG_E_STATION, errno, "%s: %s", path, strerror(errno));
-		if (stg_boot_ms() > until)
+	struct stg_error why = { 0 };
+	if (!stg_lock_wait(fd, ORPHANS_MS, &why)) {
+		if (why.code == STG_E_TIMEOUT)
 			return stg_fail_id(err, STG_E_STATION, STG_ID_ORPHANS, 0, "%s is still held", path);
-		/* the kernel offers no event for a lock that becomes free without blocking for good */
-		usleep(10000);
+		return stg_fail(err, STG_E_STATION, why.origin, "%s: %s", path, why.msg);
 	}
 	return flock(fd, LOCK_UN) == 0 || stg_fail(err, STG_E_STATION, errno, "%s: %s", path, strerror(errno));
 }

@@ -16,8 +16,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -179,6 +181,56 @@ static void paths_are_joined_with_one_slash(void **state)
 	assert_int_equal(err.code, STG_E_PROTOCOL);
 }
 
+/* A process that holds the lock, shared as workers do, until something is written to it or it is killed. */
+static pid_t holder(int ret_pipe[2])
+{
+	int ready[2];
+	char byte;
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(ret_pipe), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int fd = open(in("lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		bool ok = fd >= 0 && flock(fd, LOCK_SH) == 0 && write(ready[1], "", 1) == 1 && read(ret_pipe[0], &byte, 1) >= 0;
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void a_lock_is_waited_for_until_it_is_free_and_no_longer_than_told(void **state)
+{
+	(void)state;
+	struct stg_error err = { 0 };
+	int tell[2], status;
+	pid_t pid = holder(tell);
+	int fd = open(in("lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_false(stg_lock_wait(fd, 30, &err));
+	assert_int_equal(err.code, STG_E_TIMEOUT);
+	stg_error_reset(&err);
+	assert_false(stg_lock_wait(fd, 0, &err));
+	assert_int_equal(err.code, STG_E_TIMEOUT);
+	/* killed a little later, most likely while we wait: right either way */
+	pid_t killer = fork();
+	if (killer == 0) {
+		struct timespec soon = { .tv_nsec = 100000000 };
+		nanosleep(&soon, NULL);
+		kill(pid, SIGKILL);
+		_exit(0);
+	}
+	assert_true(stg_lock_wait(fd, 60000, &err));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(waitpid(killer, &status, 0), killer);
+	close(fd);
+	assert_false(stg_lock_wait(fd, 10, &err));
+	assert_int_equal(err.code, STG_E_IO);
+	close(tell[0]);
+	close(tell[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +239,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_killed_writer_leaves_the_old_or_the_new_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(folders_are_made_once_and_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_lock_is_waited_for_until_it_is_free_and_no_longer_than_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(paths_are_joined_with_one_slash, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
