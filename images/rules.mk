@@ -26,3 +26,4 @@ $(B)/stager.pot: $(POT_SRC)
 	$(Q)xgettext --from-code=UTF-8 --keyword=_ --keyword=N_ --no-location --package-name=stager -o $@ $(POT_SRC)
 pot: $(B)/stager.pot   ## bring po/fr.po up to date after words have changed; what is new stands there untranslated
 	$(Q)msgmerge -q --no-location --no-wrap --no-fuzzy-matching -U --backup=none po/fr.po $<
+	$(Q)sed -i -E '/^"(POT-Creation-Date|Report-Msgid-Bugs-To):/d' po/fr.po    # a date alone is no change

@@ -18,6 +18,9 @@
 #include <stager/text.h>
 
 #include "cmd/_manual.h"
+#include "cmd/_words.h"
+
+#define COMMANDS_MAX 64
 
 static const struct stg_cmd *find(const char *name)
 {
@@ -36,13 +39,13 @@ static void help(FILE *to)
 	fprintf(to, "\n%s\n", _("`stager COMMAND --help` tells more. Nothing plugged in and curious? `stager demo`."));
 }
 
-/* The word that looks most like what was typed, for people in gloves. */
 static const char *nearest(const char *typed)
 {
-	for (const struct stg_cmd *const *c = stg_cmds; *c; c++)
-		if (strncmp((*c)->name, typed, 3) == 0)
-			return (*c)->name;
-	return NULL;
+	const char *names[COMMANDS_MAX];
+	size_t n = 0;
+	for (const struct stg_cmd *const *c = stg_cmds; *c && n < COMMANDS_MAX; c++)
+		names[n++] = (*c)->name;
+	return word_nearest(typed, names, n);
 }
 
 /* Options that every command knows may stand anywhere before "--"; what is left is the command's own. */
@@ -137,14 +140,16 @@ int main(int argc, char **argv)
 		const char *guess = nearest(rest[0]);
 		char shown[64];
 		stg_printable(rest[0], true, shown, sizeof(shown));
-		fprintf(stderr, _("stager: there is no command '%s'."), shown);
+		fprintf(stderr, shown[0] == '-' ? _("stager: there is no option '%s'.") : _("stager: there is no command '%s'."), shown);
 		if (guess)
 			fprintf(stderr, _(" Did you mean '%s'?"), guess);
+		else
+			fprintf(stderr, " %s", _("They are listed by: stager --help"));
 		fputc('\n', stderr);
 		return 2;
 	}
 	if (wants_help) {
-		printf("%s\n\n%s\n", _(cmd->about), cmd->usage);
+		printf("%s\n\n%s\n", _(cmd->about), _(cmd->usage));
 		return 0;
 	}
 	struct stg_caller caller = { .fd = -1 };

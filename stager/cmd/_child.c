@@ -181,7 +181,11 @@ bool station_needed(struct stg_caller *caller, struct child *c, struct stg_error
 	stg_copy(state, sizeof(state), caller->state_dir);
 	stg_caller_close(caller);    /* the station takes the state's lock */
 	char *argv[] = { self, "run", "--state", state, "--with-parent", NULL };
-	if (!child_start(c, argv, NULL, 60000, err))
+	/* what it logs is not what this command was asked; why it cannot start comes back with its first line */
+	char log[640];
+	snprintf(log, sizeof(log), "%s/station.log", state);
+	const char *to = getenv("STAGER_LOG") ? NULL : access(state, W_OK) == 0 ? log : "/dev/null";
+	if (!child_start(c, argv, to, 60000, err))
 		return false;
 	if (stg_caller_open(caller, state, actor, err) && caller->fd >= 0)
 		return true;

@@ -11,7 +11,30 @@
 #include <stdlib.h>
 
 #include <stager/cmd.h>
+#include <stager/ids.h>
 #include <stager/text.h>
+
+/* 1 is for devices that failed. What a person named and is not there, or is there already, was a wrong word: 2. */
+static int exit_status(const struct stg_error *err)
+{
+	switch (err->id) {
+	case STG_ID_BATCH_EXISTS:
+	case STG_ID_ORG_EXISTS:
+	case STG_ID_TARGET_EXISTS:
+	case STG_ID_ILLEGAL_MOVE:
+	case STG_ID_JOB_OPEN:
+		return 2;
+	case STG_ID_NO_STATE:
+		return 4;
+	case STG_ID_LAST_ADMIN:
+		return 5;
+	case STG_ID_BATCH_OPEN:
+	case STG_ID_BATCH_RUNNING:
+		return 6;
+	default:
+		return err->code == STG_E_NOT_FOUND ? 2 : stg_exit_status(err);
+	}
+}
 
 int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 {
@@ -36,7 +59,7 @@ int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 	} else {
 		fprintf(stderr, "stager: %s\n", detail[0] ? detail : stg_code_name(err->code));
 	}
-	return stg_exit_status(err);
+	return exit_status(err);
 }
 
 struct stg_caller *stg_cmd_caller(struct stg_cmd_ctx *c, int *ret_status)

@@ -25,7 +25,7 @@ FILE *out_open(const struct stg_cmd_ctx *c, const char *path, int *ret_status)
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "we");
 	if (f)
 		return f;
-	stg_fail_id(&err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, errno, "%s: %s", path, strerror(errno));
+	stg_fail_id(&err, STG_E_INPUT, STG_ID_FILE_UNWRITABLE, errno, "%s: %s", path, strerror(errno));
 	*ret_status = stg_cmd_tell(c, &err);
 	if (fd >= 0)
 		close(fd);

@@ -46,7 +46,10 @@ static void cell(const struct column *col, const json_t *row, char ret[CELL])
 	if (json_is_integer(v) && col->kind == COLUMN_TIME) {
 		time_t s = (time_t)(json_integer_value(v) / 1000);
 		struct tm tm;
-		if (json_integer_value(v) && localtime_r(&s, &tm))
+		/* a few milliseconds are a duration, not a day in 1970 */
+		if (json_integer_value(v) && llabs(json_integer_value(v)) < 100000000000LL)
+			snprintf(ret, CELL, "%lld ms", (long long)json_integer_value(v));
+		else if (json_integer_value(v) && localtime_r(&s, &tm))
 			strftime(ret, CELL, "%Y-%m-%d %H:%M:%S", &tm);
 	} else if (json_is_integer(v) && col->kind == COLUMN_CODE) {
 		stg_copy(ret, CELL, json_integer_value(v) ? stg_id_sentence((unsigned int)json_integer_value(v)) : "");

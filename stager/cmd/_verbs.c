@@ -7,7 +7,6 @@
  * Thread: the command's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,9 @@
 #include <stager/secret.h>
 #include <stager/text.h>
 
+#include "_io.h"
 #include "_verbs.h"
+#include "_words.h"
 
 #define WORDS_MAX 24
 
@@ -25,6 +26,7 @@ struct word {
 	char name[40];
 	char kind;                /* '=' '#' '!' ',' ':' '<' '>' '^', '1' one word, '?' optional word, '.' all the rest */
 	bool option;
+	bool required;            /* an option that must be given */
 	bool may_be_empty;        /* a secret that there may not be */
 	bool is_new;              /* a secret that is chosen now: typed twice on a terminal */
 };
@@ -37,20 +39,32 @@ struct reading {
 	json_t *in;
 	int fds[8];
 	size_t n_fds;
+	struct output outputs[2];  /* their descriptors are also in fds */
+	size_t n_outputs;
 };
+
+static int wrong2(const struct reading *r, const char *what, const char *first, const char *second)
+{
+	/* `what` holds two %s at most and comes from this file or its translation, which msgfmt has checked */
+	const char *about[] = { first, second };
+	fprintf(stderr, "stager %s%s%s: ", r->c->argv[0], r->verb->name[0] ? " " : "", r->verb->name);
+	for (size_t i = 0; *what;) {
+		const char *mark = i < STG_ARRAY_LEN(about) ? strstr(what, "%s") : NULL;
+		char shown[80];
+		fprintf(stderr, "%.*s", mark ? (int)(mark - what) : (int)strlen(what), what);
+		if (!mark)
+			break;
+		stg_printable(about[i++], true, shown, sizeof(shown));
+		fputs(shown, stderr);
+		what = mark + 2;
+	}
+	fprintf(stderr, "\n%s %s --help\n", _("See: stager"), r->c->argv[0]);
+	return 2;
+}
 
 static int wrong(const struct reading *r, const char *what, const char *about)
 {
-	char shown[80];
-	stg_printable(about, true, shown, sizeof(shown));
-	fprintf(stderr, "stager %s%s%s: ", r->c->argv[0], r->verb->name[0] ? " " : "", r->verb->name);
-	/* `what` holds one %s at most and comes from this file or its translation, which msgfmt has checked */
-	char text[240];
-	const char *mark = strstr(what, "%s");
-	snprintf(text, sizeof(text), "%.*s%s%s", mark ? (int)(mark - what) : (int)strlen(what), what, mark ? shown : "", mark ? mark + 2 : "");
-	fputs(text, stderr);
-	fprintf(stderr, "\n%s %s --help\n", _("See: stager"), r->c->argv[0]);
-	return 2;
+	return wrong2(r, what, about, "");
 }
 
 static void parse_takes(struct reading *r)
@@ -65,6 +79,9 @@ static void parse_takes(struct reading *r)
 		if (w->option) {
 			from += 2;
 			len -= 2;
+			w->required = *from == '*';
+			from += w->required;
+			len -= w->required;
 		}
 		if (*from == '^') {
 			w->kind = '^';
@@ -100,21 +117,40 @@ static json_t *list_of(struct reading *r, const char *name)
 
 static bool add_file(struct reading *r, const struct word *w, const char *path, struct stg_error *err)
 {
-	bool std = strcmp(path, "-") == 0;
-	int fd;
-	if (w->kind == '<')
-		fd = std ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	else
-		fd = std ? dup(STDOUT_FILENO) : open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, errno, "%s: %s", path, strerror(errno));
-	if (r->n_fds == STG_ARRAY_LEN(r->fds))
+	if (r->n_fds == STG_ARRAY_LEN(r->fds) || (w->kind == '>' && r->n_outputs == STG_ARRAY_LEN(r->outputs)))
 		return stg_fail(err, STG_E_USAGE, 0, "too many files");
+	int fd;
+	if (w->kind == '<') {
+		fd = input_open(path, err);
+		if (fd < 0)
+			return false;
+	} else {
+		if (!output_open(&r->outputs[r->n_outputs], path, err))
+			return false;
+		fd = r->outputs[r->n_outputs++].fd;
+	}
 	r->fds[r->n_fds++] = fd;
 	stg_json_put(r->in, w->name, path);
 	/* which descriptor is which: words may come in any order and some be absent */
 	json_array_append_new(list_of(r, "files"), json_string(w->name));
 	return true;
+}
+
+/* What was written is kept only when all went well: a refused question leaves the file as it was. */
+static bool close_files(struct reading *r, bool keep, struct stg_error *err)
+{
+	bool ok = true;
+	for (size_t i = 0; i < r->n_outputs; i++) {
+		int fd = r->outputs[i].fd;
+		for (size_t k = 0; k < r->n_fds; k++)
+			if (r->fds[k] == fd)
+				r->fds[k] = -1;
+		ok = output_close(&r->outputs[i], keep && ok, err) && ok;
+	}
+	for (size_t i = 0; i < r->n_fds; i++)
+		stg_close_at(&r->fds[i]);
+	r->n_fds = r->n_outputs = 0;
+	return ok;
 }
 
 static void add_split(json_t *list, const char *text, char by)
@@ -135,7 +171,8 @@ static int put_value(struct reading *r, const struct word *w, const char *value)
 	switch (w->kind) {
 	case '#': {
 		long long n = strtoll(value, &end, 10);
-		if (!*value || *end)
+		/* counts and ids: nothing here is below zero */
+		if (!*value || *end || n < 0)
 			return wrong(r, _("'%s' is not a whole number"), value);
 		stg_json_put_int(r->in, w->name, n);
 		return 0;
@@ -186,7 +223,15 @@ static int put_option(struct reading *r, int *at)
 			return wrong(r, _("--%s needs a value"), text);
 		return put_value(r, w, eq ? eq + 1 : r->c->argv[++*at]);
 	}
-	return wrong(r, _("there is no option '--%s'"), text);
+	char typed[40];
+	const char *names[WORDS_MAX] = { 0 };
+	snprintf(typed, sizeof(typed), "%.*s", (int)n, text);
+	size_t n_names = 0;
+	for (size_t i = 0; i < r->n_words; i++)
+		if (r->words[i].option)
+			names[n_names++] = r->words[i].name;
+	const char *guess = word_nearest(typed, names, n_names);
+	return guess ? wrong2(r, _("there is no option '--%s'; did you mean '--%s'?"), typed, guess) : wrong(r, _("there is no option '--%s'"), typed);
 }
 
 /* Lines of standard input: what a scanner types. */
@@ -239,6 +284,8 @@ static int read_words(struct reading *r, int from)
 		const struct word *w = &r->words[i];
 		if (!w->option && strchr("1.#<>", w->kind) && !json_object_get(r->in, w->name))
 			return wrong(r, _("%s is missing"), w->name);
+		if (w->required && !json_object_get(r->in, w->name))
+			return wrong(r, _("--%s is missing"), w->name);
 	}
 	return 0;
 }
@@ -276,7 +323,7 @@ bool secret_ask(const char *prompt, struct stg_secret *ret, struct stg_error *er
 	if (ok && text.len && text.data[text.len - 1] == '\r')
 		text.len--;
 	if (ok && !text.len)
-		return stg_fail(err, STG_E_USAGE, 0, "%s: nothing was given", prompt);
+		return stg_fail(err, STG_E_USAGE, 0, _("%s: nothing was given"), prompt);
 	return ok && stg_secret_set(ret, stg_buf_view(&text), err);
 }
 
@@ -289,7 +336,23 @@ static bool typed_again(const char *name, const struct stg_secret *first, struct
 		return true;
 	snprintf(prompt, sizeof(prompt), _("%s, once more"), name);
 	return secret_ask(prompt, &second, err) &&
-	       (stg_bytes_equal(stg_secret_reveal(first), stg_secret_reveal(&second)) || stg_fail(err, STG_E_USAGE, 0, "%s: the two differ", name));
+	       (stg_bytes_equal(stg_secret_reveal(first), stg_secret_reveal(&second)) || stg_fail(err, STG_E_USAGE, 0, _("%s: the two differ"), name));
+}
+
+/* What stands before the cursor when a secret is asked for. */
+static const char *prompt_of(const struct word *w)
+{
+	static const char *const prompts[][2] = {
+		{ "pin", N_("PIN") }, { "second_pin", N_("PIN of the second person") }, { "value", N_("Value") },
+		{ "password", N_("Password of the file (empty: none)") }, { "secret", N_("Webhook secret (empty: none)") },
+		{ "token", N_("Bearer token (empty: none)") },
+	};
+	if (strcmp(w->name, "passphrase") == 0)
+		return w->is_new ? _("New passphrase, at least 12 characters") : _("Passphrase");
+	for (size_t i = 0; i < STG_ARRAY_LEN(prompts); i++)
+		if (strcmp(prompts[i][0], w->name) == 0)
+			return _(prompts[i][1]);
+	return w->name;
 }
 
 static int ask_secrets(struct reading *r)
@@ -302,12 +365,12 @@ static int ask_secrets(struct reading *r)
 		/* a PIN of a second person is asked for only when one was named */
 		if (strcmp(r->words[i].name, "second_pin") == 0 && !json_object_get(r->in, "second"))
 			continue;
-		if (!secret_ask(r->words[i].name, &s, &err)) {
+		if (!secret_ask(prompt_of(&r->words[i]), &s, &err)) {
 			if (r->words[i].may_be_empty && err.code == STG_E_USAGE)
 				continue;
 			return stg_cmd_tell(r->c, &err);
 		}
-		if (r->words[i].is_new && !typed_again(r->words[i].name, &s, &err))
+		if (r->words[i].is_new && !typed_again(prompt_of(&r->words[i]), &s, &err))
 			return stg_cmd_tell(r->c, &err);
 		struct stg_bytes b = stg_secret_reveal(&s);
 		json_object_set_new(r->in, r->words[i].name, json_stringn((const char *)b.data, b.len));
@@ -323,7 +386,13 @@ static int ask_and_print(struct reading *r)
 	/* the station may speak another language than this person */
 	if (v->takes && strstr(v->takes, "--lang="))
 		stg_json_put(r->in, "lang", stg_language());
-	if (stg_cmd_call(r->c, v->op, r->in, r->fds, r->n_fds, &ret, &status)) {
+	struct stg_error err = { 0 };
+	bool ok = stg_cmd_call(r->c, v->op, r->in, r->fds, r->n_fds, &ret, &status);
+	if (!close_files(r, ok, &err) && ok) {
+		status = stg_cmd_tell(r->c, &err);
+		ok = false;
+	}
+	if (ok) {
 		const json_t *rows = v->list ? json_object_get(ret, v->list) : ret;
 		if (v->columns && json_is_array(rows))
 			table_print(r->c, rows, v->columns, NULL);
@@ -341,29 +410,52 @@ static int ask_and_print(struct reading *r)
 	return status;
 }
 
+static bool has_words(const struct verb *v)
+{
+	return v->takes && *v->takes && strncmp(v->takes, "--", 2) != 0 && *v->takes != '^';
+}
+
+/* A word that is no verb. The nearest one is guessed; a command with one verb only has none to guess. */
+static int no_such_verb(const struct stg_cmd_ctx *c, const struct verb *verbs, const char *typed)
+{
+	const char *names[WORDS_MAX];
+	size_t n = 0;
+	char shown[64];
+	stg_printable(typed, true, shown, sizeof(shown));
+	for (const struct verb *one = verbs; one->op && n < WORDS_MAX; one++)
+		if (one->name[0])
+			names[n++] = one->name;
+	const char *guess = *typed ? word_nearest(typed, names, n) : NULL;
+	if (guess) {
+		fprintf(stderr, _("stager %s: there is no '%s'. Did you mean '%s'?\n"), c->argv[0], shown, guess);
+		return 2;
+	}
+	fprintf(stderr, *typed ? _("stager %s: there is no '%s'; it knows:") : _("stager %s: one word is missing:"), c->argv[0], shown);
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, " %s", names[i]);
+	fputc('\n', stderr);
+	return 2;
+}
+
 int verbs_run(struct stg_cmd_ctx *c, const struct verb *verbs)
 {
 	const char *first = c->argc > 1 ? c->argv[1] : "";
-	const struct verb *v = NULL;
+	const struct verb *v = NULL, *bare = NULL;
 	int from = 2;
-	for (const struct verb *one = verbs; one->op; one++)
+	for (const struct verb *one = verbs; one->op; one++) {
 		if (one->name[0] && strcmp(one->name, first) == 0)
 			v = one;
-	for (const struct verb *one = verbs; one->op && !v; one++) {
-		if (!one->name[0]) {
-			v = one;
-			from = 1;
-		}
+		else if (!one->name[0])
+			bare = one;
 	}
-	if (!v) {
-		char shown[64];
-		stg_printable(first, true, shown, sizeof(shown));
-		fprintf(stderr, *first ? _("stager %s: there is no '%s'; it knows:") : _("stager %s: one word is missing:"), c->argv[0], shown);
-		for (const struct verb *one = verbs; one->op; one++)
-			fprintf(stderr, " %s", one->name);
-		fputc('\n', stderr);
-		return 2;
+	/* a word that can be nothing but a verb is a mistyped one, not one too many */
+	bool has_verbs = verbs[0].op && (verbs[0].name[0] || verbs[1].op);
+	if (!v && bare && (!has_verbs || !*first || strncmp(first, "--", 2) == 0 || has_words(bare))) {
+		v = bare;
+		from = 1;
 	}
+	if (!v)
+		return no_such_verb(c, verbs, strncmp(first, "--", 2) == 0 ? "" : first);
 	struct reading r = { .c = c, .verb = v, .in = json_object() };
 	parse_takes(&r);
 	int status = read_words(&r, from);
@@ -371,8 +463,7 @@ int verbs_run(struct stg_cmd_ctx *c, const struct verb *verbs)
 		status = ask_secrets(&r);
 	if (!status)
 		status = ask_and_print(&r);
-	for (size_t i = 0; i < r.n_fds; i++)
-		close(r.fds[i]);
+	(void)close_files(&r, false, NULL);
 	json_decref(r.in);
 	return status;
 }

@@ -7,11 +7,12 @@
  * `takes` lists what a verb takes, divided by blanks. Positional words stand in their order:
  *   name        one word, required            name?       may be left out
  *   name...     all remaining words, a list; "-" reads lines from standard input (a scanner)
- *   name<       an existing file: opened and sent as a descriptor, its name under the key
- *   name>       a file to be written: made new (0600), sent as a descriptor
+ *   name<       an existing file, or what comes through a pipe: sent as a descriptor, its name under the key
+ *   name>       a file to be written: sent as a descriptor of a new file (0600) that takes the name when all went well
  * Options:
  *   --name=     text                           --name#     a whole number
  *   --name!     a flag                         --name,     a list divided by commas, may repeat
+ *   --*name=    the same, and it must be given
  *   --name:     KEY=VALUE pairs, may repeat, an object     --name<  --name>  files as above
  *   ^name       a secret: asked for on the terminal without echo, else the first line of standard input
  *               ^name? may be empty, ^name+ is chosen now and typed twice on a terminal

@@ -57,9 +57,12 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_audit = {
 	.name = "audit",
-	.usage = "stager audit verify\n"
-		 "stager audit list [--last N]\n"
-		 "stager audit export FILE      JSON Lines with the signed checkpoints; - is standard output",
+	.usage = N_("stager audit list [--last N]\n"
+		    "    who did what and when, the newest last\n"
+		    "stager audit verify\n"
+		    "    proves that no row of the log was changed, taken out or put in\n"
+		    "stager audit export FILE\n"
+		    "    JSON Lines with the signed checkpoints; - is standard output"),
 	.about = N_("who did what: a log that shows when it was changed"),
 	.run = run,
 };

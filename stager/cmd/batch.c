@@ -40,15 +40,24 @@ static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_
 		{ "name", N_("name"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
 	};
 	static const struct column problems[] = { { "text", N_("what is wrong"), COLUMN_TEXT }, { 0 } };
-	printf(_("%s: %lld devices, encoding %s, separator '%s'\n\n"), stg_json_str(in, "file"), (long long)stg_json_int(ret, "count", 0),
-	       stg_json_str(ret, "encoding"), strcmp(stg_json_str(ret, "separator"), "\t") == 0 ? "tab" : stg_json_str(ret, "separator"));
-	table_print(c, json_object_get(ret, "columns"), columns, NULL);
-	putchar('\n');
-	table_print(c, json_object_get(ret, "rows"), first, NULL);
-	if (json_array_size(json_object_get(ret, "problems"))) {
+	long long n = (long long)stg_json_int(ret, "count", 0);
+	if (json_array_size(json_object_get(ret, "columns"))) {
+		printf(ngettext("%s: %lld device, encoding %s, separator '%s'\n\n", "%s: %lld devices, encoding %s, separator '%s'\n\n", (unsigned long)n),
+		       stg_json_str(in, "file"), n, stg_json_str(ret, "encoding"),
+		       strcmp(stg_json_str(ret, "separator"), "\t") == 0 ? "tab" : stg_json_str(ret, "separator"));
+		table_print(c, json_object_get(ret, "columns"), columns, NULL);
+	}
+	if (json_array_size(json_object_get(ret, "rows"))) {
 		putchar('\n');
+		table_print(c, json_object_get(ret, "rows"), first, NULL);
+	}
+	if (json_array_size(json_object_get(ret, "problems"))) {
+		n = (long long)stg_json_int(ret, "problem_count", 0);
+		if (json_array_size(json_object_get(ret, "columns")))
+			putchar('\n');
 		table_print(c, json_object_get(ret, "problems"), problems, NULL);
-		printf(_("%lld lines must be corrected before this list can be imported.\n"), (long long)stg_json_int(ret, "problem_count", 0));
+		printf(ngettext("%lld mistake must be corrected before this list can be imported.\n",
+				"%lld mistakes must be corrected before this list can be imported.\n", (unsigned long)n), n);
 	}
 }
 
@@ -60,17 +69,27 @@ static int check_status(const json_t *ret)
 static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)c, (void)in;
-	printf(_("Batch %s: %lld devices, blueprint %s. Start it with: stager batch start %s\n"), stg_json_str(ret, "name"),
-	       (long long)stg_json_int(ret, "count", 0), stg_json_str(ret, "blueprint"), stg_json_str(ret, "name"));
+	long long n = (long long)stg_json_int(ret, "count", 0);
+	printf(ngettext("Batch %s: %lld device, blueprint %s. Start it with: stager batch start %s\n",
+			"Batch %s: %lld devices, blueprint %s. Start it with: stager batch start %s\n", (unsigned long)n), stg_json_str(ret, "name"), n,
+	       stg_json_str(ret, "blueprint"), stg_json_str(ret, "name"));
 	if (stg_json_bool(ret, "erases", false))
 		puts(_("This blueprint erases. Nothing is erased until you confirm it with: stager wipe"));
 }
 
+/* --watch was asked for. */
+static bool watching;
+
 static void say_state(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
-	(void)c, (void)in;
+	(void)in;
 	const char *state = stg_json_str(ret, "state");
-	printf(strcmp(state, "started") == 0 ? _("Batch %s is started. Plug in.\n") : strcmp(state, "paused") == 0 ?
+	/* nobody would see what is plugged in; with --watch a station is started right after this */
+	bool alone = c->caller->fd < 0 && strcmp(state, "started") == 0 && !watching;
+	if (alone)
+		printf(_("Batch %s is started, but no station runs. Start one: stager run, or stager status --watch\n"), stg_json_str(ret, "name"));
+	else
+		printf(strcmp(state, "started") == 0 ? _("Batch %s is started. Plug in.\n") : strcmp(state, "paused") == 0 ?
 	       _("Batch %s is paused: what runs is finished, nothing new begins.\n") : _("Batch %s is open again; start it to go on.\n"),
 	       stg_json_str(ret, "name"));
 }
@@ -99,7 +118,7 @@ static const struct verb verbs[] = {
 	{ "", "batch.list", "", batches, NULL, NULL, NULL },
 	{ "list", "batch.list", "", batches, NULL, NULL, NULL },
 	{ "check", "batch.check", "file< --map:", NULL, NULL, say_check, check_status },
-	{ "import", "batch.import", "file< --name= --blueprint= --map: --params: --abm<", NULL, NULL, say_import, NULL },
+	{ "import", "batch.import", "file< --*name= --*blueprint= --map: --params: --abm<", NULL, NULL, say_import, NULL },
 	{ "show", "batch.show", "name", NULL, NULL, say_show, NULL },
 	{ "start", "batch.start", "name --ports, --params:", NULL, NULL, say_state, NULL },
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
@@ -143,7 +162,7 @@ static char *from_here(struct stg_cmd_ctx *c)
 
 static int run(struct stg_cmd_ctx *c)
 {
-	bool watch = wants_board(c);
+	bool watch = watching = wants_board(c);
 	STG_AUTO(stg_free_at) char *dir __attribute__((unused)) = from_here(c);
 	int status = verbs_run(c, verbs);
 	if (!watch || status)
@@ -160,13 +179,21 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_batch = {
 	.name = "batch",
-	.usage = "stager batch check FILE [--map serial=COL]\n"
-		 "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--abm LIST.csv]\n"
-		 "stager batch list | show NAME\n"
-		 "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--watch]\n"
-		 "  --watch  the live board until every device of the batch has an end; starts a station when none runs\n"
-		 "stager batch pause NAME | reopen NAME | update NAME\n"
-		 "stager batch close NAME [--dir DIR] [--open]",
+	.usage = N_("stager batch check FILE [--map serial=COL]\n"
+		    "    how the columns of a list are understood, its first rows, and what must be corrected\n"
+		    "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--abm LIST.csv]\n"
+		    "    keeps the list as a batch; --params sets values of the blueprint, --abm says who takes automated enrolment\n"
+		    "stager batch list | show NAME\n"
+		    "    all batches; one batch with every device and its end\n"
+		    "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--watch]\n"
+		    "    from now on its devices are staged when they are plugged in\n"
+		    "    --watch  the live board until every device of the batch has an end; starts a station when none runs\n"
+		    "stager batch pause NAME | reopen NAME\n"
+		    "    pause: what runs is finished, nothing new begins; reopen: a closed batch can be started again\n"
+		    "stager batch update NAME [--params KEY=VALUE]\n"
+		    "    takes the blueprint as it is now, and lists who was staged with the old one\n"
+		    "stager batch close NAME [--dir DIR] [--open]\n"
+		    "    writes result.csv, exceptions.csv and the hand-over sheet; --open closes although devices are still open"),
 	.about = N_("expected devices: import, check, start, pause, close"),
 	.run = run,
 };

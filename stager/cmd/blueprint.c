@@ -132,11 +132,16 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_blueprint = {
 	.name = "blueprint",
-	.usage = "stager blueprint list\n"
-		 "stager blueprint show NAME|FILE [--yaml]\n"
-		 "stager blueprint check NAME|FILE\n"
-		 "stager blueprint dry-run NAME|FILE --serial SERIAL|--batch BATCH [--params KEY=VALUE]\n"
-		 "stager blueprint steps",
+	.usage = N_("stager blueprint list\n"
+		    "    those of the state, of /etc/stager/blueprints, and the built-in ones\n"
+		    "stager blueprint show NAME|FILE [--yaml]\n"
+		    "    in plain words; --yaml as it is written, to begin one of your own\n"
+		    "stager blueprint check NAME|FILE\n"
+		    "    finds mistakes, with file and line\n"
+		    "stager blueprint dry-run NAME|FILE --serial SERIAL|--batch BATCH [--params KEY=VALUE]\n"
+		    "    what would be done to a device, without touching it; which values a list lacks\n"
+		    "stager blueprint steps\n"
+		    "    every step and its parameters"),
 	.about = N_("ordered lists of steps: check them, read them in plain words"),
 	.run = run,
 };

@@ -50,10 +50,13 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_ca = {
 	.name = "ca",
-	.usage = "stager ca list [--serial S] [--status issued|installed|revoked|superseded]\n"
-		 "stager ca issue SERIAL FILE.p12 [--days N] [--key rsa-2048|p-256] [--modern] [--org NAME]\n"
-		 "stager ca revoke SERIAL|CERTIFICATE [--reason key_compromise|superseded|cessation|...]\n"
-		 "stager ca crl FILE [--org NAME]",
+	.usage = N_("stager ca list [--serial S] [--status issued|installed|revoked|superseded]\n"
+		    "    the certificates of devices\n"
+		    "stager ca issue SERIAL FILE.p12 [--days N] [--key rsa-2048|p-256] [--modern] [--org NAME]\n"
+		    "    one certificate with its key into a file; the password is shown once\n"
+		    "stager ca revoke SERIAL|CERTIFICATE [--reason key_compromise|superseded|cessation|...]\n"
+		    "stager ca crl FILE [--org NAME]\n"
+		    "    the signed list of what was revoked, for RADIUS servers"),
 	.about = N_("certificates the station has issued"),
 	.run = run,
 };

@@ -78,7 +78,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_census = {
 	.name = "census",
-	.usage = "stager census [--out FILE.csv]",
+	.usage = N_("stager census [--out FILE.csv]\n"
+		    "    every device the bench has seen; nothing is written to any of them"),
 	.about = N_("what has been seen on the bench, read only"),
 	.run = run,
 };

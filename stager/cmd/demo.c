@@ -29,6 +29,7 @@
 
 #include "_board.h"
 #include "_child.h"
+#include "_words.h"
 
 #define BATCH "DEMO"
 #define BLUEPRINT "ipad-hospital-ward"
@@ -414,10 +415,11 @@ static int run(struct stg_cmd_ctx *c)
 	struct demo d = { .c = c, .devices = 12, .seed = "1", .pace = "fast", .limit_ms = 240000, .caller = { .fd = -1 } };
 	struct stg_error err = { 0 };
 	int opt, status = 0;
+	char *end;
 	optind = 1;
-	while ((opt = getopt_long(c->argc, c->argv, "", options, NULL)) != -1) {
+	while ((opt = word_option(c, options)) != -1) {
 		switch (opt) {
-		case DEVICES: d.devices = atoi(optarg); break;
+		case DEVICES: d.devices = (int)strtol(optarg, &end, 10), d.devices = *end ? -1 : d.devices; break;
 		case SEED: d.seed = optarg; break;
 		case PACE: d.pace = optarg; break;
 		case ONCE: d.once = true; break;
@@ -426,9 +428,15 @@ static int run(struct stg_cmd_ctx *c)
 		default: return 2;
 		}
 	}
+	if (!words_end(c))
+		return 2;
 	if (d.devices < (d.clean ? 1 : 6) || d.devices > 1000) {
-		stg_fail(&err, STG_E_USAGE, 0, "--devices takes a number from %d to 1000", d.clean ? 1 : 6);
-		return stg_cmd_tell(c, &err);
+		fprintf(stderr, _("stager demo: --devices takes a number from %d to 1000\n"), d.clean ? 1 : 6);
+		return 2;
+	}
+	if (strcmp(d.pace, "real") != 0 && strcmp(d.pace, "fast") != 0 && strcmp(d.pace, "instant") != 0) {
+		fprintf(stderr, _("stager demo: --pace is real, fast or instant\n"));
+		return 2;
 	}
 	snprintf(d.dir, sizeof(d.dir), "/tmp/stager-demo-XXXXXX");
 	if (!mkdtemp(d.dir)) {
@@ -451,8 +459,10 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_demo = {
 	.name = "demo",
-	.usage = "stager demo [--devices N] [--seed S] [--pace real|fast|instant] [--once] [--clean] [--fresh]\n"
-		 "  --clean  healthy devices only; --fresh  half of them are new boxes, and the line opens half-way",
+	.usage = N_("stager demo [--devices N] [--seed S] [--pace real|fast|instant] [--once] [--clean] [--fresh]\n"
+		    "    --clean  healthy devices only\n"
+		    "    --fresh  half of them are new boxes, and the line opens half-way\n"
+		    "    --once   cleans up behind itself and suggests nothing more to try"),
 	.about = N_("the main job on a virtual bench, in a throw-away state directory"),
 	.run = run,
 };

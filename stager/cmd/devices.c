@@ -7,10 +7,12 @@
  * Thread: the command's.
  */
 #include <stager/text.h>
+#include <getopt.h>
 #include <string.h>
 
 #include "_child.h"
 #include "_table.h"
+#include "_words.h"
 
 static bool until_settled(void *ctx, const json_t *event)
 {
@@ -33,6 +35,9 @@ static int run(struct stg_cmd_ctx *c)
 	int status = 0;
 	bool settled = false;
 	struct child station;
+	optind = 1;
+	if (!words_end(c))
+		return 2;
 	struct stg_caller *caller = stg_cmd_caller(c, &status);
 	if (!caller)
 		return status;
@@ -52,7 +57,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_devices = {
 	.name = "devices",
-	.usage = "stager devices [--json]",
+	.usage = N_("stager devices [--json]\n"
+		    "    port, state, serial number when it is known; phones that are not staged here are listed and left alone"),
 	.about = N_("what is plugged in, on which port, in which state"),
 	.run = run,
 };

@@ -283,7 +283,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_doctor = {
 	.name = "doctor",
-	.usage = "stager doctor [--json]      0: fit for work, warnings or not; 4: something is bad",
+	.usage = N_("stager doctor [--json]\n"
+		    "    exit status 0: fit for work, warnings or not; 4: something is bad"),
 	.about = N_("is this station fit for work? one line each, with one act"),
 	.run = run,
 };

@@ -52,7 +52,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_explain = {
 	.name = "explain",
-	.usage = "stager explain [CODE]",
+	.usage = N_("stager explain [CODE]\n"
+		    "    CODE as it stands in a message: STG-1316; without one, all of them"),
 	.about = N_("what a code means and what to do next"),
 	.run = run,
 };

@@ -34,7 +34,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_find = {
 	.name = "find",
-	.usage = "stager find TEXT...",
+	.usage = N_("stager find TEXT...\n"
+		    "    a serial number, an asset tag, a name, a batch, a certificate"),
 	.about = N_("looks for a text in everything the station knows"),
 	.run = run,
 };

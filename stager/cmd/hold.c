@@ -7,6 +7,7 @@
  * Thread: the command's.
  */
 #include <stdio.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <stager/text.h>
@@ -20,11 +21,23 @@ static const struct column holds[] = {
 	{ 0 },
 };
 
+static void say_added(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c;
+	printf(_("%s is on hold: %s\n"), stg_json_str(ret, "held"), stg_json_str(in, "reason"));
+}
+
+static void say_released(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("%s is released: its job goes on, now or at its next plug.\n"), stg_json_str(ret, "released"));
+}
+
 static const struct verb verbs[] = {
 	{ "", "hold.list", "", holds, "holds", NULL, NULL },
 	{ "list", "hold.list", "", holds, "holds", NULL, NULL },
-	{ "add", "hold.add", "serial --reason= --owner=", NULL, NULL, NULL, NULL },
-	{ "release", "hold.release", "serial --why=", NULL, NULL, NULL, NULL },
+	{ "add", "hold.add", "serial --*reason= --owner=", NULL, NULL, say_added, NULL },
+	{ "release", "hold.release", "serial --why=", NULL, NULL, say_released, NULL },
 	{ 0 },
 };
 
@@ -35,9 +48,11 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_hold = {
 	.name = "hold",
-	.usage = "stager hold add SERIAL --reason TEXT [--owner NAME]\n"
-		 "stager hold list\n"
-		 "stager hold release SERIAL --why TEXT",
+	.usage = N_("stager hold list\n"
+		    "stager hold add SERIAL --reason TEXT [--owner NAME]\n"
+		    "    nothing is done to the device until it is released\n"
+		    "stager hold release SERIAL --why TEXT\n"
+		    "    its job goes on, now or at its next plug"),
 	.about = N_("devices put aside until somebody decides"),
 	.run = run,
 };

@@ -14,6 +14,7 @@
 #include <stager/text.h>
 
 #include "../station/state.h"
+#include "_words.h"
 
 static int run(struct stg_cmd_ctx *c)
 {
@@ -22,11 +23,13 @@ static int run(struct stg_cmd_ctx *c)
 	struct stg_error err = { 0 };
 	int opt, status = 0;
 	optind = 1;
-	while ((opt = getopt_long(c->argc, c->argv, "", options, NULL)) != -1) {
+	while ((opt = word_option(c, options)) != -1) {
 		if (opt != 'r')
 			return 2;
 		kind = STG_STORE_REHEARSAL;
 	}
+	if (!words_end(c))
+		return 2;
 	struct stg_caller *caller = stg_cmd_caller(c, &status);
 	if (!caller)
 		return status;
@@ -48,7 +51,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_init = {
 	.name = "init",
-	.usage = "stager init [--rehearsal] [--state DIR]",
+	.usage = N_("stager init [--rehearsal] [--state DIR]\n"
+		    "    other commands make a state by themselves: a rehearsal when USBMUXD_SOCKET_ADDRESS is set; the kind never changes"),
 	.about = N_("makes the state directory: production, or rehearsal for virtual devices"),
 	.run = run,
 };

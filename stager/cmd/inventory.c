@@ -40,10 +40,13 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_inventory = {
 	.name = "inventory",
-	.usage = "stager inventory list [QUERY]\n"
-		 "stager inventory show SERIAL\n"
-		 "stager inventory add SERIAL [--asset-tag T] [--name N] [--ownership pool|personal|unknown]\n"
-		 "stager inventory export FILE [--format csv|json]      - is standard output",
+	.usage = N_("stager inventory list [QUERY]\n"
+		    "    QUERY: part of a serial number, a tag, a name, a model\n"
+		    "stager inventory show SERIAL\n"
+		    "    what is known of one device and what was done to it; --json tells everything\n"
+		    "stager inventory add SERIAL [--asset-tag T] [--name N] [--ownership pool|personal|unknown]\n"
+		    "stager inventory export FILE [--format csv|json]\n"
+		    "    - is standard output"),
 	.about = N_("devices and their history"),
 	.run = run,
 };

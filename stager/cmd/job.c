@@ -42,10 +42,13 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_job = {
 	.name = "job",
-	.usage = "stager job list [--state S] [--batch B] [--serial S] [--open]\n"
-		 "stager job show SERIAL | --id ID\n"
-		 "stager job retry SERIAL | --id ID | --batch B [--state failed] [--why TEXT]\n"
-		 "stager job cancel SERIAL | --id ID | --batch B [--why TEXT]",
+	.usage = N_("stager job list [--state S] [--batch B] [--serial S] [--open]\n"
+		    "    --open  only those without an end\n"
+		    "stager job show SERIAL | --id ID\n"
+		    "    every step with its evidence\n"
+		    "stager job retry SERIAL | --id ID | --batch B [--state failed] [--why TEXT]\n"
+		    "    goes on at the first step that was not proven\n"
+		    "stager job cancel SERIAL | --id ID | --batch B [--why TEXT]"),
 	.about = N_("jobs: one device through one blueprint"),
 	.run = run,
 };

@@ -32,8 +32,10 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_label = {
 	.name = "label",
-	.usage = "stager label preview SERIAL [--out] FILE.png [--batch NAME]\n"
-		 "stager label print SERIAL [--out] /dev/usb/lp0 [--batch NAME]      ZPL; a file or - as well",
+	.usage = N_("stager label preview SERIAL [--out] FILE.png [--batch NAME]\n"
+		    "    the label as a picture\n"
+		    "stager label print SERIAL [--out] /dev/usb/lp0 [--batch NAME]\n"
+		    "    ZPL for a label printer; a file or - as well"),
 	.about = N_("the label of a device: picture, or ZPL for a printer"),
 	.run = run,
 };

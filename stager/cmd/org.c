@@ -59,7 +59,7 @@ static const struct verb verbs[] = {
 	{ "", "org.list", "", orgs, NULL, NULL, NULL },
 	{ "list", "org.list", "", orgs, NULL, NULL, NULL },
 	{ "create", "org.create", "name --country= --domain= --email= --phone= --address= --department= --crl_url=", NULL, NULL, say_create, NULL },
-	{ "import", "org.import", "name --identity< --key< --country= --domain= ^password?", NULL, NULL, say_create, NULL },
+	{ "import", "org.import", "name --*identity< --key< --country= --domain= ^password?", NULL, NULL, say_create, NULL },
 	{ "show", "org.show", "name?", NULL, NULL, NULL, NULL },
 	{ "backup", "org.backup", "file> --name= ^passphrase+", NULL, NULL, say_backup, NULL },
 	{ "restore", "org.restore", "file< ^passphrase", NULL, NULL, say_restore, NULL },
@@ -74,12 +74,17 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_org = {
 	.name = "org",
-	.usage = "stager org create NAME [--country CC] [--domain D] [--email E] [--phone P]\n"
-		 "stager org import NAME --identity FILE [--key FILE]     asks for the file's password\n"
-		 "stager org list | show [NAME]\n"
-		 "stager org backup FILE [--name NAME]                    asks for a passphrase, kept off the station\n"
-		 "stager org restore FILE\n"
-		 "stager org certificate root|issuing|chain|supervisor FILE   for a RADIUS server or an MDM",
+	.usage = N_("stager org create NAME [--country CC] [--domain D] [--email E] [--phone P]\n"
+		    "    a supervision identity and a certificate authority of its own\n"
+		    "stager org import NAME --identity FILE [--key FILE]\n"
+		    "    an identity you have already; asks for the file's password\n"
+		    "stager org list | show [NAME]\n"
+		    "stager org backup FILE [--name NAME]\n"
+		    "    one encrypted file, read back and compared; asks for a passphrase, kept off the station\n"
+		    "stager org restore FILE\n"
+		    "    asks for the passphrase\n"
+		    "stager org certificate root|issuing|chain|supervisor FILE\n"
+		    "    for a RADIUS server or an MDM"),
 	.about = N_("the organisation: supervision identity and certificate authority"),
 	.run = run,
 };

@@ -25,7 +25,7 @@ static const struct verb verbs[] = {
 	{ "", "outbox.summary", "", NULL, NULL, NULL, NULL },
 	{ "list", "outbox.list", "--target= --state= --serial= --open!", rows, NULL, NULL, NULL },
 	{ "retry", "outbox.retry", "--id# --target= --state= --serial=", NULL, NULL, NULL, NULL },
-	{ "drop", "outbox.drop", "--id# --reason= --second= ^second_pin", NULL, NULL, NULL, NULL },
+	{ "drop", "outbox.drop", "--*id# --*reason= --second= ^second_pin", NULL, NULL, NULL, NULL },
 	{ "explain", "outbox.explain", "id#", NULL, NULL, NULL, NULL },
 	{ 0 },
 };
@@ -37,10 +37,13 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_outbox = {
 	.name = "outbox",
-	.usage = "stager outbox list [--target T] [--state S] [--serial S] [--open]\n"
-		 "stager outbox retry [--id N | --target T]\n"
-		 "stager outbox drop --id N --reason TEXT --second NAME\n"
-		 "stager outbox explain ID",
+	.usage = N_("stager outbox list [--target T] [--state S] [--serial S] [--open]\n"
+		    "    results that wait, were delivered or were rejected\n"
+		    "stager outbox retry [--id N | --target T]\n"
+		    "stager outbox drop --id N --reason TEXT --second NAME\n"
+		    "    gives a result up; asks for that person's PIN\n"
+		    "stager outbox explain ID\n"
+		    "    what was sent, what was answered, what happens next"),
 	.about = N_("results on their way"),
 	.run = run,
 };

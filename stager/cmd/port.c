@@ -29,10 +29,20 @@ static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret
 		printf(stg_json_bool(ret, "allowed", false) ? _("%zu ports may be used.\n") : _("%zu ports are left alone.\n"), n);
 }
 
+static void say_label(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	const char *label = stg_json_str(ret, "label");
+	(void)c, (void)in;
+	if (*label)
+		printf(_("Port %s is called %s.\n"), stg_json_str(ret, "port"), label);
+	else
+		printf(_("Port %s has no label any more.\n"), stg_json_str(ret, "port"));
+}
+
 static const struct verb verbs[] = {
 	{ "", "port.list", "", ports, "ports", NULL, NULL },
 	{ "list", "port.list", "", ports, "ports", NULL, NULL },
-	{ "label", "port.label", "port label?", NULL, NULL, NULL, NULL },
+	{ "label", "port.label", "port label?", NULL, NULL, say_label, NULL },
 	{ "allow", "port.allow", "ports...", NULL, NULL, say, NULL },
 	{ "deny", "port.deny", "ports...", NULL, NULL, say, NULL },
 	{ 0 },
@@ -45,10 +55,13 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_port = {
 	.name = "port",
-	.usage = "stager port list\n"
-		 "stager port label PORT LABEL\n"
-		 "stager port allow PORT...    PORT: a path (2-1.4), a pattern (2-1.*), a label, a range (A1-A8), all\n"
-		 "stager port deny PORT...",
+	.usage = N_("stager port list\n"
+		    "stager port label PORT LABEL\n"
+		    "    the name people see; without LABEL it is taken away\n"
+		    "stager port allow PORT...\n"
+		    "    PORT: a path (2-1.4), a pattern (2-1.*), a label, a range (A1-A8), all\n"
+		    "stager port deny PORT...\n"
+		    "    devices there are listed and left alone"),
 	.about = N_("the sockets of the bench: names, and which may be used"),
 	.run = run,
 };

@@ -57,9 +57,12 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_profile = {
 	.name = "profile",
-	.usage = "stager profile lint FILE\n"
-		 "stager profile show FILE\n"
-		 "stager profile list",
+	.usage = N_("stager profile lint FILE\n"
+		    "    mistakes, with the place of each\n"
+		    "stager profile show FILE\n"
+		    "    what it would do to a device, in plain words\n"
+		    "stager profile list\n"
+		    "    those of the state, of /etc/stager/profiles, and the built-in ones"),
 	.about = N_("configuration profiles: check them, read them in plain words"),
 	.run = run,
 };

@@ -80,7 +80,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_push = {
 	.name = "push",
-	.usage = "stager push [--target T]",
+	.usage = N_("stager push [--target T]\n"
+		    "    exit status 6: something still waits"),
 	.about = N_("sends what waits in the outbox, now"),
 	.run = run,
 };

@@ -30,7 +30,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_report = {
 	.name = "report",
-	.usage = "stager report handover BATCH [--out] FILE.pdf [--lang en|fr]",
+	.usage = N_("stager report handover BATCH [--out] FILE.pdf [--lang en|fr]\n"
+		    "    the sheet that is signed when the devices change hands"),
 	.about = N_("papers about a batch: the hand-over sheet"),
 	.run = run,
 };

@@ -19,6 +19,10 @@
 #include <stager/station.h>
 #include <stager/text.h>
 
+#include "_words.h"
+
+#define WORKERS_MAX 1000
+
 /* The one JSON line on standard output that tells whoever started us how it went. */
 static void say_ready(const struct stg_error *err, const char *socket)
 {
@@ -46,16 +50,23 @@ static int run(struct stg_cmd_ctx *c)
 	struct stg_station_setup setup = { .kind = STG_STORE_ANY };
 	struct stg_error err = { 0 };
 	bool with_parent = false;
+	char *end = NULL;
 	int opt;
 	optind = 1;
-	while ((opt = getopt_long(c->argc, c->argv, "", options, NULL)) != -1) {
+	while ((opt = word_option(c, options)) != -1) {
 		if (opt == WITH_PARENT)
 			with_parent = true;
 		else if (opt == WORKERS)
-			setup.max_workers = atoi(optarg);
+			setup.max_workers = (int)strtol(optarg, &end, 10);
 		else
 			return 2;
+		if (opt == WORKERS && (*end || setup.max_workers < 1 || setup.max_workers > WORKERS_MAX)) {
+			fprintf(stderr, _("stager run: --workers takes a number from 1 to %d\n"), WORKERS_MAX);
+			return 2;
+		}
 	}
+	if (!words_end(c))
+		return 2;
 	const char *level = getenv("STAGER_LOG");
 	if (level)
 		stg_log_set_level(strcmp(level, "debug") == 0 ? STG_LOG_DEBUG : strcmp(level, "info") == 0 ? STG_LOG_INFO : STG_LOG_NOTICE);
@@ -93,7 +104,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_run = {
 	.name = "run",
-	.usage = "stager run [--state DIR] [--workers N]",
+	.usage = N_("stager run [--state DIR] [--workers N]\n"
+		    "    until Ctrl-C or `stager stop`; --workers: how many devices at once (96)"),
 	.about = N_("the station: watches USB, runs jobs, pushes when it can"),
 	.run = run,
 };

@@ -34,9 +34,10 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_secret = {
 	.name = "secret",
-	.usage = "stager secret set NAME       the value comes from a prompt or standard input\n"
-		 "stager secret list\n"
-		 "stager secret remove NAME",
+	.usage = N_("stager secret set NAME\n"
+		    "    the value comes from a prompt or standard input; a blueprint says {{secret.NAME}}\n"
+		    "stager secret list\n"
+		    "stager secret remove NAME"),
 	.about = N_("values that blueprints use and nobody reads: Wi-Fi passphrases, tokens"),
 	.run = run,
 };

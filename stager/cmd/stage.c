@@ -17,6 +17,7 @@
 
 #include "_board.h"
 #include "_child.h"
+#include "_words.h"
 #include "_table.h"
 
 struct stage {
@@ -142,7 +143,7 @@ static int run(struct stg_cmd_ctx *c)
 	struct child station;
 	int opt, status = 0;
 	optind = 1;
-	while ((opt = getopt_long(c->argc, c->argv, "", options, NULL)) != -1) {
+	while ((opt = word_option(c, options)) != -1) {
 		char *eq;
 		switch (opt) {
 		case BLUEPRINT: blueprint = optarg; break;
@@ -161,6 +162,8 @@ static int run(struct stg_cmd_ctx *c)
 		default: return 2;
 		}
 	}
+	if (!words_end(c))
+		return 2;
 	if (json_array_size(serials))
 		json_object_set(in, "serials", serials);
 	if (!blueprint || (!json_object_size(in))) {
@@ -180,7 +183,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_stage = {
 	.name = "stage",
-	.usage = "stager stage --blueprint B (--port P | --serial S... | --all) [--params KEY=VALUE]\n  --serial - reads serials from standard input",
+	.usage = N_("stager stage --blueprint B (--port P | --serial S... | --all) [--params KEY=VALUE]\n"
+		    "    --serial - reads serials from standard input, as a scanner types them"),
 	.about = N_("one-shot staging of what is plugged in; never erases"),
 	.run = run,
 };

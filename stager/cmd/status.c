@@ -112,8 +112,9 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_status = {
 	.name = "status",
-	.usage = "stager [status] [--json]\n"
-		 "stager status --watch      the live board, until Ctrl-C or the station stops",
+	.usage = N_("stager [status] [--json]\n"
+		    "stager status --watch\n"
+		    "    the live board, until Ctrl-C or the station stops"),
 	.about = N_("five lines: batch, ports busy, hands, line and outbox, first expiry"),
 	.run = run,
 };

@@ -81,7 +81,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_stop = {
 	.name = "stop",
-	.usage = "stager stop [--now]",
+	.usage = N_("stager stop [--now]\n"
+		    "    waits for what runs; --now interrupts it, to go on at the next start"),
 	.about = N_("ends the running station; says what still runs and for how long"),
 	.run = run,
 };

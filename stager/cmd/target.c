@@ -57,9 +57,15 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_target = {
 	.name = "target",
-	.usage = "stager target add NAME --url URL [--connector webhook|file|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--replace]\n"
-		 "                  asks for the webhook secret and the bearer token; an empty answer is none; two lines of standard input do\n"
-		 "stager target list | check NAME | try NAME [--record_id ID] | test NAME | remove NAME | connectors",
+	.usage = N_("stager target add NAME --url URL [--connector webhook|file|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--replace]\n"
+		    "    asks for the webhook secret and the bearer token; an empty answer is none; two lines of standard input do\n"
+		    "stager target list | check NAME | connectors\n"
+		    "    check: what is wrong with its settings; connectors: the kinds there are\n"
+		    "stager target try NAME [--record-id ID]\n"
+		    "    shows the request without sending it\n"
+		    "stager target test NAME\n"
+		    "    asks the server whether it answers\n"
+		    "stager target remove NAME"),
 	.about = N_("the systems that get the results"),
 	.run = run,
 };

@@ -22,7 +22,7 @@ static const struct column people[] = {
 static const struct verb verbs[] = {
 	{ "", "user.list", "", people, "people", NULL, NULL },
 	{ "list", "user.list", "", people, "people", NULL, NULL },
-	{ "add", "user.add", "name --role= --second= ^pin ^second_pin", NULL, NULL, NULL, NULL },
+	{ "add", "user.add", "name --*role= --second= ^pin ^second_pin", NULL, NULL, NULL, NULL },
 	{ "role", "user.role", "name role --second= ^second_pin", NULL, NULL, NULL, NULL },
 	{ "pin", "user.pin", "name --second= ^pin ^second_pin", NULL, NULL, NULL, NULL },
 	{ "disable", "user.disable", "name --second= ^second_pin", NULL, NULL, NULL, NULL },
@@ -37,8 +37,10 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_user = {
 	.name = "user",
-	.usage = "stager user add NAME --role technician|lead|admin|auditor      asks for a PIN\n"
-		 "stager user list | role NAME ROLE | pin NAME | disable NAME | enable NAME    [--second NAME]",
+	.usage = N_("stager user add NAME --role technician|lead|admin|auditor\n"
+		    "    asks for a PIN\n"
+		    "stager user list | role NAME ROLE | pin NAME | disable NAME | enable NAME    [--second NAME]\n"
+		    "    --second  the administrator who agrees; asks for that PIN"),
 	.about = N_("people, their roles and PINs"),
 	.run = run,
 };

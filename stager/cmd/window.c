@@ -46,9 +46,11 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_window = {
 	.name = "window",
-	.usage = "stager window open [--minutes N]\n"
-		 "stager window close\n"
-		 "stager window show",
+	.usage = N_("stager window show\n"
+		    "stager window open [--minutes N]\n"
+		    "    activation and results may use the line; after N minutes it closes by itself\n"
+		    "stager window close\n"
+		    "    they wait; everything else goes on"),
 	.about = N_("the line: whether activation and results may use it now"),
 	.run = run,
 };

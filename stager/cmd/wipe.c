@@ -15,6 +15,7 @@
 #include <stager/text.h>
 
 #include "_table.h"
+#include "_words.h"
 
 static bool type_answer(const char *question, char *ret, size_t size)
 {
@@ -107,7 +108,7 @@ static int run(struct stg_cmd_ctx *c)
 	char *end;
 	int opt;
 	optind = 1;
-	while ((opt = getopt_long(c->argc, c->argv, "", options, NULL)) != -1) {
+	while ((opt = word_option(c, options)) != -1) {
 		switch (opt) {
 		case 'b': batch = optarg; break;
 		case 'n':
@@ -128,6 +129,8 @@ static int run(struct stg_cmd_ctx *c)
 		default: return 2;
 		}
 	}
+	if (!words_end(c))
+		return 2;
 	if ((batch != NULL) == (json_array_size(serials) > 0)) {
 		fprintf(stderr, "%s\n", _("stager wipe: say --batch NAME, or --serial S (there is no --all)"));
 		return 2;
@@ -137,7 +140,10 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_wipe = {
 	.name = "wipe",
-	.usage = "stager wipe --batch NAME [--count N]\nstager wipe --serial S [--confirm LAST4] [--serial S --confirm LAST4 ...]",
+	.usage = N_("stager wipe --batch NAME [--count N]\n"
+		    "    shows the list; the number of devices is typed, or given as --count\n"
+		    "stager wipe --serial S [--confirm LAST4] [--serial S --confirm LAST4 ...]\n"
+		    "    the last four characters are typed, or given as --confirm"),
 	.about = N_("orders erases: the count or the end of each serial is typed; there is no --all"),
 	.run = run,
 };

@@ -49,14 +49,16 @@ bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_i
 
 bool ops_write(int fd, struct stg_bytes what, struct stg_error *err)
 {
-	if (!stg_file_write_fd(fd, what, -1, err)) {
+	struct stg_error why = { 0 };
+	if (!stg_file_write_fd(fd, what, -1, &why))
 		(void)!ftruncate(fd, 0);
-		return stg_while(err, "the file");
-	}
 	/* a pipe cannot be synced, and need not be */
-	if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS)
+	else if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS)
 		return true;
-	return stg_fail(err, STG_E_IO, errno, "write the file: %s", strerror(errno));
+	else
+		stg_fail(&why, STG_E_IO, errno, "%s", strerror(errno));
+	bool full = why.origin == ENOSPC || why.origin == EDQUOT || why.origin == EFBIG;
+	return stg_fail_id(err, STG_E_STATION, full ? STG_ID_DISK_FULL : STG_ID_DISK_REFUSES, why.origin, "the file: %.200s", why.msg);
 }
 
 json_t *ops_org(struct stg_op_ctx *c, const char *name, struct stg_buf *ret_sealed, struct stg_error *err)

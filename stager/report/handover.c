@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cairo-pdf.h>
 
@@ -34,9 +35,9 @@ enum word {
 };
 
 static const char *const words[WORDS][2] = {
-	[TITLE] = { "Hand-over sheet", "Fiche de remise" }, [BATCH] = { "Batch", "Lot" }, [BLUEPRINT] = { "Blueprint", "Modèle" },
+	[TITLE] = { "Hand-over sheet", "Bordereau de remise" }, [BATCH] = { "Batch", "Lot" }, [BLUEPRINT] = { "Blueprint", "Blueprint" },
 	[STATION] = { "Station", "Station" }, [PRINTED] = { "Date", "Date" }, [EXPECTED] = { "expected", "attendus" }, [STAGED] = { "staged", "préparés" },
-	[WAITING] = { "waiting", "en attente" }, [HOLD] = { "on hold", "bloqués" }, [FAILED] = { "failed", "en échec" }, [MISSING] = { "missing", "manquants" },
+	[WAITING] = { "waiting", "en attente" }, [HOLD] = { "on hold", "mis de côté" }, [FAILED] = { "failed", "en échec" }, [MISSING] = { "missing", "manquants" },
 	[RUNNING] = { "running", "en cours" }, [UNEXPECTED] = { "not in the order", "hors commande" }, [GIVEN] = { "Handed over", "Remis" },
 	[NOT_GIVEN] = { "Not handed over", "Non remis" }, [STRANGERS] = { "Seen, but not in the order", "Vus, mais hors commande" },
 	[TAG] = { "Asset tag", "Étiquette" }, [SERIAL] = { "Serial number", "N° de série" }, [NAME] = { "Name", "Nom" },
@@ -148,7 +149,9 @@ static void head(struct sheet *s)
 	date_text(s->h->now_ms, when, sizeof(when));
 	fact(s, MARGIN, 140, BATCH, stg_json_str(s->h->batch, "name"));
 	fact(s, MARGIN + 150, 160, BLUEPRINT, stg_json_str(s->h->batch, "blueprint"));
-	fact(s, MARGIN + 320, 90, STATION, s->h->station);
+	char host[65] = "";
+	(void)gethostname(host, sizeof(host) - 1);
+	fact(s, MARGIN + 320, 90, STATION, *s->h->station ? s->h->station : host);
 	fact(s, MARGIN + 415, WIDE - 415, PRINTED, when);
 	s->y += 30;
 	double x = MARGIN;

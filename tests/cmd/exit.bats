@@ -22,10 +22,41 @@ count() { "$STAGER" audit list --json 2>/dev/null | jq -s 'map(select(.seq)) | l
 	[ ! -e "$STAGER_STATE" ]
 }
 
-@test "a mistyped command is guessed" {
-	stager batches
+@test "a mistyped command, verb or option is guessed" {
+	guessed() { # WORD ARGS...
+		local word=$1
+		shift
+		stager "$@"
+		is_status 2
+		[[ "$stderr" == *"$word'"* ]] || { echo "stager $*: $stderr"; false; }
+	}
+	guessed "'batch" batches
+	guessed "'batch" btach list
+	guessed "'status" statsu
+	guessed "'start" batch strat NAME
+	guessed "'--name" batch import --nmae x
+	guessed "'--rehearsal" init --rehersal
+	guessed "'--devices" demo --device-s 6
+	stager nothinglikeit
 	is_status 2
-	[[ "$stderr" == *"'batch'"* ]]
+	[[ "$stderr" != *"Did you mean"* ]]
+	[ ! -e "$STAGER_STATE" ]
+}
+
+@test "options with a wrong value or words too many are 2, in the language asked for" {
+	printf 'Serial Number\nAAAA111122\n' >list.csv
+	for words in "run --workers 0" "run --workers x" "demo --pace slow" "demo --devices x" "demo extra" "devices x" "init x" "stage x" \
+		"window open --minutes -3" "hold add S" "batch import list.csv --name N" "wipe --count"; do
+		# shellcheck disable=SC2086
+		stager $words
+		is_status 2 || { echo "stager $words"; false; }
+		english=$stderr
+		# shellcheck disable=SC2086
+		stager --lang fr $words
+		is_status 2
+		[ "$stderr" != "$english" ] || { echo "not French: $stderr"; false; }
+	done
+	[ ! -e "$STAGER_STATE" ]
 }
 
 @test "--help of each command shows how it is used, without a state" {
@@ -72,6 +103,122 @@ count() { "$STAGER" audit list --json 2>/dev/null | jq -s 'map(select(.seq)) | l
 	one_sentence
 }
 
+@test "a FIFO nobody writes to, an endless file, a folder: 3 and no waiting" {
+	rehearsal
+	mkfifo fifo
+	for file in fifo /dev/zero .; do
+		for words in "batch check $file" "batch import $file --name N --blueprint ipad-hospital-ward" "profile lint $file" \
+			"org import N --identity $file" "blueprint check ./$file"; do
+			# shellcheck disable=SC2086
+			run --separate-stderr timeout 30 "$STAGER" $words 3>&- </dev/null
+			is_status 3 || { echo "stager $words"; false; }
+		done
+	done
+	printf 'Serial Number\nAAAA111122\n' >list.csv
+	# what comes through a pipe is a file like any other
+	stager batch check <(cat list.csv)
+	is_status 0
+	run --separate-stderr bash -c "cat list.csv | '$STAGER' batch import - --name PIPED --blueprint ipad-hospital-ward" 3>&-
+	is_status 0
+}
+
+@test "a picture or a PDF instead of a list is 3 with one mistake, not empty tables" {
+	rehearsal
+	printf '%%PDF-1.5\n%%\265\355\256\373\n\235\001' >list.csv
+	stager batch check list.csv
+	is_status 3
+	[[ "$output" == *"1 mistake"* && "$output$stderr" != *"(nothing)"* ]] || { echo "$output"; false; }
+}
+
+@test "a file that is not written keeps what was in it" {
+	rehearsal
+	echo precious >kept
+	stager org backup kept <<<"short"
+	[ "$status" -ne 0 ]
+	stager label preview NOSUCH kept
+	is_status 2
+	stager report handover NOSUCH kept
+	is_status 2
+	[ "$(cat kept)" = precious ]
+	stager org backup kept <<<"a passphrase of length"
+	is_status 0
+	[ "$(cat kept)" != precious ]
+	[ "$(stat -c %a kept)" = 600 ]
+	[ "$(ls | wc -l)" -eq 2 ]      # the state and the file: nothing half made lies about
+	for file in . nowhere/x; do
+		stager org backup "$file" <<<"a passphrase of length"
+		is_status 3
+		one_sentence
+		[[ "$stderr" == *STG-1006* ]]
+	done
+}
+
+@test "a paper or a label on a full disk is 4" {
+	rehearsal
+	printf 'Serial Number\nAAAA111122\n' >list.csv
+	stager batch import list.csv --name N --blueprint ipad-hospital-ward
+	for words in "report handover N /dev/full" "label preview AAAA111122 /dev/full" "label print AAAA111122 /dev/full"; do
+		# shellcheck disable=SC2086
+		stager $words
+		is_status 4
+		one_sentence
+		[[ "$stderr" == *STG-1205* ]]
+	done
+}
+
+@test "what is named and does not exist, or exists already, is 2" {
+	rehearsal
+	printf 'Serial Number\nAAAA111122\n' >list.csv
+	stager batch import list.csv --name N --blueprint ipad-hospital-ward
+	is_status 0
+	for words in "batch start NOPE" "batch import list.csv --name N --blueprint ipad-hospital-ward" "inventory show NOPE" "job retry NOPE" \
+		"label preview NOPE x.png" "target test NOPE" "secret remove NOPE" "ca revoke NOPE" "port allow NOPE" "outbox explain 9"; do
+		# shellcheck disable=SC2086
+		stager $words
+		is_status 2 || { echo "stager $words"; false; }
+		one_sentence
+	done
+	stager batch start N
+	is_status 0
+	# nothing runs: a person must not wait at a dark board
+	[[ "$output" == *"no station runs"* ]]
+	stager batch close N
+	is_status 6
+	one_sentence
+}
+
+@test "two devices of one name, one serial twice: 3, both lines named, nothing imported" {
+	rehearsal
+	printf 'Serial;Name\nAAAA111122;Bob\nBBBB111123;Bob\nAAAA111122;Eve\n' >list.csv
+	stager batch check list.csv
+	is_status 3
+	[[ "$output" == *"list.csv:3: name 'Bob'"*"line 2"* && "$output" == *"list.csv:4: serial"* ]]
+	stager batch import list.csv --name N --blueprint ipad-hospital-ward
+	is_status 3
+	one_sentence
+	stager batch list --json
+	[ "$(jq -s '.[-1].summary.count' <<<"$output")" -eq 0 ]
+}
+
+@test "a list of 400 lines is imported, shown and closed" {
+	rehearsal
+	{ echo "Serial Number;Name"; for i in $(seq 400); do printf 'NZ%08d;Écran %d\n' "$i" "$i"; done; } >list.csv
+	stager batch check list.csv
+	is_status 0
+	[ "$(wc -l <<<"$output")" -lt 20 ]
+	stager batch import list.csv --name BIG --blueprint ipad-hospital-ward
+	is_status 0
+	stager batch close BIG
+	is_status 6
+	one_sentence
+	stager batch start BIG
+	is_status 0
+	stager batch close BIG --open --dir papers
+	is_status 0
+	[ "$(wc -l <papers/exceptions.csv)" -eq 401 ]
+	pdftotext papers/handover.pdf - | grep -q 'Écran 400'
+}
+
 @test "an identity with the wrong password is 3 and makes no organisation" {
 	rehearsal
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=Old -days 30 2>/dev/null
@@ -111,12 +258,23 @@ count() { "$STAGER" audit list --json 2>/dev/null | jq -s 'map(select(.seq)) | l
 }
 
 @test "a state folder that may not be written is 4" {
-	[ "$(id -u)" -ne 0 ] || skip "root may write everywhere"
+	local other=()
+	if [ "$(id -u)" -eq 0 ]; then
+		command -v setpriv >/dev/null || skip "root may write everywhere"
+		other=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+		chmod 755 "$DESK"
+		"${other[@]}" test -x "$STAGER" || skip "another user cannot reach the program"
+	fi
 	mkdir closed
-	chmod 500 closed
-	stager --state "$DESK/closed/state" status
+	chmod 555 closed
+	run --separate-stderr "${other[@]}" "$STAGER" --state "$DESK/closed/state" status 3>&-
 	is_status 4
 	one_sentence
+	[ -z "$(ls -A closed)" ]
+	# a state of somebody else: told, and not touched
+	rehearsal
+	run --separate-stderr "${other[@]}" "$STAGER" --state "$STAGER_STATE" status 3>&-
+	[ "$(id -u)" -ne 0 ] || { is_status 4 && one_sentence; }
 }
 
 @test "a path too long for a socket is told in a sentence" {
@@ -135,6 +293,8 @@ count() { "$STAGER" audit list --json 2>/dev/null | jq -s 'map(select(.seq)) | l
 	one_sentence
 	stager audit verify
 	is_status 0
+	stager org list --json
+	[ "$(jq -s 'map(select(.name == "Big")) | length' <<<"$output")" -eq 0 ]
 	stager inventory export /dev/full
 	is_status 4
 	one_sentence

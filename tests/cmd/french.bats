@@ -41,3 +41,24 @@ teardown() { desk_away; }
 	stager --lang fr --json blueprint check nosuch
 	[[ "$(jq -r .error <<<"$output")" == *"blueprint"* ]]
 }
+
+@test "--help of each command is French for who asks in French" {
+	for name in $("$STAGER" help --completion | cut -d' ' -f1); do
+		stager "$name" --help
+		english=$output
+		stager --lang fr "$name" --help
+		is_status 0
+		[ "$output" != "$english" ]
+		# the second part, how it is used: the words to type stay, what is said of them does not
+		[ "$(sed 1,2d <<<"$output")" != "$(sed 1,2d <<<"$english")" ] || [[ "$name" == status && -n "$output" ]] || { echo "$name"; false; }
+		# the same commands in the same order in both
+		[ "$(grep -o '^stager [a-z]*' <<<"$output")" = "$(grep -o '^stager [a-z]*' <<<"$english")" ] || { echo "$name: other commands"; false; }
+	done
+}
+
+@test "what is asked on a terminal is asked in French" {
+	printf 'x\n' | stager --lang fr org backup file
+	stager --lang fr org backup file </dev/null
+	is_status 2
+	[[ "$stderr" == *"phrase secrète"* ]]
+}

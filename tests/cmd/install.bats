@@ -41,6 +41,15 @@ installed() { # the programs of this run, whatever compiler and sanitizer made t
 	grep -q '^ExecStart=/opt/stager/bin/stager run$' "$DESK/root/opt/stager/lib/systemd/system/stager.service"
 }
 
+@test "another prefix speaks French and finds its bench, also after it was moved" {
+	installed PREFIX=/opt/stager
+	mv "$DESK/root/opt/stager" "$DESK/elsewhere"
+	run --separate-stderr env -u LANGUAGE LC_ALL= LANG=fr_FR.UTF-8 timeout 60 "$DESK/elsewhere/bin/stager" --help 3>&-
+	[[ "$output" == *"appareils"* ]]
+	run --separate-stderr timeout 200 "$DESK/elsewhere/bin/stager" demo --once --clean --devices 1 --json --pace instant 3>&-
+	[ "$status" -eq 0 ] && [ "$(jq .staged <<<"$output")" -eq 1 ]
+}
+
 @test "completion offers commands and verbs" {
 	installed
 	run bash -c "source '$DESK/root/usr/share/bash-completion/completions/stager'

@@ -95,7 +95,7 @@ static void an_empty_hand_over_says_so(void **state)
 static void the_sheet_lists_every_device_and_what_remains_to_do(void **state)
 {
 	(void)state;
-	static const char *const said[] = { "Fiche de remise", "NORD-12", "60 sur 63 remis", "attendus : 63", "F2LXK0AA0000", "F2LXK0AA0059", "A-1059", "Remis (60)", "Non remis (3)",
+	static const char *const said[] = { "Bordereau de remise", "NORD-12", "60 sur 63 remis", "attendus : 63", "F2LXK0AA0000", "F2LXK0AA0059", "A-1059", "Remis (60)", "Non remis (3)",
 					    "Wi-Fi HOPITAL-IOT", "Signature", "F2LXK0AA9003", "Jamais vu", "hors commande", "page 1 sur 3", "page 3 sur 3", "RÉPÉTITION" };
 	char text[262144];
 	int pages;
