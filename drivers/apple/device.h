@@ -33,6 +33,7 @@ struct apple_device {
 	bool record_read;                /* asked usbmuxd for it already */
 	SSL_CTX *tls;                    /* with the record's client certificate */
 	EVP_PKEY *device_key;            /* of the record's device certificate */
+	char device_key_sha256[65];
 	SSL_SESSION *tls_session;        /* offered to the next handshake */
 	bool wrong_key;                  /* the last handshake showed another key */
 	plist_t pair_ask;                /* the PairRecord of an attempt that waits for a tap: the same one each time */
@@ -75,9 +76,9 @@ bool apple_record_load(struct apple_device *dev, struct stg_error *err);
 bool apple_record_take(struct apple_device *dev, plist_t whole, struct stg_error *err);
 void apple_record_clear(struct apple_device *dev);
 /* X.509 for the device's key, signed by the root key: PEM. `public_pem` is the PKCS#1 PEM the device gives. */
-bool apple_device_certificate(struct stg_bytes public_pem, struct stg_bytes root_certificate, struct stg_bytes root_key,
-			      struct stg_buf *ret_pem, struct stg_error *err);
+bool apple_device_certificate(struct stg_bytes public_pem, struct stg_bytes root_key, struct stg_buf *ret_pem, struct stg_error *err);
 /* SHA-256 of the subject public key, from either. */
+bool apple_spki_sha256(const X509_PUBKEY *key, char ret[65]);
 bool apple_key_sha256(struct stg_bytes public_pem, char ret[65]);
 bool apple_record_key_sha256(const struct apple_device *dev, char ret[65]);
 

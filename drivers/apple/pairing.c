@@ -47,8 +47,7 @@ static bool prepare_attempt(struct apple_device *dev, struct stg_error *err)
 	const char *pem = apple_is(key, PLIST_DATA) ? plist_get_data_ptr(key, &len) : NULL;
 	if (!dev->base.host->host_identity(dev->base.host->ctx, &who, err))
 		return stg_while(err, "host identity");
-	if (!apple_device_certificate(stg_bytes(pem, (size_t)len), stg_buf_view(&who.root_certificate),
-				      stg_secret_reveal(&who.root_key), &certificate, err))
+	if (!apple_device_certificate(stg_bytes(pem, (size_t)len), stg_secret_reveal(&who.root_key), &certificate, err))
 		return false;
 	dev->pair_ask = plist_new_dict();
 	put_record_parts(dev->pair_ask, &who, stg_buf_view(&certificate));

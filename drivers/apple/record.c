@@ -89,31 +89,62 @@ static BIO *memory(struct stg_bytes b)
 	return BIO_new_mem_buf(b.data, (int)b.len);
 }
 
-/* "BEGIN RSA PUBLIC KEY": the bare PKCS#1 form, as all devices give it. */
-static EVP_PKEY *device_public_key(struct stg_bytes pem)
+/* "BEGIN RSA PUBLIC KEY": the bare PKCS#1 form, as all devices give it; read once as a key, to see that it is one, and
+ * put as it is where a certificate wants it: through OpenSSL 3's encoders that costs ten times as much. */
+static X509_PUBKEY *device_public_key(struct stg_bytes pem)
 {
 	char *name = NULL, *header = NULL;
 	unsigned char *der = NULL;
 	long len = 0;
-	EVP_PKEY *key = NULL;
+	X509_PUBKEY *ret = NULL;
 	BIO *bio = pem.len && pem.len < 8192 ? memory(pem) : NULL;
 	if (bio && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
 		const unsigned char *p = der;
-		if (strcmp(name, "RSA PUBLIC KEY") == 0)
-			key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len);
-		else if (strcmp(name, "PUBLIC KEY") == 0)
-			key = d2i_PUBKEY(NULL, &p, len);
+		if (strcmp(name, "PUBLIC KEY") == 0)
+			ret = d2i_X509_PUBKEY(NULL, &p, len);
+		EVP_PKEY *key = strcmp(name, "RSA PUBLIC KEY") == 0 ? d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len) : X509_PUBKEY_get(ret);
+		bool good = key && p == der + len && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) >= 1024);
+		if (good && !ret) {
+			ret = X509_PUBKEY_new();
+			if (ret && X509_PUBKEY_set0_param(ret, OBJ_nid2obj(NID_rsaEncryption), V_ASN1_NULL, NULL, der, (int)len) == 1)
+				der = NULL;     /* theirs now */
+			else
+				good = false;
+		}
+		if (!good) {
+			X509_PUBKEY_free(ret);
+			ret = NULL;
+		}
+		EVP_PKEY_free(key);
 	}
 	OPENSSL_free(name);
 	OPENSSL_free(header);
 	OPENSSL_free(der);
 	BIO_free(bio);
-	if (key && (EVP_PKEY_get_bits(key) < 1024 && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
 	ERR_clear_error();
-	return key;
+	return ret;
+}
+
+/* Into a certificate that has none yet. */
+static bool put_public_key(X509 *cert, const X509_PUBKEY *key)
+{
+	ASN1_OBJECT *what = NULL;
+	X509_ALGOR *how = NULL;
+	const unsigned char *bits = NULL;
+	const void *param = NULL;
+	int len = 0, param_type = V_ASN1_UNDEF;
+	if (X509_PUBKEY_get0_param(&what, &bits, &len, &how, key) != 1)
+		return false;
+	X509_ALGOR_get0(NULL, &param_type, &param, how);
+	ASN1_OBJECT *what_copy = OBJ_dup(what);
+	unsigned char *bits_copy = OPENSSL_memdup(bits, (size_t)len);
+	bool ok = param_type == V_ASN1_NULL && what_copy && bits_copy &&
+		  X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), what_copy, V_ASN1_NULL, NULL, bits_copy, len) == 1;
+	if (ok)
+		return true;
+	ASN1_OBJECT_free(what_copy);
+	OPENSSL_free(bits_copy);
+	return X509_set_pubkey(cert, X509_PUBKEY_get0(key)) == 1;
 }
 
 static bool add_extension(X509 *cert, int nid, const char *value)
@@ -127,45 +158,42 @@ static bool add_extension(X509 *cert, int nid, const char *value)
 	return ok;
 }
 
-static bool fill(X509 *cert, EVP_PKEY *key, X509 *root, EVP_PKEY *root_key)
+/* Names stay empty, as those of the root are (keys/hostid.c). */
+static bool fill(X509 *cert, const X509_PUBKEY *key, EVP_PKEY *root_key)
 {
 	uint64_t number = 0;
 	return RAND_bytes((unsigned char *)&number, sizeof(number)) == 1 && X509_set_version(cert, X509_VERSION_3) &&
 	       ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), number >> 1) &&
-	       X509_set_issuer_name(cert, X509_get_subject_name(root)) &&
 	       X509_gmtime_adj(X509_getm_notBefore(cert), -DAY_S) && X509_gmtime_adj(X509_getm_notAfter(cert), YEARS_10_S) &&
-	       X509_set_pubkey(cert, key) && add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
+	       put_public_key(cert, key) && add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
 	       add_extension(cert, NID_key_usage, "critical,digitalSignature,keyEncipherment") &&
 	       add_extension(cert, NID_subject_key_identifier, "hash") && X509_sign(cert, root_key, EVP_sha256()) > 0;
 }
 
-bool apple_device_certificate(struct stg_bytes public_pem, struct stg_bytes root_certificate, struct stg_bytes root_key,
-			      struct stg_buf *ret_pem, struct stg_error *err)
+bool apple_device_certificate(struct stg_bytes public_pem, struct stg_bytes root_key, struct stg_buf *ret_pem, struct stg_error *err)
 {
-	EVP_PKEY *key = device_public_key(public_pem);
+	X509_PUBKEY *key = device_public_key(public_pem);
 	if (!key)
 		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_DEVICE_NONSENSE, 0, "the device's public key cannot be read");
-	BIO *in = memory(root_certificate), *out = BIO_new(BIO_s_mem());
-	X509 *root = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL, *cert = X509_new();
+	BIO *out = BIO_new(BIO_s_mem());
+	X509 *cert = X509_new();
 	EVP_PKEY *signer = apple_read_key(root_key);
 	char *text = NULL;
-	bool ok = root && signer && cert && out && fill(cert, key, root, signer) && PEM_write_bio_X509(out, cert) == 1;
+	bool ok = signer && cert && out && fill(cert, key, signer) && PEM_write_bio_X509(out, cert) == 1;
 	long len = ok ? BIO_get_mem_data(out, &text) : 0;
 	ok = ok && len > 0 && stg_buf_add(ret_pem, text, (size_t)len, err);
-	EVP_PKEY_free(key);
+	X509_PUBKEY_free(key);
 	EVP_PKEY_free(signer);
-	X509_free(root);
 	X509_free(cert);
-	BIO_free(in);
 	BIO_free(out);
 	ERR_clear_error();
 	return ok || stg_fail(err, STG_E_BUG, 0, "the device's certificate could not be made");
 }
 
-static bool key_sha256(EVP_PKEY *key, char ret[65])
+bool apple_spki_sha256(const X509_PUBKEY *key, char ret[65])
 {
 	unsigned char *der = NULL;
-	int len = key ? i2d_PUBKEY(key, &der) : 0;
+	int len = key ? i2d_X509_PUBKEY(key, &der) : 0;
 	if (len > 0)
 		stg_sha256_hex(stg_bytes(der, (size_t)len), ret);
 	OPENSSL_free(der);
@@ -174,13 +202,13 @@ static bool key_sha256(EVP_PKEY *key, char ret[65])
 
 bool apple_key_sha256(struct stg_bytes public_pem, char ret[65])
 {
-	EVP_PKEY *key = device_public_key(public_pem);
-	bool ok = key_sha256(key, ret);
-	EVP_PKEY_free(key);
+	X509_PUBKEY *key = device_public_key(public_pem);
+	bool ok = apple_spki_sha256(key, ret);
+	X509_PUBKEY_free(key);
 	return ok;
 }
 
 bool apple_record_key_sha256(const struct apple_device *dev, char ret[65])
 {
-	return key_sha256(dev->device_key, ret);
+	return dev->device_key && stg_copy(ret, 65, dev->device_key_sha256) && ret[0];
 }

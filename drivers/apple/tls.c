@@ -113,6 +113,9 @@ bool apple_tls_ready(struct apple_device *dev, struct stg_error *err)
 	X509 *host = read_certificate(dev->record.host_certificate);
 	EVP_PKEY *key = apple_read_key(dev->record.host_key);
 	dev->device_key = device ? X509_get_pubkey(device) : NULL;
+	dev->device_key_sha256[0] = 0;
+	if (device)
+		(void)apple_spki_sha256(X509_get_X509_PUBKEY(device), dev->device_key_sha256);
 	dev->tls = spare ? stg_steal(spare) : new_context();
 	bool ok = dev->device_key && host && key && dev->tls && SSL_CTX_use_certificate(dev->tls, host) == 1 &&
 		  SSL_CTX_use_PrivateKey(dev->tls, key) == 1;
