@@ -178,7 +178,7 @@ static void host_taken(void *arg, bool ok, const struct stg_error *err)
 	struct question *q = arg;
 	if (!ok && err->code == STG_E_NOT_FOUND) {
 		/* the pool is empty: this one device waits for a key of its own, in front of everything idle */
-		queue_post_first(q->station->maker, host_make, host_made, q);
+		queue_post_first(q->station->pool, host_make, host_made, q);
 		return;
 	}
 	answered(q, ok, err);

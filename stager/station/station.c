@@ -49,6 +49,13 @@ static int on_maker(sd_event_source *src, int fd, uint32_t what, void *arg)
 	return 0;
 }
 
+static int on_pool(sd_event_source *src, int fd, uint32_t what, void *arg)
+{
+	(void)src, (void)fd, (void)what;
+	queue_drain(((struct stg_station *)arg)->pool);
+	return 0;
+}
+
 static int on_relay(sd_event_source *src, int fd, uint32_t what, void *arg)
 {
 	(void)src, (void)fd, (void)what;
@@ -273,9 +280,10 @@ static bool start_loop(struct stg_station *s, struct stg_error *err)
 static bool start_queues(struct stg_station *s, struct stg_error *err)
 {
 	return (s->recorder = queue_start("recorder", 1, s->store, err)) && (s->maker = queue_start("maker", 1, NULL, err)) &&
-	       (s->relay = queue_start("relay", 4, NULL, err)) &&
+	       (s->pool = queue_start("pool", pool_threads(), NULL, err)) && (s->relay = queue_start("relay", 4, NULL, err)) &&
 	       add_io(s, &s->recorder_io, queue_fd(s->recorder), on_recorder, err) &&
 	       add_io(s, &s->maker_io, queue_fd(s->maker), on_maker, err) &&
+	       add_io(s, &s->pool_io, queue_fd(s->pool), on_pool, err) &&
 	       add_io(s, &s->relay_io, queue_fd(s->relay), on_relay, err);
 }
 
@@ -349,11 +357,12 @@ void stg_station_free(struct stg_station *s)
 	queue_end(s->recorder);
 	socket_close(s);
 	queue_stop(s->relay);
+	queue_stop(s->pool);
 	queue_stop(s->maker);
 	queue_stop(s->recorder);
 	cache_clear(&s->cache);
 	sd_event_source *sources[] = { s->nursery_io, s->watch_io, s->muxdoor_io, s->topology_io, s->recorder_io, s->maker_io,
-		s->relay_io, s->settle_timer, s->tick, s->window_timer };
+		s->pool_io, s->relay_io, s->settle_timer, s->tick, s->window_timer };
 	for (size_t i = 0; i < STG_ARRAY_LEN(sources); i++)
 		sd_event_source_unref(sources[i]);
 	sd_event_unref(s->loop);

@@ -114,11 +114,11 @@ struct stg_station {
 	sd_event *loop;
 	struct stg_nursery *nursery;
 	sd_event_source *nursery_io, *listen_io, *watch_io, *muxdoor_io, *topology_io;
-	sd_event_source *recorder_io, *maker_io, *relay_io, *settle_timer, *tick, *watchdog, *window_timer;
+	sd_event_source *recorder_io, *maker_io, *pool_io, *relay_io, *settle_timer, *tick, *watchdog, *window_timer;
 	bool line_open;                  /* as told last */
 	struct stg_store *store;
 	struct stg_keys *keys;
-	struct queue *recorder, *maker, *relay;
+	struct queue *recorder, *maker, *pool, *relay;
 	struct stg_watch *watch;
 	struct stg_topology *topology;
 	bool mux_up;
@@ -130,7 +130,8 @@ struct stg_station {
 	struct cache cache;
 	uint64_t next_attach;
 	unsigned int next_ref, busy_workers;
-	bool filling_pool, pool_ready, reloading, reload_again;
+	unsigned int filling_pool;       /* keys under way */
+	bool pool_ready, reloading, reload_again;
 	int64_t worker_cpu_us, door_cpu_us, pool_cpu_us, worker_rss_kib;  /* for `make bench` */
 	struct push_thread *push;
 	int64_t started_ms, line_due_ms;
@@ -201,6 +202,7 @@ void door_record(struct stg_station *s, const struct worker *w, const struct stg
 
 /* pool.c: host identities and leaf keys made in idle time */
 void pool_fill(struct stg_station *s);
+unsigned int pool_threads(void);
 bool pool_take_leaf_key(struct stg_secret *ret);
 
 /* socket.c: stager.sock */
