@@ -53,7 +53,7 @@ struct virt_bench *virt_bench_new(const struct virt_options *o, struct stg_error
 		virt_bench_free(b);
 		return NULL;
 	}
-	virt_loop_set_pace(b->loop, o->pace);
+	virt_loop_set_pace(b->loop, o->pace, o->time_scale);
 	r = virt_random_from(o->seed, 0, 5);
 	virt_random_fill(&r, u, sizeof(u));
 	snprintf(b->buid, sizeof(b->buid), "%02X%02X%02X%02X-%02X%02X-4%X%02X-8%X%02X-%02X%02X%02X%02X%02X%02X", u[0], u[1], u[2],

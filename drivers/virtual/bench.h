@@ -34,6 +34,7 @@ struct virt_options {
 	const struct virt_receiver_options *receiver;   /* NULL: no receiving server beside the devices */
 	uint64_t seed;
 	enum virt_pace pace;
+	unsigned int time_scale;            /* divides every delay once more; 0 is 1 */
 	bool fresh, mixed, line_closed, with_parent;
 };
 

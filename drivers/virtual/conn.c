@@ -242,6 +242,7 @@ static size_t on_bytes(struct virt_stream *s, struct stg_bytes in)
 
 	if (!c->device)
 		return 0;
+	virt_device_touched(c->device, 0);
 	if (c->service->framing == VIRT_PLIST)
 		return take_plist(c, in);
 	slow = c->device->faults ? virt_fault_take(c->device, c->name, "", "slow") : NULL;
@@ -264,6 +265,8 @@ static void on_secured(struct virt_stream *s)
 	struct virt_conn *c = VIRT_OWNER(s, struct virt_conn, stream);
 
 	virt_bench_count(c->bench, SSL_session_reused(s->ssl) ? "tls resumed" : "tls handshakes");
+	if (c->device)
+		virt_device_touched(c->device, 0);
 	if (!c->was_opened)
 		opened(c);
 }
@@ -321,6 +324,7 @@ void virt_conn_open(struct virt_device *d, uint16_t port, struct virt_stream *fr
 	if (++c->bench->open_conns > c->bench->most_conns)
 		c->bench->most_conns = c->bench->open_conns;
 	virt_bench_count(c->bench, "connections");
+	virt_device_touched(d, 0);
 	virt_stream_adopt(&c->stream, from, &stream_ops);
 
 	if (virt_fault_take(d, c->name, "", "mute_connect"))
@@ -376,6 +380,8 @@ void virt_after(struct virt_conn *c, int64_t real_ms, void (*then)(struct virt_c
 	c->then = then;
 	c->then_arg = arg;
 	virt_stream_pause(&c->stream, true);
+	if (c->device)
+		virt_device_touched(c->device, virt_loop_paced_ms(c->bench->loop, real_ms));
 	virt_timer_set(c->bench->loop, &c->after, virt_loop_paced_ms(c->bench->loop, real_ms), go_on);
 }
 

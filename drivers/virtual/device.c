@@ -381,6 +381,16 @@ struct virt_device *virt_device_find(struct virt_bench *b, const char *who)
 	return NULL;
 }
 
+void virt_device_touched(struct virt_device *d, int64_t work_ms)
+{
+	int64_t now = virt_loop_now_us(d->bench->loop), until = now + work_ms * 1000;
+
+	if (now - d->touched_us > d->longest_idle_us)
+		d->longest_idle_us = now - d->touched_us;
+	if (until > d->touched_us)
+		d->touched_us = until;
+}
+
 void virt_device_note(struct virt_device *d, const char *service, const char *request)
 {
 	char line[200];
@@ -486,6 +496,7 @@ static void attach(struct virt_device *d)
 	d->device_number = next_address(b, bus);
 	d->location_id = bus << 16 | d->device_number;
 	d->attach_count++;
+	d->touched_us = virt_loop_now_us(b->loop);
 	usb_serial_for_mode(d);
 	if (b->sysfs)
 		virt_sysfs_add(b->sysfs, d);
@@ -544,6 +555,7 @@ bool virt_device_plug(struct virt_device *d, const char *port, struct stg_error 
 		stg_copy(d->port, sizeof(d->port), port);
 	d->is_plugged = true;
 	d->battery_charging = true;
+	d->longest_idle_us = 0;
 	if (d->is_on)
 		attach(d);
 	return true;

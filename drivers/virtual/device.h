@@ -131,6 +131,10 @@ struct virt_device {
 	struct virt_data *data;             /* virt_device_data() */
 	struct virt_fault *faults;
 
+	/* For measuring: how long it stood plugged in with nothing asked of it and nothing under way. */
+	int64_t touched_us;                 /* CLOCK_BOOTTIME: the last request, or the end of the work it started */
+	int64_t longest_idle_us;            /* since the cable went in */
+
 	/* For tests: what was asked, in order, and how often. */
 	struct stg_buf log;                 /* lines "lockdownd StartSession", "com.apple.mobile.MCInstall Flush" */
 	uint64_t log_dropped;               /* lines that no longer fitted */
@@ -179,6 +183,8 @@ void virt_value_set(struct virt_device *, const char *domain, const char *key, p
  * freed; an erase frees it, the next call makes a new one. `owner` is any address that is the service's own. */
 void *virt_device_data(struct virt_device *, const void *owner, size_t size, void (*clear)(void *));
 
+/* The host has just said something; answering takes it work_ms (paced) from now. */
+void virt_device_touched(struct virt_device *, int64_t work_ms);
 /* The lockdown name and request for the log and the counters. */
 void virt_device_note(struct virt_device *, const char *service, const char *request);
 

@@ -251,6 +251,8 @@ json_t *virt_device_show(const struct virt_device *d)
 	stg_json_put(o, "usb_mode", (const char *[]){ "normal", "recovery", "dfu", "restore", "android" }[d->usb_mode]);
 	stg_json_put_int(o, "device_id", d->device_id);
 	stg_json_put_int(o, "attach_count", d->attach_count);
+	stg_json_put_int(o, "touched_us", d->touched_us);
+	stg_json_put_int(o, "longest_idle_us", d->longest_idle_us);
 	stg_json_put_int(o, "generation", d->generation);
 	stg_json_put(o, "activation_state", d->activation_state);
 	stg_json_put_bool(o, "supervised", virt_device_is_supervised(d));

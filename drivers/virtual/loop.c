@@ -24,6 +24,7 @@ struct virt_loop {
 	int epoll_fd;
 	bool stop;
 	enum virt_pace pace;
+	unsigned int scale;
 	int64_t now_us;
 	uint64_t next_seq;
 	struct virt_timer **heap;   /* [0] is due first */
@@ -51,6 +52,7 @@ struct virt_loop *virt_loop_new(struct stg_error *err)
 		return NULL;
 	}
 	l->now_us = read_clock_us();
+	l->scale = 1;
 	return l;
 }
 
@@ -223,9 +225,10 @@ int64_t virt_loop_now_us(const struct virt_loop *l)
 	return l->now_us;
 }
 
-void virt_loop_set_pace(struct virt_loop *l, enum virt_pace pace)
+void virt_loop_set_pace(struct virt_loop *l, enum virt_pace pace, unsigned int scale)
 {
 	l->pace = pace;
+	l->scale = scale ? scale : 1;
 }
 
 enum virt_pace virt_loop_pace(const struct virt_loop *l)
@@ -235,12 +238,7 @@ enum virt_pace virt_loop_pace(const struct virt_loop *l)
 
 int64_t virt_loop_paced_ms(const struct virt_loop *l, int64_t real_ms)
 {
-	switch (l->pace) {
-	case VIRT_PACE_REAL:
-		return real_ms;
-	case VIRT_PACE_FAST:
-		return real_ms / 20;
-	default:
-		return 0;
-	}
+	int64_t by = (int64_t)l->scale * (l->pace == VIRT_PACE_FAST ? 20 : 1);
+
+	return l->pace == VIRT_PACE_INSTANT ? 0 : (real_ms + by / 2) / by;
 }

@@ -59,9 +59,10 @@ bool virt_loop_turn(struct virt_loop *, int max_wait_ms, struct stg_error *err);
 void virt_loop_stop(struct virt_loop *);
 int64_t virt_loop_now_us(const struct virt_loop *);   /* CLOCK_BOOTTIME at the start of this round */
 
-void virt_loop_set_pace(struct virt_loop *, enum virt_pace);
+/* `scale` (1 and up) divides every delay once more: at 20, a day of a real bench takes 72 minutes. */
+void virt_loop_set_pace(struct virt_loop *, enum virt_pace, unsigned int scale);
 enum virt_pace virt_loop_pace(const struct virt_loop *);
-/* What real_ms of a real device is here: itself, a twentieth, or 0. */
+/* What real_ms of a real device is here: itself, a twentieth, or 0, divided by the scale; to the nearest millisecond. */
 int64_t virt_loop_paced_ms(const struct virt_loop *, int64_t real_ms);
 
 #endif

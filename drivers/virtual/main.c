@@ -40,6 +40,7 @@ static const char USAGE[] =
 	"  --keys DIR           device keys, made when first needed (default bench-keys beside the program)\n"
 	"  --seed S             same seed, same devices\n"
 	"  --pace real|fast|instant   (default fast: a twentieth)\n"
+	"  --time-scale N       divides every delay of the pace once more: real at 20 is fast\n"
 	"  --fresh              boxes: unactivated\n"
 	"  --mixed              what a real day brings\n"
 	"  --line open|closed   whether the activation server can be reached\n"
@@ -47,7 +48,7 @@ static const char USAGE[] =
 	"  --receiver ADDRESS   the receiving server beside the devices; its other options: stager-bench receiver --help\n";
 
 enum { OPT_IPHONES = 256, OPT_IPADS, OPT_ANDROIDS, OPT_UNPLUGGED, OPT_SLOTS, OPT_SCENARIO, OPT_USBMUXD, OPT_CONTROL,
-       OPT_SYSFS, OPT_KEYS, OPT_SEED, OPT_PACE, OPT_FRESH, OPT_MIXED, OPT_LINE, OPT_WITH_PARENT, OPT_HELP };
+       OPT_SYSFS, OPT_KEYS, OPT_SEED, OPT_PACE, OPT_TIME_SCALE, OPT_FRESH, OPT_MIXED, OPT_LINE, OPT_WITH_PARENT, OPT_HELP };
 
 static const struct option options[] = {
 	{ "iphones", required_argument, NULL, OPT_IPHONES },   { "ipads", required_argument, NULL, OPT_IPADS },
@@ -56,6 +57,7 @@ static const struct option options[] = {
 	{ "usbmuxd", required_argument, NULL, OPT_USBMUXD },   { "control", required_argument, NULL, OPT_CONTROL },
 	{ "sysfs", required_argument, NULL, OPT_SYSFS },       { "keys", required_argument, NULL, OPT_KEYS },
 	{ "seed", required_argument, NULL, OPT_SEED },         { "pace", required_argument, NULL, OPT_PACE },
+	{ "time-scale", required_argument, NULL, OPT_TIME_SCALE },
 	{ "fresh", no_argument, NULL, OPT_FRESH },             { "mixed", no_argument, NULL, OPT_MIXED },
 	{ "line", required_argument, NULL, OPT_LINE },         { "with-parent", no_argument, NULL, OPT_WITH_PARENT },
 	{ "help", no_argument, NULL, OPT_HELP },               { 0 },
@@ -117,6 +119,8 @@ static bool take_option(struct virt_options *o, int opt, const char *arg)
 	case OPT_PACE:
 		o->pace = strcmp(arg, "real") == 0 ? VIRT_PACE_REAL : strcmp(arg, "fast") == 0 ? VIRT_PACE_FAST : VIRT_PACE_INSTANT;
 		return strcmp(arg, "real") == 0 || strcmp(arg, "fast") == 0 || strcmp(arg, "instant") == 0;
+	case OPT_TIME_SCALE:
+		return take_number(arg, &o->time_scale) && o->time_scale >= 1;
 	case OPT_FRESH:
 		o->fresh = true;
 		return true;
