@@ -7,6 +7,7 @@
  * Thread: the command's.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <stager/text.h>
 
@@ -16,7 +17,8 @@ static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret
 {
 	(void)c, (void)ret;
 	/* on standard output stands the label itself */
-	fprintf(stderr, _("Label of %s written to %s.\n"), stg_json_str(in, "serial"), stg_json_str(in, "out"));
+	if (strcmp(stg_json_str(in, "out"), "-") != 0)
+		fprintf(stderr, _("Label of %s written to %s.\n"), stg_json_str(in, "serial"), stg_json_str(in, "out"));
 }
 
 static const struct verb verbs[] = {

@@ -7,6 +7,7 @@
  * Thread: the command's.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <stager/text.h>
 
@@ -15,7 +16,8 @@
 static void say(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)c, (void)ret;
-	fprintf(stderr, _("Hand-over sheet of batch %s written to %s.\n"), stg_json_str(in, "name"), stg_json_str(in, "out"));
+	if (strcmp(stg_json_str(in, "out"), "-") != 0)
+		fprintf(stderr, _("Hand-over sheet of batch %s written to %s.\n"), stg_json_str(in, "name"), stg_json_str(in, "out"));
 }
 
 static const struct verb verbs[] = {

@@ -30,14 +30,14 @@
 #define SIGN_H 120.0
 
 enum word {
-	TITLE, BATCH, BLUEPRINT, STATION, PRINTED, EXPECTED, STAGED, WAITING, HOLD, FAILED, MISSING, RUNNING, UNEXPECTED, GIVEN, NOT_GIVEN, STRANGERS, TAG, SERIAL,
+	TITLE, BATCH, BLUEPRINT, STATION, PRINTED, EXPECTED, STAGED, WAITING, HOLD, FAILED, MISSING, MISSING_ONE, RUNNING, UNEXPECTED, GIVEN, NOT_GIVEN, STRANGERS, TAG, SERIAL,
 	NAME, TODO, WHY, NOTHING, NOT_SEEN, NOT_ORDERED, GIVEN_BY, RECEIVED_BY, NAME_DATE, SIGNATURE, PAGE, REHEARSAL, NONE_GIVEN, COUNT_SENTENCE, WORDS
 };
 
 static const char *const words[WORDS][2] = {
 	[TITLE] = { "Hand-over sheet", "Bordereau de remise" }, [BATCH] = { "Batch", "Lot" }, [BLUEPRINT] = { "Blueprint", "Blueprint" },
 	[STATION] = { "Station", "Station" }, [PRINTED] = { "Date", "Date" }, [EXPECTED] = { "expected", "attendus" }, [STAGED] = { "staged", "préparés" },
-	[WAITING] = { "waiting", "en attente" }, [HOLD] = { "on hold", "mis de côté" }, [FAILED] = { "failed", "en échec" }, [MISSING] = { "missing", "manquants" },
+	[WAITING] = { "waiting", "en attente" }, [HOLD] = { "on hold", "mis de côté" }, [FAILED] = { "failed", "en échec" }, [MISSING] = { "missing", "manquants" }, [MISSING_ONE] = { "missing", "manquant" },
 	[RUNNING] = { "running", "en cours" }, [UNEXPECTED] = { "not in the order", "hors commande" }, [GIVEN] = { "Handed over", "Remis" },
 	[NOT_GIVEN] = { "Not handed over", "Non remis" }, [STRANGERS] = { "Seen, but not in the order", "Vus, mais hors commande" },
 	[TAG] = { "Asset tag", "Étiquette" }, [SERIAL] = { "Serial number", "N° de série" }, [NAME] = { "Name", "Nom" },
@@ -247,7 +247,7 @@ static const char *state_word(const struct sheet *s, const json_t *row)
 	static const struct {
 		const char *end;
 		enum word word;
-	} ends[] = { { "waiting", WAITING }, { "hold", HOLD }, { "failed", FAILED }, { "missing", MISSING }, { "running", RUNNING } };
+	} ends[] = { { "waiting", WAITING }, { "hold", HOLD }, { "failed", FAILED }, { "missing", MISSING_ONE }, { "running", RUNNING } };
 	for (size_t i = 0; i < STG_ARRAY_LEN(ends); i++)
 		if (strcmp(ends[i].end, stg_json_str(row, "end")) == 0)
 			return say(s, ends[i].word);

@@ -22,6 +22,7 @@
 #define PNG_MAX (1u << 20)
 #define ZPL_MAX 8192
 #define CODE_MAX 64
+#define REHEARSAL_W 144.0
 
 /* Only what every scanner types back: printable ASCII. */
 static bool code_ok(const char *text, struct stg_error *err)
@@ -133,6 +134,9 @@ static void draw(cairo_t *c, const struct stg_label *l, const struct codes *code
 	int bar_w = bar_module * bar->width, bar_h = h - top - 40;
 	draw_symbol(c, bar, (w - bar_w) / 2, top, bar_module, bar_h);
 	t = (struct paper_text){ .x = 0, .y = top + bar_h + 1, .width = w, .size = 24, .mono = true, .centre = true };
+	/* a long tag leaves the corner to the mark */
+	if (l->is_rehearsal)
+		t.x = REHEARSAL_W, t.width = w - 2 * REHEARSAL_W;
 	paper_text(c, &t, codes->bar, true);
 	if (l->is_rehearsal) {
 		t = (struct paper_text){ .x = w - 190.0, .y = h - 34.0, .width = 180, .size = 20, .bold = true, .right = true };

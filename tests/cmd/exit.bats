@@ -187,6 +187,15 @@ count() { "$STAGER" audit list --json 2>/dev/null | jq -s 'map(select(.seq)) | l
 	one_sentence
 }
 
+@test "a command writes nothing but the paper to standard output" {
+	rehearsal
+	printf 'Serial Number\nAAAA111122\n' >list.csv
+	stager batch import list.csv --name N --blueprint ipad-hospital-ward
+	stager label print AAAA111122 -
+	is_status 0
+	[[ "$output" == "^XA"* && -z "$stderr" ]]
+}
+
 @test "two devices of one name, one serial twice: 3, both lines named, nothing imported" {
 	rehearsal
 	printf 'Serial;Name\nAAAA111122;Bob\nBBBB111123;Bob\nAAAA111122;Eve\n' >list.csv

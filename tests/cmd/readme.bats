@@ -20,6 +20,16 @@ teardown() { desk_away; }
 	[ -s papers/handover.pdf ]
 }
 
+@test "the lines that start a virtual bench do, typed without a pause" {
+	sed -n '/^No device at hand/,/^Results to your/p' "$TOP/README.md" | sed -n '/^```sh/,/^```$/p' | grep -v '^```' >"$DESK/lines"
+	[ "$(wc -l <"$DESK/lines")" -eq 5 ]
+	mkdir "$DESK/build"
+	ln -s "$STAGER" "$DESK/build/stager"
+	ln -s "$STAGER_BENCH" "$DESK/build/stager-bench"
+	run --separate-stderr env TMPDIR="$DESK" timeout 120 bash -c "cd '$DESK'; . ./lines; kill %1" 3>&-
+	[ "$(jq -r '.devices[0].serial' <<<"$output")" != null ] || { echo "$output $stderr"; false; }
+}
+
 @test "README.md says of every package what it is for" {
 	for package in $(make -s -C "$TOP" -f "$TOP/Makefile" --eval='packages-listed: ; @echo $(DEPS) $(DEPS_CHECK)' packages-listed); do
 		grep -q "^| .*\b$package\b" "$TOP/README.md" || { echo "README.md does not speak of $package"; false; }
