@@ -7,6 +7,7 @@
  * Thread: the command's.
  */
 #include <stdio.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <stager/text.h>
@@ -23,10 +24,73 @@ static const struct column devices[] = {
 	{ 0 },
 };
 
+static void line_of(const char *title, const char *value)
+{
+	char shown[200];
+	stg_printable(value, true, shown, sizeof(shown));
+	if (*shown)
+		printf("  %s%*s%s\n", title, (int)(stg_text_columns(title) < 16 ? 16 - stg_text_columns(title) : 1), "", shown);
+}
+
+static void part(const struct stg_cmd_ctx *c, const char *title, const json_t *list, const struct column *columns)
+{
+	if (!json_array_size(list))
+		return;
+	printf("\n%s\n", title);
+	table_print(c, list, columns, NULL);
+}
+
+/* One device for a person: who it is, what was done to it, what it holds. Every fact and every proof is in --json. */
+static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	static const struct column orders[] = {
+		{ "batch", N_("batch"), COLUMN_TEXT }, { "line", N_("line"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT },
+		{ "name", N_("name"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
+	};
+	static const struct column jobs[] = {
+		{ "id", N_("job"), COLUMN_TEXT }, { "batch", N_("batch"), COLUMN_TEXT }, { "blueprint", N_("blueprint"), COLUMN_TEXT },
+		{ "port", N_("port"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT }, { "end", N_("end"), COLUMN_STATE },
+		{ "code", N_("why"), COLUMN_CODE }, { "changed_ms", N_("since"), COLUMN_TIME }, { 0 },
+	};
+	static const struct column steps[] = {
+		{ "key", N_("step"), COLUMN_TEXT }, { "outcome", N_("outcome"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
+		{ "ended_ms", N_("ended"), COLUMN_TIME }, { 0 },
+	};
+	static const struct column holds[] = {
+		{ "reason", N_("on hold"), COLUMN_TEXT }, { "owner", N_("owner"), COLUMN_TEXT }, { "since_ms", N_("since"), COLUMN_TIME }, { 0 },
+	};
+	static const struct column certificates[] = {
+		{ "serial_hex", N_("certificate"), COLUMN_TEXT }, { "subject", N_("subject"), COLUMN_TEXT }, { "status", N_("status"), COLUMN_TEXT },
+		{ "not_after_ms", N_("until"), COLUMN_TIME }, { 0 },
+	};
+	static const struct column deliveries[] = {
+		{ "target", N_("target"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT }, { "attempts", N_("tries"), COLUMN_TEXT }, { 0 },
+	};
+	const json_t *facts = json_object_get(ret, "facts"), *list = json_object_get(ret, "jobs");
+	const json_t *last = json_array_get(list, json_array_size(list) ? json_array_size(list) - 1 : 0);
+	(void)in;
+	line_of(_("serial"), stg_json_str(ret, "serial"));
+	line_of(_("tag"), stg_json_str(ret, "asset_tag"));
+	line_of(_("name"), stg_json_str(ret, "name"));
+	line_of(_("model"), *stg_json_str(ret, "model_name") ? stg_json_str(ret, "model_name") : stg_json_str(ret, "model"));
+	line_of(_("system"), stg_json_str(ret, "os_version"));
+	line_of(_("ownership"), stg_json_str(ret, "ownership"));
+	line_of(_("supervised by"), stg_json_str(facts, "supervised_by"));
+	line_of(_("IMEI"), stg_json_str(ret, "imei"));
+	line_of(_("UDID"), stg_json_str(ret, "udid"));
+	line_of(_("ECID"), stg_json_str(ret, "unit"));
+	part(c, _("Orders"), json_object_get(ret, "orders"), orders);
+	part(c, _("Jobs"), list, jobs);
+	part(c, _("Steps of the last job"), json_object_get(last, "steps"), steps);
+	part(c, _("Holds"), json_object_get(ret, "holds"), holds);
+	part(c, _("Certificates"), json_object_get(ret, "certificates"), certificates);
+	part(c, _("Deliveries"), json_object_get(ret, "deliveries"), deliveries);
+}
+
 static const struct verb verbs[] = {
 	{ "", "inventory.list", "query? --limit#", devices, "devices", NULL, NULL },
 	{ "list", "inventory.list", "query? --limit#", devices, "devices", NULL, NULL },
-	{ "show", "inventory.show", "serial", NULL, NULL, NULL, NULL },
+	{ "show", "inventory.show", "serial", NULL, NULL, say_show, NULL },
 	{ "add", "inventory.add", "serial --asset_tag= --name= --ownership= --model= --imei=", NULL, NULL, NULL, NULL },
 	{ 0 },
 };

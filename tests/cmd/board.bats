@@ -66,3 +66,20 @@ staged_ward() { # one iPad through the ward's blueprint on a terminal of 80 colu
 	[[ "$output" == *"superviser"* && "$output" == *"poser profil"* && "$output" == *"✔ préparé"* ]] || { echo "$output"; false; }
 	[[ "$output" != *"install"* && "$output" != *"certificate"* ]]
 }
+
+@test "a device is shown on one screen: who it is, its jobs, each step, its certificates" {
+	staged_ward
+	stager batch start N --watch
+	is_status 0
+	stager inventory show "$(serials | head -1)"
+	is_status 0
+	[ "$(wc -l <<<"$output")" -lt 50 ]
+	for word in "Élodie" "Écran-éàü" "✔ staged" supervise install_profile installed; do
+		[[ "$output" == *"$word"* ]] || { echo "$word is not in: $output"; false; }
+	done
+	[[ "$output" != *1970* ]]
+	stager --lang fr inventory show "$(serials | head -1)"
+	[[ "$output" == *"Travaux"* ]]
+	stager --json inventory show "$(serials | head -1)"
+	[ "$(jq -r '.jobs[0].steps | length > 10' <<<"$output")" = true ]
+}
