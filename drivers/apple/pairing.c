@@ -28,6 +28,11 @@ static void put_record_parts(plist_t to, const struct stg_host_identity *who, st
 
 static void free_attempt(struct apple_device *dev)
 {
+	/* libplist frees without wiping: an attempt that was refused leaves no key behind */
+	struct stg_bytes keys[] = { apple_data(dev->pair_keep, "HostPrivateKey"), apple_data(dev->pair_keep, "RootPrivateKey") };
+	for (size_t i = 0; i < STG_ARRAY_LEN(keys); i++)
+		if (keys[i].len)
+			explicit_bzero((void *)(uintptr_t)keys[i].data, keys[i].len);
 	apple_plist_free_at(&dev->pair_ask);
 	apple_plist_free_at(&dev->pair_keep);
 }

@@ -107,12 +107,14 @@ struct virt_device {
 	bool auto_trust;                    /* somebody taps Trust at once, always */
 	bool string_remove_ignored;         /* MCInstall RemoveProfile with a string: acknowledged, nothing removed */
 	bool serial_raw24;                  /* the mux announces the 24 characters of the descriptor */
+	bool long_challenge;                /* asks for a signature over more bytes than any device does */
 	int64_t clock_offset_ms;
 	char erased_by[64];                 /* what asked for the last erase */
 
 	struct virt_record *records;
 	enum virt_dialog dialog;
 	char dialog_host[64];               /* SystemBUID the dialog is about: idevicepair makes a new HostID each time */
+#define VIRT_LONG_CHALLENGE 65      /* bytes: one more than a station may sign */
 	char pair_challenge[64];            /* hex; one supervised pairing in flight */
 	plist_t cloud_config;               /* NULL: none */
 	struct virt_profile *profiles;      /* in the order of installing */

@@ -231,7 +231,7 @@ static void make_challenge(struct virt_device *d, uint8_t ret[8])
 static const char *ask_supervisor(struct virt_device *d, plist_t options, plist_t answer)
 {
 	struct stg_bytes response = data_of(options, "ChallengeResponse");
-	uint8_t challenge[8];
+	uint8_t challenge[VIRT_LONG_CHALLENGE] = { 0 };
 	const char *why;
 
 	if (response.data) {
@@ -243,11 +243,11 @@ static const char *ask_supervisor(struct virt_device *d, plist_t options, plist_
 		return ok ? NULL : "MCProtected";
 	}
 	make_challenge(d, challenge);
-	stg_hex(stg_bytes(challenge, sizeof(challenge)), d->pair_challenge);
+	stg_hex(stg_bytes(challenge, 8), d->pair_challenge);
 	{
 		plist_t extended = plist_new_dict();
 
-		plist_dict_set_item(extended, "PairingChallenge", plist_new_data((const char *)challenge, sizeof(challenge)));
+		plist_dict_set_item(extended, "PairingChallenge", plist_new_data((const char *)challenge, d->long_challenge ? sizeof(challenge) : 8));
 		plist_dict_set_item(answer, "ExtendedResponse", extended);
 	}
 	return "MCChallengeRequired";

@@ -64,7 +64,8 @@ struct stg_driver {
 	bool (*activate)(struct stg_device *, struct stg_error *);
 
 	/* Writes the organisation's configuration. Already ours: true. Somebody else's: STG_E_HOLD; assigned centrally:
-	 * STG_E_WAITING or STG_E_HOLD by id; not activated: STG_E_WAITING. ret_before/after are what was read (new references). */
+	 * STG_E_WAITING or STG_E_HOLD by id; not activated: STG_E_WAITING. ret_read (may be NULL): the configuration as it was
+	 * read last, a new reference, also after a refusal. */
 	bool (*supervise)(struct stg_device *, const struct stg_supervision *, json_t **ret_read, struct stg_error *);
 
 	bool (*install_profile)(struct stg_device *, struct stg_bytes profile, enum stg_install, struct stg_error *);

@@ -33,7 +33,7 @@ struct stg_job {
 	uint64_t attach;
 	char port[STG_PORT_MAX], label[32];
 	char batch[64];                 /* "" for a one-shot `stage` */
-	json_t *blueprint;              /* the pinned blueprint as stg_blueprint_json() writes it */
+	json_t *blueprint;              /* the pinned blueprint, the JSON form of blueprint.h */
 	json_t *attributes;             /* batch attributes of this device: {"asset_tag": "A-1042", ...} */
 	json_t *proven;                 /* steps recorded as proven earlier: {"step key": evidence}, a hint only */
 	json_t *begun;                  /* steps begun whose end is not known (interrupted, unknown): {"step key": {"asked": {...}}} */

@@ -461,6 +461,42 @@ static void a_device_of_ours_pairs_without_a_tap_a_stranger_does_not(void **stat
 	desk_end(&d);
 }
 
+/* The organisation's key signs challenges and nothing else: what is longer could be a certificate or a profile. */
+static void more_than_a_challenge_is_never_signed(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *first = supervised(&d);
+	tell(&d.bench, "set %s long_challenge true", d.bench.udid);
+	struct stg_error why = { 0 };
+	assert_false(stg_device_install_profile(first, stg_bytes_str(profile_text("wifi")), STG_INSTALL_SILENT, &why));
+	assert_int_equal(why.id, STG_ID_DEVICE_NONSENSE);
+	tell(&d.bench, "set %s at_home_screen true", d.bench.udid);
+	usbmuxd_delete_pair_record(d.arrival.udid);
+	d.identity = 1;
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	NO(stg_device_pair(dev, &err), STG_E_PROTOCOL, STG_ID_DEVICE_NONSENSE);
+	assert_int_equal(d.signed_challenges, 0);
+	desk_end(&d);
+}
+
+static void a_certificate_on_an_unsupervised_device_makes_it_nobodys(void **state)
+{
+	struct desk d;
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	struct stg_supervision what = supervision(&der);
+	what.supervised = false;
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	STG_AUTO(stg_json_free_at) json_t *facts = facts_of(dev);
+	assert_false(stg_json_bool(facts, "supervised", true));
+	assert_false(stg_json_bool(facts, "ours", true));
+	desk_end(&d);
+}
+
 static void a_refused_signature_gets_one_more_try(void **state)
 {
 	struct desk d;
@@ -661,6 +697,8 @@ int main(void)
 		cmocka_unit_test(a_lost_answer_to_supervise_is_read_back_and_not_sent_again),
 		cmocka_unit_test(somebody_elses_device_is_held_and_not_written_to),
 		cmocka_unit_test(a_device_of_ours_pairs_without_a_tap_a_stranger_does_not),
+		cmocka_unit_test(more_than_a_challenge_is_never_signed),
+		cmocka_unit_test(a_certificate_on_an_unsupervised_device_makes_it_nobodys),
 		cmocka_unit_test(a_refused_signature_gets_one_more_try),
 		cmocka_unit_test(what_is_acknowledged_but_waits_for_a_person_is_told_apart),
 		cmocka_unit_test(a_signed_profile_is_known_by_its_inner_name),

@@ -353,7 +353,9 @@ static plist_t escalate(struct virt_conn *c, plist_t msg)
 	t->challenge[5] = '\0';
 	t->is_challenged = true;
 	a = acknowledged();
-	plist_dict_set_item(a, "Challenge", plist_new_data((const char *)t->challenge, sizeof(t->challenge)));
+	uint8_t shown[VIRT_LONG_CHALLENGE] = { 0 };
+	memcpy(shown, t->challenge, sizeof(t->challenge));
+	plist_dict_set_item(a, "Challenge", plist_new_data((const char *)shown, d->long_challenge ? sizeof(shown) : sizeof(t->challenge)));
 	return a;
 }
 
