@@ -122,7 +122,7 @@ if [ -z "${STG_TIMEOUT:-}" ]; then
 	STG_TIMEOUT=300
 	[ -z "${STG_VALGRIND:-}${STG_SANITIZED:-}" ] || STG_TIMEOUT=3000
 fi
-: "${ASAN_OPTIONS:=abort_on_error=0:detect_stack_use_after_return=1:handle_abort=1}" "${TSAN_OPTIONS:=second_deadlock_stack=1}"
+: "${ASAN_OPTIONS:=abort_on_error=0:detect_stack_use_after_return=1:handle_abort=1}" "${TSAN_OPTIONS:=second_deadlock_stack=1:suppressions=$top/tests/tsan.supp}"
 # GCC's two runtimes in one program share the place to write to and only the first obeys it: so the undefined-behaviour one
 # aborts, and the address sanitizer writes down where (handle_abort)
 : "${UBSAN_OPTIONS:=halt_on_error=1:print_stacktrace=1:abort_on_error=1}"

@@ -66,7 +66,7 @@ static void a_closed_line_keeps_results_here_and_an_hour_closes_it(void **state)
 	STG_AUTO(stg_json_free_at) json_t *none = journey_word(&j, "receiver", "records", NULL, NULL);
 	assert_int_equal(json_array_size(json_object_get(none, "records")), 0);
 	json_decref(journey_op(&j, "window.open", json_object(), NULL));
-	assert_true(journey_wait_drained(&j, 60000));
+	assert_true(journey_wait_drained(&j, 300000));
 	journey_agrees(&j, 2);
 	STG_AUTO(stg_json_free_at) json_t *after = journey_op(&j, "outbox.summary", json_object(), NULL);
 	assert_string_equal(stg_json_str(json_array_get(json_object_get(after, "by_target"), 0), "state"), "");

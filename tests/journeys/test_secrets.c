@@ -104,7 +104,7 @@ static void no_secret_is_found_anywhere_after_a_run(void **state)
 		"replace", 1, "config", "url", stg_json_str(json_object_get(j.bench.ready, "receiver"), "url"), "auth", "bearer",
 		"credentials", "token", marks[1]), NULL));
 	journey_tell(&j, "plug", "all", NULL, NULL);
-	assert_true(journey_wait_staged(&j, 2, 90000));
+	assert_true(journey_wait_staged(&j, 2, 300000));
 	assert_true(look_drained(&j));
 	STG_AUTO(stg_json_free_at) json_t *device = look_device(&j, journey_serial(&j, 0));
 	assert_string_equal(stg_json_str(json_array_get(json_object_get(device, "profiles"), 0), "identifier"), "test.secret-wifi");

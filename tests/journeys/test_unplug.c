@@ -58,7 +58,7 @@ static void devices_pulled_at_any_request_are_staged_in_the_end(void **state)
 		print_message("%s\n", text);
 		fail_msg("not all devices were staged (kept in %s)", j.dir);
 	}
-	assert_true(journey_wait_drained(&j, 60000));
+	assert_true(journey_wait_drained(&j, 300000));
 	journey_agrees(&j, devices);
 	journey_end(&j);
 }
