@@ -10,7 +10,7 @@
 
 #include "journey.h"
 
-#define LOOK_MS 30000
+#define LOOK_MS 300000
 
 static inline int look_number(const char *name, int fallback)
 {
