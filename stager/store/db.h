@@ -40,6 +40,7 @@ struct stg_store {
 	enum stg_store_kind kind;
 	bool read_only;
 	bool in_tx;                    /* between begin and commit, ours or the caller's */
+	sqlite3_int64 changes_before;  /* of the connection, when the transaction began */
 	bool has_mac;
 	struct stg_secret mac_key;
 	int64_t checkpoint_boot_ms;    /* when the last audit checkpoint was signed */
