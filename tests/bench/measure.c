@@ -250,15 +250,27 @@ static void peers_cpu(void)
 	journey_end(&j);
 }
 
-static double wall(int devices, const char *pace, const char *key, int hosts, int64_t limit_ms)
+/* What `wall` cost in processor time, in seconds: the product, and the virtual devices that stand in for real ones. */
+struct work {
+	double station, devices;
+};
+
+static double wall(int devices, const char *pace, const char *key, int hosts, int64_t limit_ms, struct work *ret)
 {
 	struct journey j;
 	start(&j, devices, pace, 5, NULL, hosts, *key ? 0 : devices);
 	own_blueprint(&j, key);
-	int64_t from = stg_boot_ms();
+	struct cost before = costs(&j);
+	int64_t bench = cpu_of(j.bench.pid), from = stg_boot_ms();
 	journey_tell(&j, "plug", "all", NULL, NULL);
 	bool ok = journey_wait_staged(&j, devices, limit_ms);
 	double ms = (double)(stg_boot_ms() - from);
+	struct cost after = costs(&j);
+	ret->devices = (double)(cpu_of(j.bench.pid) - bench) / 1e6;
+	ret->station = (double)(after.station - before.station + after.nursery - before.nursery + after.door - before.door + after.workers -
+				before.workers - (after.pool - before.pool)) / 1e6;
+	json_decref(before.show);
+	json_decref(after.show);
 	if (!ok)
 		print_message("%d devices: not all staged\n", devices);
 	journey_end(&j);
@@ -269,16 +281,19 @@ static void walls(void)
 {
 	static const int sizes[] = { 1, 8, 64 };
 	char name[64];
+	struct work w = { 0 };
 	double one = 0;
 	for (size_t i = 0; i < STG_ARRAY_LEN(sizes); i++) {
 		snprintf(name, sizeof(name), "wall_ms_%d_real", sizes[i]);
-		double ms = wall(sizes[i], "real", "", BENCHFUL, 300000);
+		double ms = wall(sizes[i], "real", "", BENCHFUL, 300000, &w);
 		say(name, ms, "ms");
 		if (i == 0)
 			one = ms;
 		else if (sizes[i] == 64)
 			say("wall_64_over_1", ms / one, "times (aim: 1.1)");
 	}
+	say("cpu_s_64_real_station", w.station, "s of it were the station's and its workers' on all cores");
+	say("cpu_s_64_real_devices", w.devices, "s were the virtual devices', on one core");
 }
 
 static void many(void)
@@ -288,8 +303,11 @@ static void many(void)
 	int64_t from = stg_boot_ms();
 	snprintf(name, sizeof(name), "wall_ms_%d_instant", devices);
 	/* a P-256 key is made in no time: RSA keys for so many leaves would be one more hour of idle time */
-	double ms = wall(devices, "instant", ", key: p-256", devices, MANY_MS);
+	struct work w = { 0 };
+	double ms = wall(devices, "instant", ", key: p-256", devices, MANY_MS, &w);
 	say(name, ms, "ms (P-256 certificates)");
+	snprintf(name, sizeof(name), "cpu_s_%d_instant_devices", devices);
+	say(name, w.devices, "s of it were the virtual devices', on one core");
 	snprintf(name, sizeof(name), "wall_s_%d_instant_in_all", devices);
 	say(name, (double)(stg_boot_ms() - from) / 1000, "s (with start, order and the filling of the pool where it was not kept)");
 }

@@ -77,6 +77,8 @@ static void wrong_options_say_what_is_right(void **state)
 	assert_int_equal(run_bench(text, sizeof(text), "--iphones", "many", NULL), 2);
 	assert_non_null(strstr(text, "usage"));
 	assert_int_equal(run_bench(text, sizeof(text), "--pace", "slow", NULL), 2);
+	assert_int_equal(run_bench(text, sizeof(text), "--time-scale", "0", NULL), 2);
+	assert_int_equal(run_bench(text, sizeof(text), "--time-scale", "fast", NULL), 2);
 	assert_int_equal(run_bench(text, sizeof(text), "--line", "ajar", NULL), 2);
 	assert_int_equal(run_bench(text, sizeof(text), "surprise", NULL), 2);
 	assert_int_equal(run_bench(text, sizeof(text), "--usbmuxd", "tcp:192.0.2.1:27015", NULL), 4);
@@ -199,6 +201,42 @@ static void a_lock_for_a_time_opens_by_itself(void **state)
 	json_decref(d);
 }
 
+static int begin_hastily(void **state)
+{
+	(void)state;
+	memset(&bench, 0, sizeof(bench));
+	bench_begin(&bench, "--iphones", "2", "--pace", "real", "--time-scale", "1000", "--seed", "3", NULL);
+	return 0;
+}
+
+/* Half an hour of a real device is 1.8 s here: without the scale the wait would end first, and not well. */
+static void a_long_day_is_short_at_a_time_scale(void **state)
+{
+	(void)state;
+	tell(&bench, "erase #1 1800000");
+	tell(&bench, "wait #1 erased 1");
+	tell(&bench, "wait #1 attached timeout=300");
+}
+
+/* make bench asks the devices how long a port stood idle. */
+static void a_device_says_how_long_nobody_asked_it_anything(void **state)
+{
+	json_t *d = show(&bench, "#2");
+	int64_t touched_us = stg_json_int(d, "touched_us", 0), idle_us = 0;
+
+	(void)state;
+	json_decref(d);
+	assert_true(touched_us > 0);
+	poll(NULL, 0, 30);
+	tell(&bench, "unplug #2");
+	tell(&bench, "plug #2");
+	d = show(&bench, "#2");
+	assert_true(stg_json_int(d, "touched_us", 0) >= touched_us + 30000);
+	idle_us = stg_json_int(d, "longest_idle_us", -1);
+	json_decref(d);
+	assert_int_equal(idle_us, 0);
+}
+
 static void switched_off_is_gone_and_on_is_back(void **state)
 {
 	(void)state;
@@ -294,6 +332,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(words_that_make_no_sense_are_refused, begin, end),
 		cmocka_unit_test(a_scenario_puts_devices_where_it_says),
 		cmocka_unit_test_setup_teardown(a_lock_for_a_time_opens_by_itself, begin, end),
+		cmocka_unit_test_setup_teardown(a_long_day_is_short_at_a_time_scale, begin_hastily, end),
+		cmocka_unit_test_setup_teardown(a_device_says_how_long_nobody_asked_it_anything, begin, end),
 		cmocka_unit_test_setup_teardown(switched_off_is_gone_and_on_is_back, begin, end),
 		cmocka_unit_test_setup_teardown(an_erase_during_a_restart_takes_its_own_time, begin, end),
 		cmocka_unit_test_setup_teardown(counters_tell_what_was_asked, begin, end),
