@@ -13,3 +13,4 @@ soak: build tests      ## the long runs: 200 kills over 40 devices, 1,000 pulled
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_CUTS=1000 STG_DEVICES=40 $(B)/tests/journeys/test_unplug
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_DEVICES=60 STG_DEEP=1 $(B)/tests/journeys/test_real_input
 	$(Q)STG_EVENTS=10000000 $(B)/tests/station/test_gate
+	@echo "soak: all four came to their end and agree"

