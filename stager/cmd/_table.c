@@ -39,6 +39,33 @@ static const json_t *look(const json_t *obj, const char *path)
 	return look(json_object_get(obj, first), dot + 1);
 }
 
+/* A word the program knows itself by (of a state, a role, ...): in English it stands as programs read it. */
+static const char *word_of(const char *value)
+{
+	static const char *const words[][2] = {
+		{ "new", N_("word: new") }, { "imported", N_("word: imported") }, { "started", N_("word: started") },
+		{ "paused", N_("word: paused") }, { "reopened", N_("word: reopened") }, { "closed", N_("word: closed") },
+		{ "waiting", N_("word: waiting") }, { "running", N_("word: running") }, { "parked", N_("word: parked") },
+		{ "hold", N_("word: hold") }, { "interrupted", N_("word: interrupted") }, { "done", N_("word: done") },
+		{ "failed", N_("word: failed") }, { "cancelled", N_("word: cancelled") }, { "missing", N_("word: missing") },
+		{ "staged", N_("word: staged") }, { "line", N_("word: line") }, { "person", N_("word: person") },
+		{ "charge", N_("word: charge") }, { "registration", N_("word: registration") }, { "proven", N_("word: proven") },
+		{ "skipped", N_("word: skipped") }, { "unknown", N_("word: unknown") }, { "issued", N_("word: issued") },
+		{ "installed", N_("word: installed") }, { "revoked", N_("word: revoked") }, { "superseded", N_("word: superseded") },
+		{ "built-in", N_("word: built-in") }, { "pool", N_("word: pool") }, { "personal", N_("word: personal") },
+		{ "ok", N_("word: ok") }, { "warn", N_("word: warn") }, { "bad", N_("word: bad") }, { "disk", N_("word: disk") },
+		{ "clock", N_("word: clock") }, { "outbox", N_("word: outbox") }, { "expiry", N_("word: expiry") },
+		{ "identities", N_("word: identities") }, { "delivered", N_("word: delivered") },
+		{ "rejected", N_("word: rejected") }, { "technician", N_("word: technician") }, { "lead", N_("word: lead") },
+		{ "admin", N_("word: admin") }, { "auditor", N_("word: auditor") }, { "device", N_("word: device") },
+		{ "certificate", N_("word: certificate") },
+	};
+	for (size_t i = 0; i < STG_ARRAY_LEN(words) && strcmp(stg_language(), "en") != 0; i++)
+		if (strcmp(words[i][0], value) == 0)
+			return _(words[i][1]);
+	return value;
+}
+
 static void cell(const struct column *col, const json_t *row, char ret[CELL])
 {
 	const json_t *v = look(row, col->key);
@@ -62,7 +89,7 @@ static void cell(const struct column *col, const json_t *row, char ret[CELL])
 	} else if (json_is_string(v) && col->kind == COLUMN_CODE && strncmp(json_string_value(v), "STG-", 4) == 0) {
 		stg_copy(ret, CELL, stg_id_sentence((unsigned int)strtoul(json_string_value(v) + 4, NULL, 10)));
 	} else if (json_is_string(v)) {
-		stg_printable(json_string_value(v), true, ret, CELL);
+		stg_printable(col->kind == COLUMN_WORD ? word_of(json_string_value(v)) : json_string_value(v), true, ret, CELL);
 	} else if (json_is_array(v)) {
 		size_t i, at = 0;
 		json_t *one;

@@ -16,7 +16,7 @@
 #include "_watch.h"
 
 static const struct column batches[] = {
-	{ "name", N_("name"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT },
+	{ "name", N_("name"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_WORD },
 	{ "blueprint", N_("blueprint"), COLUMN_TEXT }, { "balance.expected", N_("expected"), COLUMN_TEXT },
 	{ "balance.staged", N_("staged"), COLUMN_TEXT }, { "balance.running", N_("running"), COLUMN_TEXT },
 	{ "balance.waiting", N_("waiting"), COLUMN_TEXT }, { "balance.hold", N_("on hold"), COLUMN_TEXT },
@@ -37,7 +37,7 @@ static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	static const struct column columns[] = { { "heading", N_("column"), COLUMN_TEXT }, { "field", N_("becomes"), COLUMN_TEXT }, { 0 } };
 	static const struct column first[] = {
 		{ "line", N_("line"), COLUMN_TEXT }, { "serial", N_("serial"), COLUMN_TEXT }, { "imei", N_("IMEI"), COLUMN_TEXT },
-		{ "name", N_("name"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
+		{ "name", N_("name"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_WORD }, { 0 },
 	};
 	static const struct column problems[] = { { "text", N_("what is wrong"), COLUMN_TEXT }, { 0 } };
 	long long n = (long long)stg_json_int(ret, "count", 0);
@@ -101,7 +101,28 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 	json_array_append(one, (json_t *)(uintptr_t)ret);
 	table_print(c, one, batches, NULL);
 	putchar('\n');
+	/* who was not in the order has no end, but a word */
+	size_t i;
+	json_t *row;
+	json_array_foreach(json_object_get(ret, "rows"), i, row)
+		if (stg_json_bool(row, "unexpected", false) && !*stg_json_str(row, "end"))
+			stg_json_put(row, "end", "unexpected");
 	table_print(c, json_object_get(ret, "rows"), rows, NULL);
+}
+
+static void say_updated(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	(void)c, (void)in;
+	if (!stg_json_bool(ret, "changed", false)) {
+		printf(_("Batch %s: the blueprint and its profiles are as they were.\n"), stg_json_str(ret, "name"));
+		return;
+	}
+	printf(_("Batch %s takes the blueprint as it is now. Staged with the old one: %zu\n"), stg_json_str(ret, "name"),
+	       json_array_size(json_object_get(ret, "staged_with_old")));
+	json_array_foreach(json_object_get(ret, "staged_with_old"), i, one)
+		printf("  %s\n", json_is_string(one) ? json_string_value(one) : stg_json_str(one, "serial"));
 }
 
 static void say_closed(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
@@ -123,7 +144,7 @@ static const struct verb verbs[] = {
 	{ "start", "batch.start", "name --ports, --params:", NULL, NULL, say_state, NULL },
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
 	{ "reopen", "batch.reopen", "name", NULL, NULL, say_state, NULL },
-	{ "update", "batch.update", "name --ports, --params:", NULL, NULL, NULL, NULL },
+	{ "update", "batch.update", "name --ports, --params:", NULL, NULL, say_updated, NULL },
 	{ "close", "batch.close", "name --dir= --open! --lang=", NULL, NULL, say_closed, NULL },
 	{ 0 },
 };

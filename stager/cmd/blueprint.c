@@ -14,7 +14,7 @@
 #include "_verbs.h"
 
 static const struct column blueprints[] = {
-	{ "name", N_("name"), COLUMN_TEXT }, { "where", N_("where"), COLUMN_TEXT },
+	{ "name", N_("name"), COLUMN_TEXT }, { "where", N_("where"), COLUMN_WORD },
 	{ "about", N_("about"), COLUMN_TEXT },
 	{ 0 },
 };

@@ -15,7 +15,7 @@
 
 static const struct column certs[] = {
 	{ "serial_hex", N_("certificate"), COLUMN_TEXT }, { "subject", N_("subject"), COLUMN_TEXT },
-	{ "device_serial", N_("device"), COLUMN_TEXT }, { "status", N_("status"), COLUMN_TEXT },
+	{ "device_serial", N_("device"), COLUMN_TEXT }, { "status", N_("status"), COLUMN_WORD },
 	{ "not_before_ms", N_("from"), COLUMN_TIME }, { "not_after_ms", N_("until"), COLUMN_TIME },
 	{ 0 },
 };

@@ -19,7 +19,7 @@
 static const struct column seen[] = {
 	{ "serial", N_("serial"), COLUMN_TEXT }, { "unit", N_("ECID"), COLUMN_TEXT },
 	{ "model_name", N_("model"), COLUMN_TEXT }, { "os_version", N_("system"), COLUMN_TEXT },
-	{ "asset_tag", N_("tag"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT },
+	{ "asset_tag", N_("tag"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_WORD },
 	{ "last_seen_ms", N_("last seen"), COLUMN_TIME },
 	{ 0 },
 };

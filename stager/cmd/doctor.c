@@ -239,7 +239,7 @@ static void of_status(struct look *l, const json_t *status)
 static int run(struct stg_cmd_ctx *c)
 {
 	static const struct column columns[] = {
-		{ "level", N_("level"), COLUMN_TEXT }, { "check", N_("what"), COLUMN_TEXT }, { "text", N_("detail"), COLUMN_TEXT },
+		{ "level", N_("level"), COLUMN_WORD }, { "check", N_("what"), COLUMN_WORD }, { "text", N_("detail"), COLUMN_TEXT },
 		{ "act", N_("do"), COLUMN_TEXT }, { 0 },
 	};
 	struct stg_error err = { 0 };

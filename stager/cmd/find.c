@@ -17,7 +17,7 @@ static const struct column found[] = {
 	{ "kind", N_("what"), COLUMN_TEXT }, { "serial", N_("serial"), COLUMN_TEXT },
 	{ "asset_tag", N_("tag"), COLUMN_TEXT }, { "name", N_("name"), COLUMN_TEXT },
 	{ "model_name", N_("model"), COLUMN_TEXT }, { "batch", N_("batch"), COLUMN_TEXT },
-	{ "state", N_("state"), COLUMN_TEXT }, { "end", N_("end"), COLUMN_TEXT },
+	{ "state", N_("state"), COLUMN_WORD }, { "end", N_("end"), COLUMN_WORD },
 	{ "subject", N_("subject"), COLUMN_TEXT },
 	{ 0 },
 };

@@ -18,7 +18,7 @@
 static const struct column devices[] = {
 	{ "serial", N_("serial"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT },
 	{ "name", N_("name"), COLUMN_TEXT }, { "model_name", N_("model"), COLUMN_TEXT },
-	{ "os_version", N_("system"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT },
+	{ "os_version", N_("system"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_WORD },
 	{ "batch", N_("batch"), COLUMN_TEXT }, { "end", N_("end"), COLUMN_STATE },
 	{ "last_seen_ms", N_("last seen"), COLUMN_TIME },
 	{ 0 },
@@ -45,26 +45,26 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 {
 	static const struct column orders[] = {
 		{ "batch", N_("batch"), COLUMN_TEXT }, { "line", N_("line"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT },
-		{ "name", N_("name"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
+		{ "name", N_("name"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_WORD }, { 0 },
 	};
 	static const struct column jobs[] = {
 		{ "id", N_("job"), COLUMN_TEXT }, { "batch", N_("batch"), COLUMN_TEXT }, { "blueprint", N_("blueprint"), COLUMN_TEXT },
-		{ "port", N_("port"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT }, { "end", N_("end"), COLUMN_STATE },
+		{ "port", N_("port"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_WORD }, { "end", N_("end"), COLUMN_STATE },
 		{ "code", N_("why"), COLUMN_CODE }, { "changed_ms", N_("since"), COLUMN_TIME }, { 0 },
 	};
 	static const struct column steps[] = {
-		{ "key", N_("step"), COLUMN_TEXT }, { "outcome", N_("outcome"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
+		{ "key", N_("step"), COLUMN_TEXT }, { "outcome", N_("outcome"), COLUMN_WORD }, { "code", N_("why"), COLUMN_CODE },
 		{ "ended_ms", N_("ended"), COLUMN_TIME }, { 0 },
 	};
 	static const struct column holds[] = {
 		{ "reason", N_("on hold"), COLUMN_TEXT }, { "owner", N_("owner"), COLUMN_TEXT }, { "since_ms", N_("since"), COLUMN_TIME }, { 0 },
 	};
 	static const struct column certificates[] = {
-		{ "serial_hex", N_("certificate"), COLUMN_TEXT }, { "subject", N_("subject"), COLUMN_TEXT }, { "status", N_("status"), COLUMN_TEXT },
+		{ "serial_hex", N_("certificate"), COLUMN_TEXT }, { "subject", N_("subject"), COLUMN_TEXT }, { "status", N_("status"), COLUMN_WORD },
 		{ "not_after_ms", N_("until"), COLUMN_TIME }, { 0 },
 	};
 	static const struct column deliveries[] = {
-		{ "target", N_("target"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT }, { "attempts", N_("tries"), COLUMN_TEXT }, { 0 },
+		{ "target", N_("target"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_WORD }, { "attempts", N_("tries"), COLUMN_TEXT }, { 0 },
 	};
 	const json_t *facts = json_object_get(ret, "facts"), *list = json_object_get(ret, "jobs");
 	const json_t *last = json_array_get(list, json_array_size(list) ? json_array_size(list) - 1 : 0);

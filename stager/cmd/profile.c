@@ -19,7 +19,7 @@ static const struct column findings[] = {
 	{ 0 },
 };
 static const struct column profiles[] = {
-	{ "name", N_("name"), COLUMN_TEXT }, { "where", N_("where"), COLUMN_TEXT },
+	{ "name", N_("name"), COLUMN_TEXT }, { "where", N_("where"), COLUMN_WORD },
 	{ 0 },
 };
 

@@ -14,7 +14,7 @@
 #include "_verbs.h"
 
 static const struct column people[] = {
-	{ "name", N_("name"), COLUMN_TEXT }, { "role", N_("role"), COLUMN_TEXT },
+	{ "name", N_("name"), COLUMN_TEXT }, { "role", N_("role"), COLUMN_WORD },
 	{ "has_pin", N_("PIN"), COLUMN_TEXT }, { "disabled", N_("disabled"), COLUMN_TEXT },
 	{ 0 },
 };

@@ -55,7 +55,7 @@ static int order_batch(struct stg_cmd_ctx *c, const char *batch, int64_t count)
 		{ "serial", N_("serial"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT }, { "name", N_("name"), COLUMN_TEXT }, { 0 },
 	};
 	static const struct column kept[] = {
-		{ "serial", N_("never erased"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_TEXT }, { 0 },
+		{ "serial", N_("never erased"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_WORD }, { 0 },
 	};
 	STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:s}", "batch", batch), *list = NULL;
 	int status = 0;

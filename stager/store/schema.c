@@ -7,6 +7,7 @@
  * Thread: the opener's.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <stager/file.h>
@@ -201,6 +202,9 @@ static bool keep_copy(struct stg_store *s, int64_t version, struct stg_error *er
 	(void)unlink(part);
 	sqlite3 *to = NULL;
 	int rc = sqlite3_open_v2(part, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	/* what it holds is as private as what it is a copy of */
+	if (rc == SQLITE_OK && chmod(part, 0600) != 0)
+		rc = SQLITE_CANTOPEN;
 	sqlite3_backup *copy = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", s->db, "main") : NULL;
 	if (copy) {
 		rc = sqlite3_backup_step(copy, -1);

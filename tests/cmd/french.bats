@@ -62,3 +62,21 @@ teardown() { desk_away; }
 	is_status 2
 	[[ "$stderr" == *"phrase secrète"* ]]
 }
+
+@test "words of states are French in tables, and as programs know them in --json" {
+	cd "$DESK"
+	printf 'Serial Number;Ownership\nAAAA111122;pool\n' >list.csv
+	stager init --rehearsal
+	stager batch import list.csv --name N --blueprint ipad-hospital-ward
+	stager batch start N
+	stager --lang fr batch list
+	[[ "$output" == *"commencé"* && "$output" != *"started"* ]] || { echo "$output"; false; }
+	stager --lang fr --json batch list
+	[ "$(jq -rs '.[0].state' <<<"$output")" = started ]
+	stager batch list
+	[[ "$output" == *"started"* ]]
+	stager --lang fr blueprint list
+	[[ "$output" == *"fourni"* ]]
+	stager --lang fr doctor
+	[[ "$output" == *"horloge"* ]]
+}
