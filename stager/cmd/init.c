@@ -2,7 +2,7 @@
  * init.c - makes a state directory, production or rehearsal, for life.
  *
  * For:    administrators; other commands make one by themselves when there is none.
- * Uses:   station/state.c.
+ * Uses:   <stager/station.h>.
  * Called: main.c.
  * Thread: the command's.
  */
@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include <stager/cmd.h>
+#include <stager/station.h>
 #include <stager/text.h>
 
-#include "../station/state.h"
 #include "_words.h"
 
 static int run(struct stg_cmd_ctx *c)
@@ -37,7 +37,7 @@ static int run(struct stg_cmd_ctx *c)
 		stg_fail_id(&err, STG_E_STATION, STG_ID_STATE_HELD, 0, "a station runs on %s", caller->state_dir);
 		return stg_cmd_tell(c, &err);
 	}
-	if (!state_open(caller->state_dir, kind, &caller->store, &caller->keys, &err))
+	if (!stg_state_open(caller->state_dir, kind, &caller->store, &caller->keys, &err))
 		return stg_cmd_tell(c, &err);
 	bool rehearsal = stg_store_kind_of(caller->store) == STG_STORE_REHEARSAL;
 	if (c->json)

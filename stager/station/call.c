@@ -18,8 +18,8 @@
 #include <stager/message.h>
 #include <stager/op.h>
 #include <stager/registry.h>
+#include <stager/station.h>
 
-#include "state.h"
 
 #define SERVICE_SOCKET "/run/stager/stager.sock"
 #define SERVICE_STATE "/var/lib/stager"
@@ -110,7 +110,7 @@ static bool open_direct(struct stg_caller *c, struct stg_error *err)
 {
 	if (c->store)
 		return true;
-	return state_open(c->state_dir, STG_STORE_ANY, &c->store, &c->keys, err);
+	return stg_state_open(c->state_dir, STG_STORE_ANY, &c->store, &c->keys, err);
 }
 
 static bool call_direct(struct stg_caller *c, const struct stg_op *op, const json_t *in, const int *fds, size_t n_fds, json_t **ret,

@@ -13,8 +13,8 @@
 
 #include <stager/clock.h>
 #include <stager/file.h>
+#include <stager/station.h>
 
-#include "state.h"
 
 /* A new state is what the environment says: virtual devices make a rehearsal. An old one is what it is. */
 static enum stg_store_kind kind_of_new(enum stg_store_kind asked)
@@ -42,7 +42,7 @@ static bool rehearsal_organisation(struct stg_store *store, const struct stg_key
 	return stg_store_org_put(store, row, stg_buf_view(&sealed), err);
 }
 
-bool state_open(const char *dir, enum stg_store_kind kind, struct stg_store **ret_store, struct stg_keys **ret_keys, struct stg_error *err)
+bool stg_state_open(const char *dir, enum stg_store_kind kind, struct stg_store **ret_store, struct stg_keys **ret_keys, struct stg_error *err)
 {
 	char db[600];
 	if (!stg_path_join(db, sizeof(db), dir, "stager.db", err))

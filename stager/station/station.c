@@ -23,7 +23,6 @@
 #include <stager/ids.h>
 #include <stager/net.h>
 
-#include "state.h"
 #include "station_i.h"
 
 #define ORPHANS_MS 20000     /* how long an earlier station's workers may take to die */
@@ -227,7 +226,7 @@ static bool kind_fits(struct stg_station *s, struct stg_error *err)
 static bool open_state(struct stg_station *s, struct stg_error *err)
 {
 	int64_t start = 0, interrupted = 0;
-	if (!state_open(s->state_dir, s->setup.kind, &s->store, &s->keys, err))
+	if (!stg_state_open(s->state_dir, s->setup.kind, &s->store, &s->keys, err))
 		return false;
 	s->rehearsal = stg_store_kind_of(s->store) == STG_STORE_REHEARSAL;
 	if (!kind_fits(s, err) || !no_orphans(s, err) || !stg_store_recover(s->store, &interrupted, err) ||
