@@ -30,6 +30,11 @@ struct stg_op_ctx {
 	const int *fds;                   /* files the person gave, as descriptors; -1 = not given */
 	size_t n_fds;
 	struct stg_station *station;      /* STATION only */
+	/* A STORE operation that must ask a server leaves these: the part that may take seconds runs after run() succeeded and
+	 * was committed, on a thread that no device and no writer waits for, with store NULL. Its answer is the operation's. */
+	bool (*outside)(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err);
+	void *carry;                      /* what outside() needs */
+	void (*carry_free)(void *carry);  /* called once in any case where carry is not NULL */
 };
 
 struct stg_op {

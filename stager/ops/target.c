@@ -4,7 +4,7 @@
  * For:    cmd/target.c, the demo.
  * Uses:   <stager/push.h> to check what is given before it is kept; credentials are sealed and never come out again.
  * Called: as operations.
- * Thread: the recorder's. target.test asks the network for at most five seconds, while other writers wait.
+ * Thread: the recorder's. target.test reads there what it needs and asks the server on a thread of its own.
  *
  *   target.add    {"name","connector","config":{"url","auth","signature","pin"...},"credentials":{"token","secret"},
  *                  "enabled","replace","phase"; "url","auth","token","secret" may also stand beside} [+ cert: client certificate
@@ -221,27 +221,57 @@ static bool try_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, str
 	return *ret != NULL;
 }
 
-/* ---- target.test: the two questions push asks of a door ---- */
+/* ---- target.test: read here, asked outside ---- */
+
+struct test {
+	json_t *targets;
+	struct stg_secret credentials;
+};
+
+static void test_free(void *carry)
+{
+	struct test *t = carry;
+	json_decref(t->targets);
+	stg_secret_clear(&t->credentials);
+	free(t);
+}
 
 static json_t *door_targets(void *ctx, struct stg_error *err)
 {
-	return stg_store_targets(((struct stg_op_ctx *)ctx)->store, err);
+	(void)err;
+	return json_incref(((struct test *)ctx)->targets);
 }
 
 static bool door_credentials(void *ctx, const char *target, struct stg_secret *ret, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *row = stored(ctx, target, ret, err);
-	return row != NULL;
+	const struct test *t = ctx;
+	(void)target;
+	return !stg_secret_is_set(&t->credentials) || stg_secret_set(ret, stg_secret_reveal(&t->credentials), err);
 }
 
-static bool test(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+static bool test_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	const struct stg_push_door door = { .ctx = c, .targets = door_targets, .credentials = door_credentials, .rehearsal = c->rehearsal,
+	const struct stg_push_door door = { .ctx = c->carry, .targets = door_targets, .credentials = door_credentials, .rehearsal = c->rehearsal,
 					    .state_dir = c->state_dir };
 	*ret = stg_push_test(&door, stg_json_str(in, "name"), err);
 	if (*ret)
 		stg_json_put_int(*ret, "v", 1);
 	return *ret != NULL;
+}
+
+static bool test(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	bool open = false;
+	struct test *t = stg_calloc(1, sizeof(*t));
+	(void)ret;
+	c->carry = t;
+	c->carry_free = test_free;
+	c->outside = test_outside;
+	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &t->credentials, err);
+	if (!row || !(t->targets = stg_store_targets(c->store, err)) || !stg_store_window(c->store, &open, NULL, err))
+		return false;
+	return open || strcmp(stg_json_str(row, "connector"), "file") == 0 ||
+	       stg_fail_id(err, STG_E_WAITING, STG_ID_LINE_CLOSED, 0, "%s was not asked", stg_json_str(row, "name"));
 }
 
 static bool connectors(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)

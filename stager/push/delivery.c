@@ -550,7 +550,7 @@ json_t *stg_push_test(const struct stg_push_door *door, const char *target, stru
 	stg_json_put(request, "body", "\"\"");
 	json_object_del(request, "headers");
 	stg_json_put(json_object_get(question, "answer"), "type", "any");
-	stg_json_put_int(question, "timeout_ms", 5000);     /* the inventory waits meanwhile */
+	stg_json_put_int(question, "timeout_ms", 5000);     /* a person waits meanwhile */
 	json_decref(t.connector);
 	t.connector = json_incref(question);
 

@@ -127,17 +127,22 @@ static bool call_direct(struct stg_caller *c, const struct stg_op *op, const jso
 	json_t *out = NULL;
 	if (!stg_store_begin(c->store, err))
 		return false;
-	if (!op->run(&ctx, in, &out, err)) {
+	bool ok = op->run(&ctx, in, &out, err);
+	if (!ok)
 		stg_store_rollback(c->store);
-		json_decref(out);
-		return false;
+	else
+		ok = stg_store_commit(c->store, err);
+	if (ok && ctx.outside) {
+		ctx.store = NULL;
+		ok = ctx.outside(&ctx, in, &out, err);
 	}
-	if (!stg_store_commit(c->store, err)) {
+	if (ctx.carry)
+		ctx.carry_free(ctx.carry);
+	if (ok)
+		*ret = out;
+	else
 		json_decref(out);
-		return false;
-	}
-	*ret = out;
-	return true;
+	return ok;
 }
 
 bool stg_call(struct stg_caller *c, const char *name, const json_t *in, const int *fds, size_t n_fds, json_t **ret, struct stg_error *err)

@@ -34,6 +34,10 @@ struct op_task {
 	int fds[STG_MESSAGE_FDS];
 	char actor[128];
 	bool changes;
+	/* of operations with an outside half, see op.h */
+	bool (*outside)(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err);
+	void *carry;
+	void (*carry_free)(void *carry);
 	struct cache fresh;          /* what the main loop must know before the caller hears that it is done */
 };
 
@@ -94,26 +98,53 @@ static bool op_run(struct stg_store *store, void *arg, struct stg_error *err)
 		.store = store, .keys = t->station->keys, .state_dir = t->station->state_dir, .actor = t->actor,
 		.rehearsal = t->station->rehearsal, .fds = t->fds, .n_fds = STG_MESSAGE_FDS,
 	};
-	return t->op->run(&ctx, t->in, &t->ret, err) && (!t->changes || cache_load(store, &t->fresh, err));
+	bool ok = t->op->run(&ctx, t->in, &t->ret, err) && (!t->changes || cache_load(store, &t->fresh, err));
+	t->outside = ctx.outside;
+	t->carry = ctx.carry;
+	t->carry_free = ctx.carry_free;
+	return ok;
 }
 
-static void op_done(void *arg, bool ok, const struct stg_error *err)
+/* On a thread that nobody's device waits for. */
+static bool op_outside(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	(void)store;
+	struct op_task *t = arg;
+	struct stg_op_ctx ctx = {
+		.keys = t->station->keys, .state_dir = t->station->state_dir, .actor = t->actor, .rehearsal = t->station->rehearsal,
+		.fds = t->fds, .n_fds = STG_MESSAGE_FDS, .carry = t->carry,
+	};
+	return t->outside(&ctx, t->in, &t->ret, err);
+}
+
+static void op_answered(void *arg, bool ok, const struct stg_error *err)
 {
 	struct op_task *t = arg;
 	struct stg_station *s = t->station;
 	t->client->calls--;
-	if (ok && t->changes)
-		cache_use(s, &t->fresh);
-	cache_clear(&t->fresh);
 	if (t->client->gone && !t->client->calls)
 		client_free(s, t->client);
 	else if (!t->client->gone)
 		result(t->client, t->q, ok, ok ? stg_steal(t->ret) : NULL, err);
 	for (size_t i = 0; i < STG_MESSAGE_FDS; i++)
 		stg_close_at(&t->fds[i]);
+	if (t->carry)
+		t->carry_free(t->carry);
 	json_decref(t->in);
 	json_decref(t->ret);
 	free(t);
+}
+
+static void op_done(void *arg, bool ok, const struct stg_error *err)
+{
+	struct op_task *t = arg;
+	if (ok && t->changes)
+		cache_use(t->station, &t->fresh);
+	cache_clear(&t->fresh);
+	if (ok && t->outside)
+		queue_post(t->station->outside, op_outside, op_answered, t);
+	else
+		op_answered(t, ok, err);
 }
 
 static void call(struct client *c, const json_t *m, int fds[STG_MESSAGE_FDS])

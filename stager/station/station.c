@@ -86,6 +86,15 @@ static int on_nursery(sd_event_source *src, int fd, uint32_t what, void *arg)
 	return 0;
 }
 
+static int on_outside(sd_event_source *src, int fd, uint32_t what, void *arg)
+{
+	(void)src, (void)fd, (void)what;
+	struct stg_station *s = arg;
+	queue_drain(s->outside);
+	station_stop_if_idle(s);
+	return 0;
+}
+
 /* Joins usbmuxd's announcement with the kernel's topology: that alone names the socket. */
 static void arrived(struct stg_station *s, struct stg_arrival a)
 {
@@ -280,10 +289,12 @@ static bool start_queues(struct stg_station *s, struct stg_error *err)
 {
 	return (s->recorder = queue_start("recorder", 1, s->store, err)) && (s->maker = queue_start("maker", 1, NULL, err)) &&
 	       (s->pool = queue_start("pool", pool_threads(), NULL, err)) && (s->relay = queue_start("relay", 4, NULL, err)) &&
+	       (s->outside = queue_start("outside", 2, NULL, err)) &&
 	       add_io(s, &s->recorder_io, queue_fd(s->recorder), on_recorder, err) &&
 	       add_io(s, &s->maker_io, queue_fd(s->maker), on_maker, err) &&
 	       add_io(s, &s->pool_io, queue_fd(s->pool), on_pool, err) &&
-	       add_io(s, &s->relay_io, queue_fd(s->relay), on_relay, err);
+	       add_io(s, &s->relay_io, queue_fd(s->relay), on_relay, err) &&
+	       add_io(s, &s->outside_io, queue_fd(s->outside), on_outside, err);
 }
 
 struct stg_station *stg_station_start(struct stg_nursery *n, const struct stg_station_setup *setup, struct stg_error *err)
@@ -351,17 +362,19 @@ void stg_station_free(struct stg_station *s)
 	stg_channel_free(s->muxdoor);
 	s->muxdoor = NULL;
 	/* what one has finished may be posted on another, and clients wait for some of it: all end before any of them is freed */
+	queue_end(s->outside);
 	queue_end(s->relay);
 	queue_end(s->maker);
 	queue_end(s->recorder);
 	socket_close(s);
+	queue_stop(s->outside);
 	queue_stop(s->relay);
 	queue_stop(s->pool);
 	queue_stop(s->maker);
 	queue_stop(s->recorder);
 	cache_clear(&s->cache);
 	sd_event_source *sources[] = { s->nursery_io, s->watch_io, s->muxdoor_io, s->topology_io, s->recorder_io, s->maker_io,
-		s->pool_io, s->relay_io, s->settle_timer, s->tick, s->window_timer };
+		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer };
 	for (size_t i = 0; i < STG_ARRAY_LEN(sources); i++)
 		sd_event_source_unref(sources[i]);
 	sd_event_unref(s->loop);

@@ -114,11 +114,11 @@ struct stg_station {
 	sd_event *loop;
 	struct stg_nursery *nursery;
 	sd_event_source *nursery_io, *listen_io, *watch_io, *muxdoor_io, *topology_io;
-	sd_event_source *recorder_io, *maker_io, *pool_io, *relay_io, *settle_timer, *tick, *watchdog, *window_timer;
+	sd_event_source *recorder_io, *maker_io, *pool_io, *relay_io, *outside_io, *settle_timer, *tick, *watchdog, *window_timer;
 	bool line_open;                  /* as told last */
 	struct stg_store *store;
 	struct stg_keys *keys;
-	struct queue *recorder, *maker, *pool, *relay;
+	struct queue *recorder, *maker, *pool, *relay, *outside;
 	struct stg_watch *watch;
 	struct stg_topology *topology;
 	bool mux_up;
