@@ -82,7 +82,7 @@ static inline void tools_ask(const struct journey *j, struct stg_bytes list)
 	static const char script[] =
 		"cd \"$1\" && shift && export GOGC=off GOMAXPROCS=1\n"    /* it lives for a moment */
 		"case $(uname -m) in aarch64) a=arm64 ;; *) a=amd64 ;; esac\n"
-		"ios=$1/node_modules/go-ios/dist/go-ios-linux-${a}_linux_${a}/ios\n"
+		"ios=$1/go-ios/dist/go-ios-linux-${a}_linux_${a}/ios\n"
 		"set -- $2\n"
 		"if [ \"$2\" = bare ]; then timeout 60 ideviceinfo -s -u $1 -x >$1.info 2>$1.err; exit 0; fi\n"
 		"timeout 60 ideviceinfo -u $1 -x >$1.info 2>$1.err\n"
@@ -96,8 +96,10 @@ static inline void tools_ask(const struct journey *j, struct stg_bytes list)
 	journey_must(stg_file_write(path, stg_bytes_str(script), 0600, &err), &err, "script");
 	snprintf(path, sizeof(path), "%s/asked", j->dir);
 	journey_must(stg_file_write(path, list, 0600, &err), &err, "list");
-	snprintf(path, sizeof(path), "%s/peers", b ? b : "build");
-	if (!realpath(path, peers) || access(strcat(path, "/node_modules/go-ios"), X_OK) != 0)
+	/* a sanitizer's build has a folder of its own, and the peers of the plain one */
+	char own[PATH_MAX];
+	snprintf(own, sizeof(own), "%s/peers/node_modules", b ? b : "build");
+	if (!realpath(own, peers) && !realpath("build/peers/node_modules", peers))
 		fail_msg("go-ios is missing: make deps-check");
 	/* the one spelling of the address that libusbmuxd and go-ios share */
 	snprintf(command, sizeof(command), "USBMUXD_SOCKET_ADDRESS=UNIX://%s/mux xargs -d '\\n' -P 3 -n 1 sh %s/ask.sh %s/tools %s <%s/asked", j->dir, j->dir,
