@@ -150,7 +150,7 @@ static const char *default_keys(char *ret, size_t size)
 	slash = strrchr(ret, '/');
 	if (!slash)
 		return NULL;
-	strcpy(slash + 1, "bench-keys");
+	stg_copy(slash + 1, size - (size_t)(slash + 1 - ret), "bench-keys");
 	return ret;
 }
 

@@ -3,7 +3,7 @@
  *
  * Everything here runs in a worker process that talks to one device, except claims(). Calls block up to the deadline
  * they are given and are killed from outside beyond it. An absent optional operation becomes STG_E_UNSUPPORTED in
- * drivers/device.c, the one door: steps call stg_device_*(), never a driver.
+ * drivers/device.c, the one door: steps call stg_device_*(), never a driver. What is not marked Required is optional.
  *
  * Errors callers act on, everywhere: STG_E_GONE (unplugged), STG_E_TIMEOUT, STG_E_PROTOCOL (said something we cannot
  * accept), STG_E_REFUSED (understood and said no: do not retry), STG_E_NEEDS_HUMAN (id says what to tap; call again

@@ -74,7 +74,7 @@ static bool sync_folder_of(const char *path)
 		return false;
 	char *slash = strrchr(folder, '/');
 	if (!slash)
-		strcpy(folder, ".");
+		stg_copy(folder, sizeof(folder), ".");
 	else if (slash == folder)
 		slash[1] = 0;
 	else

@@ -120,7 +120,8 @@ static void what_somebody_else_supervises_is_kept_for_a_person(void **state)
 	look_wait_row(j, serial, "end", "hold");
 	STG_AUTO(stg_json_free_at) json_t *row = look_row(j, serial);
 	assert_true(strlen(stg_json_str(row, "reason")) > 0);
-	assert_true(stg_json_int(row, "code", 0) > 0);
+	/* not just "set up already": the person must know who to ask */
+	assert_int_equal(stg_json_int(row, "code", 0), STG_ID_SUPERVISED_BY_OTHER);
 	nothing_written(j, serial);
 	/* refused where it is asked who it belongs to: supervision itself would refuse it as well, some steps later */
 	STG_AUTO(stg_json_free_at) json_t *job = journey_op(j, "job.show", json_pack("{s:s}", "serial", serial), NULL);

@@ -116,6 +116,22 @@ static void doubt_about_who_it_is_means_hold(void **unused)
 	state_remove(&st);
 }
 
+static void a_line_that_disagrees_with_its_device_means_hold(void **unused)
+{
+	(void)unused;
+	static const char *const wrong[][2] = { { "serial", "F2LXK0ZZ9999" }, { "udid", "00008110-00000000000B0001" }, { "imei", "356938035643809" } };
+	struct stg_identity a = phone(1);
+	for (size_t i = 0; i < STG_ARRAY_LEN(wrong); i++) {
+		struct state st;
+		json_t *row = json_pack("{s:i, s:s, s:s}", "line", 2, "ecid", a.unit, wrong[i][0], wrong[i][1]);
+		state_open(&st);
+		add_batch(st.s, "B", json_pack("[o]", row));
+		start(st.s, "B");
+		FAILS(stg_store_batch_match(st.s, &a, err), STG_E_HOLD, STG_ID_IDENTITY_CONFLICT);
+		state_remove(&st);
+	}
+}
+
 static void a_batch_cannot_be_closed_over_running_devices(void **unused)
 {
 	(void)unused;
@@ -355,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_device_is_found_by_the_strongest_identifier_first),
 		cmocka_unit_test(identifiers_are_compared_as_people_write_them),
 		cmocka_unit_test(doubt_about_who_it_is_means_hold),
+		cmocka_unit_test(a_line_that_disagrees_with_its_device_means_hold),
 		cmocka_unit_test(a_batch_cannot_be_closed_over_running_devices),
 		cmocka_unit_test(a_paused_batch_starts_nothing_new),
 		cmocka_unit_test(an_erase_order_is_used_once_and_only_for_pool_devices_of_a_started_batch),
