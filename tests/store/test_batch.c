@@ -179,9 +179,9 @@ static void an_erase_order_is_used_once_and_only_for_pool_devices_of_a_started_b
 {
 	(void)unused;
 	struct state st;
-	struct stg_identity a = phone(1);
+	struct stg_identity a = phone(1), b = phone(2);
 	state_open(&st);
-	add_batch(st.s, "B", json_pack("[o]", order_row(2, &a, "s")));
+	add_batch(st.s, "B", json_pack("[o,o]", order_row(2, &a, "s"), order_row(3, &b, "s")));
 	start(st.s, "B");
 	json_t *order = json_pack("{s:s,s:[s],s:s,s:i}", "batch", "B", "serials", a.serial, "by", "anna", "count", 2), *found;
 	FAILS(stg_store_erase_allow(st.s, order, err), STG_E_SAFETY, 0);
@@ -203,6 +203,16 @@ static void an_erase_order_is_used_once_and_only_for_pool_devices_of_a_started_b
 	OK(stg_store_hold_add(st.s, hold, err));
 	FAILS(stg_store_erase_spend(st.s, "apple", a.unit, job, 7, err), STG_E_SAFETY, STG_ID_ON_HOLD);
 	OK(stg_store_hold_release(st.s, a.unit, "lead", "cleared", err));
+	/* the job of another device that runs beside it */
+	int64_t other = job_for(st.s, &b, "B", 2);
+	OK(stg_store_job_move(st.s, other, STG_JOB_RUNNING, NULL, err));
+	FAILS(stg_store_erase_spend(st.s, "apple", a.unit, other, 7, err), STG_E_SAFETY, 0);
+	/* an order past its hour; a newer one takes its place */
+	json_object_set_new(order, "until_ms", json_integer(1));
+	OK(stg_store_erase_allow(st.s, order, err));
+	FAILS(stg_store_erase_spend(st.s, "apple", a.unit, job, 7, err), STG_E_SAFETY, STG_ID_NO_ERASE_ORDER);
+	json_object_del(order, "until_ms");
+	OK(stg_store_erase_allow(st.s, order, err));
 	OK(stg_store_erase_spend(st.s, "apple", a.unit, job, 7, err));
 	FAILS(stg_store_erase_spend(st.s, "apple", a.unit, job, 7, err), STG_E_SAFETY, STG_ID_ERASE_SPENT);
 	/* the intent was on disk before the token was */
