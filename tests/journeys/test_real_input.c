@@ -594,7 +594,7 @@ static void ask_the_tools(struct real *r, bool *trusted, bool *deep)
 	bool asked[STG_ARRAY_LEN(kinds)] = { 0 }, all = getenv("STG_DEEP") != NULL;
 	stg_caller_close(&j->caller);
 	child_stop(&j->station, 30000);
-	journey_must(state_open(j->state, STG_STORE_REHEARSAL, &store, &keys, &err), &err, "open the state");
+	journey_must(stg_state_open(j->state, STG_STORE_REHEARSAL, &store, &keys, &err), &err, "open the state");
 	for (size_t i = 0; i < (size_t)j->n; i++) {
 		trusted[i] = tools_give_trust(store, keys, look_udid(j, i));
 		deep[i] = trusted[i] && (all || (is_in(r, i, DEEP) && !asked[r->kind[i]]));

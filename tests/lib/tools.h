@@ -14,11 +14,12 @@
 #include <usbmuxd.h>
 
 #include <stager/keys.h>
+#include <stager/station.h>
 #include <stager/store.h>
 
 #include "look.h"
 #include "../../stager/keys/inner.h"
-#include "../../stager/station/state.h"
+
 
 /* As after a quiet night: a pool of host identities. One pair of keys serves them all, to spare the test their making. */
 static inline void tools_fill_pool(struct journey *j, size_t n)
@@ -29,7 +30,7 @@ static inline void tools_fill_pool(struct journey *j, size_t n)
 	char id[64];
 	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(256 << 10);
 	struct stg_host_identity h = { 0 };
-	journey_must(state_open(j->state, STG_STORE_REHEARSAL, &store, &keys, &err), &err, "open the state");
+	journey_must(stg_state_open(j->state, STG_STORE_REHEARSAL, &store, &keys, &err), &err, "open the state");
 	STG_AUTO(stg_free_at) char *buid = stg_store_get(store, "system_buid", &err);
 	assert_true(buid && *buid);
 	journey_must(stg_hostid_make(keys, buid, id, &sealed, &err) && stg_hostid_open(keys, stg_buf_view(&sealed), &h, &err), &err, "host identity");
