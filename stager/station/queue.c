@@ -157,6 +157,20 @@ struct queue *queue_start(const char *name, unsigned int threads, struct stg_sto
 	return q;
 }
 
+/* What was not begun when the station ends is not begun: a dozen keys nobody waits for any more take half a minute. */
+static void give_up(struct queue *q)
+{
+	for (;;) {
+		pthread_mutex_lock(&q->lock);
+		struct task *t = take(q->urgent.first ? &q->urgent : &q->waiting);
+		pthread_mutex_unlock(&q->lock);
+		if (!t)
+			return;
+		t->ok = stg_fail(&t->err, STG_E_CANCELLED, 0, "the station ends");
+		answer(q, t);
+	}
+}
+
 void queue_end(struct queue *q)
 {
 	if (!q || q->ended)
@@ -165,6 +179,8 @@ void queue_end(struct queue *q)
 	q->stopping = true;
 	pthread_cond_broadcast(&q->work);
 	pthread_mutex_unlock(&q->lock);
+	if (!q->store)
+		give_up(q);
 	for (unsigned int i = 0; i < q->n_threads; i++)
 		pthread_join(q->threads[i], NULL);
 	q->ended = true;

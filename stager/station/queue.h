@@ -19,8 +19,9 @@ typedef void (*queue_done)(void *arg, bool ok, const struct stg_error *err);
 
 /* store NULL: plain workers; else one thread that owns the store's transactions. */
 struct queue *queue_start(const char *name, unsigned int threads, struct stg_store *store, struct stg_error *err);
-/* Finishes what was posted, joins the threads, makes the `done` calls that wait. What those post here or on another queue
- * that has ended is answered at once with STG_E_CANCELLED, so a queue is freed only when all have ended. NULL: nothing. */
+/* Joins the threads and makes the `done` calls that wait. The recorder finishes what was posted first; plain workers finish
+ * what they have begun, the rest is answered with STG_E_CANCELLED, and so is what those calls post here or on another queue
+ * that has ended: a queue is freed only when all have ended. NULL: nothing. */
 void queue_end(struct queue *q);
 /* The same, and frees it. */
 void queue_stop(struct queue *q);
