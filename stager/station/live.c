@@ -143,7 +143,7 @@ json_t *stg_station_figures(const struct stg_station *s)
 	stg_json_put_int(j, "worker_cpu_us", s->worker_cpu_us);
 	stg_json_put_int(j, "worker_rss_kib", s->worker_rss_kib);
 	stg_json_put_int(j, "door_cpu_us", s->door_cpu_us);
-	stg_json_put_int(j, "pool_cpu_us", s->pool_cpu_us);
+	stg_json_put_int(j, "pool_cpu_us", pool_cpu_us());
 	stg_json_put_bool(j, "pool_ready", s->pool_ready);
 	stg_json_put_new(j, "running", station_running(s));
 	json_t *pids = json_array();

@@ -132,7 +132,7 @@ struct stg_station {
 	unsigned int next_ref, busy_workers;
 	unsigned int filling_pool;       /* keys under way */
 	bool pool_ready, reloading, reload_again;
-	int64_t worker_cpu_us, door_cpu_us, pool_cpu_us, worker_rss_kib;  /* for `make bench` */
+	int64_t worker_cpu_us, door_cpu_us, worker_rss_kib;  /* for `make bench` */
 	struct push_thread *push;
 	int64_t started_ms, line_due_ms;
 	int exit_status;
@@ -203,6 +203,8 @@ void door_record(struct stg_station *s, const struct worker *w, const struct stg
 /* pool.c: host identities and leaf keys made in idle time */
 void pool_fill(struct stg_station *s);
 unsigned int pool_threads(void);
+/* CPU spent on keys so far, of this process. Any thread. */
+int64_t pool_cpu_us(void);
 bool pool_take_leaf_key(struct stg_secret *ret);
 
 /* socket.c: stager.sock */
