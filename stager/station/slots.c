@@ -9,12 +9,15 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <stager/clock.h>
 
 #include "station_i.h"
 
 #define LINE_RETRY_MS 30000
+#define START_US 10000       /* between two starts of workers, on one core */
 
 static const struct stg_tag tag = { .room = "station" };
 
@@ -267,6 +270,40 @@ void slots_retry_line(struct stg_station *s)
 			queue_slot(s, slot);
 }
 
+static int on_start_timer(sd_event_source *src, uint64_t us, void *arg)
+{
+	(void)us;
+	sd_event_source_set_enabled(src, SD_EVENT_OFF);
+	slots_serve(arg);
+	return 0;
+}
+
+/*
+ * When a whole bench is switched on at once, all workers would compute together, share the processor evenly, finish together,
+ * wait for their devices together, and so after every step: the sum of all their work would be waited for. Started one
+ * after another, about as far apart as their longest piece of work, they stay so, and one computes while others wait.
+ */
+static bool may_start(struct stg_station *s)
+{
+	uint64_t now = 0;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct timespec t;
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	now = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	if (now >= s->next_start_us) {
+		s->next_start_us = now + START_US / (uint64_t)(cores < 1 ? 1 : cores);
+		return true;
+	}
+	if (!s->start_timer) {
+		if (sd_event_add_time(s->loop, &s->start_timer, CLOCK_BOOTTIME, s->next_start_us, 500, on_start_timer, s) < 0)
+			return true;     /* better together than never */
+	} else {
+		sd_event_source_set_time(s->start_timer, s->next_start_us);
+		sd_event_source_set_enabled(s->start_timer, SD_EVENT_ONESHOT);
+	}
+	return false;
+}
+
 /* First come, first served: arrivals stand in the list in their order, a port that was just served stands at its end. */
 void slots_serve(struct stg_station *s)
 {
@@ -275,6 +312,8 @@ void slots_serve(struct stg_station *s)
 			return;
 		if (slot->state != SLOT_QUEUED || slot->worker)
 			continue;
+		if (!may_start(s))
+			return;
 		struct stg_error err = { 0 };
 		slot->state = SLOT_INTAKE;
 		if (!worker_start(s, slot, &err)) {

@@ -374,7 +374,7 @@ void stg_station_free(struct stg_station *s)
 	queue_stop(s->recorder);
 	cache_clear(&s->cache);
 	sd_event_source *sources[] = { s->nursery_io, s->watch_io, s->muxdoor_io, s->topology_io, s->recorder_io, s->maker_io,
-		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer };
+		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer, s->start_timer };
 	for (size_t i = 0; i < STG_ARRAY_LEN(sources); i++)
 		sd_event_source_unref(sources[i]);
 	sd_event_unref(s->loop);

@@ -128,6 +128,8 @@ struct stg_station {
 	struct slot *slots;
 	struct client *clients;
 	struct cache cache;
+	sd_event_source *start_timer;    /* the next worker's time to start has come */
+	uint64_t next_start_us;
 	uint64_t next_attach;
 	unsigned int next_ref, busy_workers;
 	unsigned int filling_pool;       /* keys under way */

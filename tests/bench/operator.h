@@ -164,6 +164,8 @@ static inline bool operator_work(struct operator *o, int64_t limit_ms)
 		int64_t now = stg_boot_ms(), until = o->at ? o->hands_until_ms : from + limit_ms;
 		if (o->at && now >= until)
 			operator_end_act(o);
+		if (o->put_aside == o->boxes)
+			break;
 		if (!o->at) {
 			operator_choose(o);
 			until = o->at ? o->hands_until_ms : from + limit_ms;
