@@ -15,6 +15,7 @@
 
 #include <stager/arrival.h>
 #include <stager/error.h>
+#include <stager/secret.h>
 
 struct stg_watch;
 
@@ -41,6 +42,9 @@ bool stg_watch_is_up(const struct stg_watch *w);
 void stg_watch_close(struct stg_watch *w);
 void stg_watch_close_at(struct stg_watch **w);
 
+/* Gives usbmuxd a pair record (an XML property list) under the UDID as usbmuxd spells it, for other programs on this machine.
+ * Blocks for a moment. STG_E_IO: it was not kept; STG_E_NOT_FOUND: there is nothing in `record`. */
+bool stg_trust_share(const char *udid, uint32_t handle, const struct stg_secret *record, struct stg_error *err);
 /* Where usbmuxd is: "UNIX:/run/usbmuxd" or "127.0.0.1:27015". */
 void stg_mux_address(char *ret, size_t size);
 /* A UDID as the rest of the program compares it: upper case, a 24-character one gets its hyphen. False: not a UDID (ret = ""). */

@@ -192,6 +192,9 @@ void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m);
 void ask_answer(struct slot *slot, const json_t *ask, json_t *ok_fields /* taken, NULL on failure */, const struct stg_error *err);
 json_t *job_values(const struct stg_station *s, const struct slot *slot);
 
+/* share.c: a pair step with keep_trust has ended well */
+void trust_share(struct stg_station *s, const struct slot *slot);
+
 /* payload.c: profiles and certificates for one device */
 void payload_ask(struct stg_station *s, struct slot *slot, const json_t *m);
 void payload_installed(struct stg_station *s, int64_t job, bool proven);

@@ -430,8 +430,11 @@ static void note_end(struct stg_station *s, struct slot *slot, const json_t *m)
 	slot->open_key[0] = 0;
 	slot->ask[0] = 0;
 	slot->step_n = (int)stg_json_int(m, "n", 0) + 1;
+	bool holds = strcmp(outcome, "done") == 0 || strcmp(outcome, "proven") == 0;
 	if (strcmp(stg_json_str(m, "step"), "issue_certificate") == 0)
-		payload_installed(s, slot->job, strcmp(outcome, "done") == 0 || strcmp(outcome, "proven") == 0);
+		payload_installed(s, slot->job, holds);
+	else if (holds && strcmp(stg_json_str(m, "step"), "pair") == 0)
+		trust_share(s, slot);
 }
 
 /* Serial and IMEI show only after pairing, on older devices the ECID too: whoever learns more of the device says so. */

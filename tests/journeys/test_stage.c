@@ -2,6 +2,8 @@
  * test_stage.c - `stager stage` with no batch at all: whatever model stands on the port, each certificate bears its own serial,
  * and a value that nobody knows is named, never left empty.
  */
+#include <usbmuxd.h>
+
 #include "look.h"
 
 static const char BLUEPRINT[] =
@@ -100,11 +102,65 @@ static void a_value_nobody_knows_is_named(void **state)
 	journey_end(&j);
 }
 
+/* What every other program on this machine would be given: usbmuxd's own copy of the record. */
+static bool others_may_use_it(const char *udid)
+{
+	char *record = NULL;
+	uint32_t len = 0;
+	bool there = usbmuxd_read_pair_record(udid, &record, &len) == 0 && len > 0;
+	free(record);
+	return there;
+}
+
+static void trust_is_left_to_other_programs_only_where_the_blueprint_says_so(void **state)
+{
+	(void)state;
+	struct journey j;
+	char out[128];
+	journey_begin(&j, 2, "instant", 34, NULL);
+	snprintf(out, sizeof(out), "%s/out", j.dir);
+	write_blueprint(&j, "by-hand", "{{serial}}");
+	write_blueprint(&j, "by-keep", "{{serial}}");
+	char path[200];
+	snprintf(path, sizeof(path), "%s/blueprints/by-keep.yaml", j.state);
+	STG_AUTO(stg_free_at) char *text = said(path);
+	char *pair = strstr(text, "  - pair:\n");
+	assert_non_null(pair);
+	STG_AUTO(stg_buf_clear) struct stg_buf changed = STG_BUF(8192);
+	struct stg_error err = { 0 };
+	bool ok = stg_buf_add(&changed, text, (size_t)(pair - text), &err) && stg_buf_add_str(&changed, "  - pair: {keep_trust: true}\n", &err) &&
+		  stg_buf_add_str(&changed, pair + strlen("  - pair:\n"), &err) && stg_file_write(path, stg_buf_view(&changed), 0600, &err);
+	journey_must(ok, &err, "blueprint");
+	json_decref(journey_op(&j, "port.allow", json_pack("{s:s}", "port", "*"), NULL));
+	for (size_t i = 0; i < 2; i++) {
+		char udid[64];
+		stg_copy(udid, sizeof(udid), stg_json_str(json_array_get(j.devices, i), "udid"));
+		journey_tell(&j, "plug", udid, NULL, NULL);
+		journey_let_pass(&j, 1, 20000);
+		int status = stage(&j, i == 0 ? "by-hand" : "by-keep", out);
+		STG_AUTO(stg_free_at) char *words = said(out);
+		if (status != 0)
+			fail_msg("exit %d: %s", status, words);
+		if (i == 0) {
+			assert_false(others_may_use_it(udid));
+			journey_tell(&j, "unplug", udid, NULL, NULL);
+			continue;
+		}
+		/* the job does not wait for usbmuxd */
+		int64_t until_ms = stg_boot_ms() + 60000;
+		while (!others_may_use_it(udid) && stg_boot_ms() < until_ms)
+			journey_let_pass(&j, 1, 200);
+		assert_true(others_may_use_it(udid));
+	}
+	journey_end(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_device_of_any_model_is_staged_without_a_batch),
 		cmocka_unit_test(a_value_nobody_knows_is_named),
+		cmocka_unit_test(trust_is_left_to_other_programs_only_where_the_blueprint_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
