@@ -423,7 +423,7 @@ static void stopping_sends_nothing_more_and_loses_nothing(void **state)
 
 /* ---- several records in one call ---- */
 
-static const char *acme_add(struct site *s, const char *receipts)
+static const char *acme_with(struct site *s, const char *receipts, const char *natural_key)
 {
 	char path[256], text[2048], url[64];
 	snprintf(path, sizeof(path), "%s/connectors", s->st.dir);
@@ -431,11 +431,16 @@ static const char *acme_add(struct site *s, const char *receipts)
 	snprintf(path, sizeof(path), "%s/connectors/acme.yaml", s->st.dir);
 	snprintf(text, sizeof(text),
 		 "name: acme\nabout: Acme\nauth: {kind: none}\nbatch: {max_items: 4}\nrequest:\n  method: POST\n  path: /import\n"
-		 "  headers: {webhook-id: \"{{delivery_batch_id}}\"}\n  body: '{devices: [.[] | {serial: .device.serial}]}'\n%snatural_key: serial\n", receipts);
+		 "  headers: {webhook-id: \"{{delivery_batch_id}}\"}\n  body: '{devices: [.[] | {serial: .device.serial}]}'\n%s%s", receipts, natural_key);
 	OK(stg_file_write(path, stg_bytes_str(text), 0600, err));
 	json_object_clear(s->credentials);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->server->port);
 	return target_add(s, "acme", json_pack("{s:s}", "url", url));
+}
+
+static const char *acme_add(struct site *s, const char *receipts)
+{
+	return acme_with(s, receipts, "natural_key: serial\n");
 }
 
 static void answer_json(char *ret, size_t size, const char *body)
@@ -464,6 +469,22 @@ static void each_record_of_a_batch_gets_its_own_outcome(void **state)
 	assert_int_equal(in_state(s, "in_doubt"), 1);
 	assert_int_equal(s->server->requests, 2);
 	assert_int_equal(s->server->conflicts, 0);          /* the same batch had the same id and body both times */
+}
+
+static void what_may_have_arrived_is_not_repeated_where_a_repeat_does_harm(void **state)
+{
+	(void)state;
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	(void)acme_with(s, "", "");
+	stage(s, 1);
+	server_will(s->server, WAY_CUT_AFTER, NULL);
+	assert_int_equal(round_now(s), 0);
+	assert_int_equal(in_state(s, "in_doubt"), 1);
+	int before = s->server->requests;
+	server_will(s->server, WAY_ANSWER, NULL);
+	assert_int_equal(round_now(s), 0);
+	assert_int_equal(s->server->requests, before);      /* a person decides: retry or drop */
+	assert_int_equal(in_state(s, "in_doubt"), 1);
 }
 
 static void a_refused_batch_is_halved_until_the_record_at_fault_stands_alone(void **state)
@@ -671,6 +692,7 @@ int main(void)
 		cmocka_unit_test(certificates_on_both_sides_must_be_right),
 		cmocka_unit_test(stopping_sends_nothing_more_and_loses_nothing),
 		cmocka_unit_test(each_record_of_a_batch_gets_its_own_outcome),
+		cmocka_unit_test(what_may_have_arrived_is_not_repeated_where_a_repeat_does_harm),
 		cmocka_unit_test(a_refused_batch_is_halved_until_the_record_at_fault_stands_alone),
 		cmocka_unit_test(signatures_are_those_of_standard_webhooks),
 		cmocka_unit_test(a_receiver_can_check_the_signature_of_what_it_got),
