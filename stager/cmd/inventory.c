@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <stager/facts.h>
 #include <stager/text.h>
 
 #include "_pages.h"
@@ -75,7 +76,7 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 	line_of(_("model"), *stg_json_str(ret, "model_name") ? stg_json_str(ret, "model_name") : stg_json_str(ret, "model"));
 	line_of(_("system"), stg_json_str(ret, "os_version"));
 	line_of(_("ownership"), stg_json_str(ret, "ownership"));
-	line_of(_("supervised by"), stg_json_str(facts, "supervised_by"));
+	line_of(_("supervised by"), stg_json_str(facts, STG_FACT_SUPERVISED_BY));
 	line_of(_("IMEI"), stg_json_str(ret, "imei"));
 	line_of(_("UDID"), stg_json_str(ret, "udid"));
 	line_of(_("ECID"), stg_json_str(ret, "unit"));
