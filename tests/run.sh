@@ -78,7 +78,7 @@ one() {
 	for report in "$reports"/*; do
 		[ -f "$report" ] && grep -qvE '^$|: ?Unable to get registers|was not suspended\. False leaks' "$report" || continue
 		found=$((found + 1))
-		{ echo "== ${report##*/}"; head -80 "$report"; } >>"$log"
+		[ $found -gt 4 ] || { echo "== ${report##*/}"; head -60 "$report"; } >>"$log"
 	done
 	if [ "$found" -gt 0 ]; then
 		why=" ($found reports)"
