@@ -594,6 +594,16 @@ static void lines_of(const char *path, struct stg_buf *ret, int *count)
 		*count += ret->data[i] == '\n';
 }
 
+/* A reader takes line by line: none may be half of one and the whole of the next. */
+static void each_line_is_a_record(const struct stg_buf *file)
+{
+	for (const char *at = stg_buf_str(file); *at; at += strcspn(at, "\n") + 1) {
+		STG_AUTO(stg_json_free_at) json_t *one = stg_json_parse(stg_bytes(at, strcspn(at, "\n")), 1 << 20, NULL);
+		if (!*stg_json_str(one, "record_id"))
+			fail_msg("not a record: %.80s", at);
+	}
+}
+
 static void a_file_gets_each_record_once_even_after_a_power_cut(void **state)
 {
 	(void)state;
@@ -621,6 +631,7 @@ static void a_file_gets_each_record_once_even_after_a_power_cut(void **state)
 	STG_AUTO(stg_buf_clear) struct stg_buf second = { 0 };
 	lines_of(path, &second, &n);
 	assert_int_equal(n, 4);
+	each_line_is_a_record(&second);
 
 	/* written whole, but the outcome never noted: found, not written twice */
 	stage(s, 1);
