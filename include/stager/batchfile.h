@@ -24,13 +24,16 @@
  *  "columns":[{"heading":"N° de série","field":"serial"},{"heading":"Service","field":"attributes.service"}],
  *  "rows":[{"line":2,"serial","udid","ecid" (decimal),"imei","imei2","name","asset_tag","ownership" (pool|personal|unknown),
  *           "attributes":{}}],
- *  "problems":[{"line":3,"text":"order.csv:3: ..."}], "problem_count":1}
+ *  "problems":[{"line":3,"code":"STG-1628","where":"order.csv:3: IMEI 1 '3,56E+14'","text":"order.csv:3: ..."}], "problem_count":1}
+ *
+ * "where" holds no word of a language: whoever shows it puts the code's sentence and act behind it in the person's; "text"
+ * is the whole in English, for programs.
  *
  * A column without "field" is passed over: those headed "stager:..." are what an earlier batch said about its devices.
  * At most 20 problems are told, problem_count counts all. Rows with a problem are left out of "rows".
  */
 json_t *stg_batchfile_read(const char *file_name, struct stg_bytes file, const json_t *map, struct stg_error *err);
-/* False with STG_E_INPUT + STG_ID_BATCH_FILE when there are problems: the first one and how many more. */
+/* False with STG_E_INPUT + STG_ID_BATCH_FILE when there are problems: the first one, its code in place of a sentence, and how many more. */
 bool stg_batchfile_ok(const json_t *read, struct stg_error *err);
 
 /* "N° de série" -> "serial"; NULL for a heading that is none of ours. `ret_key` gets the attribute name it would have. */

@@ -35,21 +35,25 @@ struct file {
 	json_t *seen;               /* "serial:C02..." -> line */
 };
 
-void batch_problem(struct batch_problems *p, unsigned int line, const char *fmt, ...)
+void batch_problem(struct batch_problems *p, unsigned int line, enum stg_id id, const char *fmt, ...)
 {
-	char what[400], whole[600];
+	char what[300], where[600], code[16], whole[1200];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	if (p->count++ >= BATCH_PROBLEMS_MAX || !p->list)
 		return;
+	char at[16] = "";
 	if (line)
-		snprintf(whole, sizeof(whole), "%s:%u: %s", p->file_name, line, what);
-	else
-		snprintf(whole, sizeof(whole), "%s: %s", p->file_name, what);
+		snprintf(at, sizeof(at), ":%u", line);
+	snprintf(where, sizeof(where), "%s%s:%s%s", p->file_name, at, *what ? " " : "", what);
+	snprintf(code, sizeof(code), "STG-%u", (unsigned int)id);
+	snprintf(whole, sizeof(whole), "%s%s %s %s", where, *what ? ":" : "", stg_id_sentence_in(id, "en"), stg_id_act_in(id, "en"));
 	json_t *one = json_object();
 	stg_json_put_int(one, "line", line);
+	stg_json_put(one, "code", code);
+	stg_json_put(one, "where", where);
 	stg_json_put(one, "text", whole);
 	json_array_append_new(p->list, one);
 }
@@ -209,18 +213,18 @@ static bool map_columns(struct file *f, const json_t *cells)
 		char shown[64];
 		if (!field_parse(name, &field)) {
 			stg_printable(name, true, shown, sizeof(shown));
-			batch_problem(&f->problems, 0, "--map %s: no such field, one of serial, udid, ecid, imei, imei2, name, asset_tag, ownership was expected", shown);
+			batch_problem(&f->problems, 0, STG_ID_MAP_FIELD, "--map %s", shown);
 			continue;
 		}
 		const char *text = json_is_string(col) ? json_string_value(col) : "";
 		unsigned int at = place_of(text, cells, f->n);
 		if (at == f->n) {
 			stg_printable(text, true, shown, sizeof(shown));
-			batch_problem(&f->problems, f->heading_line, "--map %s=%s: there is no such column", name, shown);
+			batch_problem(&f->problems, f->heading_line, STG_ID_MAP_COLUMN, "--map %s=%s", name, shown);
 			continue;
 		}
 		if (f->column[at].field != BATCH_FIELDS) {
-			batch_problem(&f->problems, f->heading_line, "--map gives column %u two meanings", at + 1);
+			batch_problem(&f->problems, f->heading_line, STG_ID_MAP_TWICE, "--map %s=%u", name, at + 1);
 			continue;
 		}
 		f->column[at].field = field;
@@ -228,7 +232,7 @@ static bool map_columns(struct file *f, const json_t *cells)
 	}
 	for (unsigned int i = 0; i < f->n; i++) {
 		const char *heading = json_string_value(json_array_get(cells, i));
-		char key[KEY_MAX], shown[64];
+		char key[KEY_MAX], first[64], shown[64];
 		enum batch_field field = batch_field_of(heading, key);
 		f->column[i].is_hex = strcasestr(heading, "hex") != NULL;
 		if (f->column[i].field != BATCH_FIELDS)
@@ -238,8 +242,9 @@ static bool map_columns(struct file *f, const json_t *cells)
 		bool by_person = field < BATCH_FIELDS && json_object_get(f->map, batch_field_names[field]);
 		if (field < BATCH_FIELDS && !by_person && owner[field] >= 0) {
 			stg_printable(heading, true, shown, sizeof(shown));
-			batch_problem(&f->problems, f->heading_line, "columns %d and %u ('%s') both read as %s, say which with --map %s=COL", owner[field] + 1,
-				      i + 1, shown, batch_field_names[field], batch_field_names[field]);
+			stg_printable(json_string_value(json_array_get(cells, (size_t)owner[field])), true, first, sizeof(first));
+			batch_problem(&f->problems, f->heading_line, STG_ID_LIST_SAME_FIELD, "%d '%s', %u '%s': --map %s=%d", owner[field] + 1, first, i + 1,
+				      shown, batch_field_names[field], owner[field] + 1);
 			continue;
 		}
 		if (field < BATCH_FIELDS && !by_person) {
@@ -262,14 +267,19 @@ static bool map_columns(struct file *f, const json_t *cells)
 	for (size_t i = 0; i <= BATCH_IMEI2; i++)
 		if (owner[i] >= 0)
 			return f->problems.count == 0;
-	batch_problem(&f->problems, f->heading_line, "no column tells which device a row means, a serial, UDID, ECID or IMEI column was expected");
+	batch_problem(&f->problems, f->heading_line, STG_ID_LIST_NO_IDENTIFIER, "%s", "");
 	return false;
 }
 
 /* ---- rows ---- */
 
+static const char *heading_of(const struct file *f, unsigned int i)
+{
+	return stg_json_str(json_array_get(f->columns, i), "heading");
+}
+
 /* A value that may stand once only. False when it stood before. */
-static bool once(struct file *f, const char *kind, const char *what, const char *value, unsigned int line)
+static bool once(struct file *f, enum batch_field field, const char *kind, const char *value, unsigned int line)
 {
 	char key[256];
 	snprintf(key, sizeof(key), "%s:%s", kind, value);
@@ -281,25 +291,25 @@ static bool once(struct file *f, const char *kind, const char *what, const char 
 		json_object_set_new(f->seen, key, json_integer(line));
 		return true;
 	}
-	char shown[80];
+	char heading[64] = "", shown[80];
+	for (unsigned int i = 0; i < f->n; i++)
+		if (f->column[i].field == field)
+			stg_printable(heading_of(f, i), true, heading, sizeof(heading));
 	stg_printable(value, true, shown, sizeof(shown));
-	batch_problem(&f->problems, line, "%s '%s' is already on line %lld, each only once was expected", what, shown,
-		      (long long)json_integer_value(before));
+	batch_problem(&f->problems, line, STG_ID_ROW_TWICE, "%s '%s' = :%lld", heading, shown, (long long)json_integer_value(before));
 	return false;
 }
 
 static bool unique(struct file *f, const json_t *row, unsigned int line)
 {
-	static const struct {
-		const char *key, *kind, *what;
-	} keys[] = {
-		{ "serial", "serial", "serial" }, { "udid", "udid", "UDID" }, { "ecid", "ecid", "ECID" }, { "imei", "imei", "IMEI" },
-		{ "imei2", "imei", "IMEI" }, { "name", "name", "name" }, { "asset_tag", "asset_tag", "asset tag" },
+	static const char *const kinds[BATCH_FIELDS] = {    /* NULL: may repeat */
+		[BATCH_SERIAL] = "serial", [BATCH_UDID] = "udid", [BATCH_ECID] = "ecid", [BATCH_IMEI] = "imei", [BATCH_IMEI2] = "imei",
+		[BATCH_NAME] = "name", [BATCH_ASSET_TAG] = "asset_tag",
 	};
 	bool ok = true;
-	for (size_t i = 0; i < STG_ARRAY_LEN(keys); i++) {
-		const char *value = stg_json_str(row, keys[i].key);
-		ok = (!*value || once(f, keys[i].kind, keys[i].what, value, line)) && ok;
+	for (unsigned int i = 0; i < BATCH_FIELDS; i++) {
+		const char *value = stg_json_str(row, batch_field_names[i]);
+		ok = (!*value || !kinds[i] || once(f, (enum batch_field)i, kinds[i], value, line)) && ok;
 	}
 	return ok;
 }
@@ -310,7 +320,7 @@ static bool udid_agrees(struct file *f, const json_t *row, unsigned int line)
 	const char *udid = stg_json_str(row, "udid"), *ecid = stg_json_str(row, "ecid");
 	if (strlen(udid) != 25 || !*ecid || strtoull(udid + 9, NULL, 16) == strtoull(ecid, NULL, 10))
 		return true;
-	batch_problem(&f->problems, line, "UDID '%s' and ECID '%s' belong to two devices", udid, ecid);
+	batch_problem(&f->problems, line, STG_ID_ROW_TWO_DEVICES, "%s, %s", udid, ecid);
 	return false;
 }
 
@@ -322,19 +332,21 @@ static bool read_cells(struct file *f, const struct batch_row *row, json_t *one)
 	for (unsigned int i = 0; i < f->n; i++) {
 		const struct column *c = &f->column[i];
 		char value[ATTRIBUTE_MAX + 1];
+		char heading[64], shown[64];
+		enum stg_id why = STG_ID_BATCH_FILE;
 		bool is_field = c->field < BATCH_FIELDS;
 		if (!is_field && !c->key[0])
 			continue;
-		if (is_field ? batch_value(c->field, c->is_hex, row->cell[i], value, sizeof(value)) :
-			       batch_free_text(row->cell[i], ATTRIBUTE_MAX, value, sizeof(value))) {
+		if (is_field ? batch_value(c->field, c->is_hex, row->cell[i], value, sizeof(value), &why) :
+			       batch_free_text(row->cell[i], ATTRIBUTE_MAX, value, sizeof(value), &why)) {
 			stg_json_put(is_field ? one : attributes, is_field ? batch_field_names[c->field] : c->key, value);
 			continue;
 		}
 		ok = false;
-		if (is_field)
-			batch_problem(&f->problems, row->line, "%s", value);
-		else
-			batch_problem(&f->problems, row->line, "column %u: %s", i + 1, value);
+		/* the column as its writer called it, the value as it stands there: both can be searched for */
+		stg_printable(heading_of(f, i), true, heading, sizeof(heading));
+		stg_printable(row->cell[i], true, shown, sizeof(shown));
+		batch_problem(&f->problems, row->line, why, "%s '%s'", heading, shown);
 	}
 	return ok;
 }
@@ -353,11 +365,11 @@ static bool on_row(void *ctx, const struct batch_row *row)
 		return true;
 	}
 	if (row->n < f->n || filled > f->n || row->n > BATCH_COLUMNS_MAX) {
-		batch_problem(&f->problems, row->line, "%u fields, %u were expected as in the heading on line %u", row->n, f->n, f->heading_line);
+		batch_problem(&f->problems, row->line, STG_ID_ROW_FIELDS, "%u ≠ %u (:%u)", row->n, f->n, f->heading_line);
 		return true;
 	}
 	if (json_array_size(f->rows) >= STG_BATCHFILE_ROWS) {
-		batch_problem(&f->problems, row->line, "more than %d devices, split the list", STG_BATCHFILE_ROWS);
+		batch_problem(&f->problems, row->line, STG_ID_LIST_TOO_LARGE, "> %d", STG_BATCHFILE_ROWS);
 		return false;
 	}
 	STG_AUTO(stg_json_free_at) json_t *one = json_object();
@@ -366,7 +378,7 @@ static bool on_row(void *ctx, const struct batch_row *row)
 	bool is_named = *stg_json_str(one, "serial") || *stg_json_str(one, "udid") || *stg_json_str(one, "ecid") || *stg_json_str(one, "imei") ||
 			*stg_json_str(one, "imei2");
 	if (ok && !is_named) {
-		batch_problem(&f->problems, row->line, "the row names no device, a serial, UDID, ECID or IMEI was expected");
+		batch_problem(&f->problems, row->line, STG_ID_ROW_NO_DEVICE, "%s", "");
 		ok = false;
 	}
 	/* looked at also when a cell is wrong: the second mistake of a row should not wait for the next try */
@@ -394,9 +406,7 @@ static void read_file(struct file *f, struct stg_bytes file, json_t *ret)
 	char separator = find_separator(text, first_line, said, f->map, &heading);
 	stg_json_put(ret, "separator", (char[]){ separator, 0 });
 	if (!heading.found) {
-		batch_problem(&f->problems, text.len ? first_line : 0,
-			      text.len ? "no heading found, a first row with 'Serial Number', 'N° de série', 'UDID', 'IMEI' or --map serial=COL was expected" :
-					 "the file is empty");
+		batch_problem(&f->problems, text.len ? first_line : 0, text.len ? STG_ID_LIST_NO_HEADING : STG_ID_LIST_EMPTY, "%s", "");
 		return;
 	}
 	f->heading_line = heading.line;
@@ -407,7 +417,7 @@ static void read_file(struct file *f, struct stg_bytes file, json_t *ret)
 	if (map_columns(f, heading.cell)) {
 		batch_rows(text, separator, first_line, on_row, f, &f->problems);
 		if (!f->problems.count && !json_array_size(f->rows))
-			batch_problem(&f->problems, f->heading_line, "there is no device below the heading");
+			batch_problem(&f->problems, f->heading_line, STG_ID_LIST_NO_DEVICE, "%s", "");
 	}
 	json_decref(heading.cell);
 }
@@ -445,8 +455,12 @@ bool stg_batchfile_ok(const json_t *read, struct stg_error *err)
 	int64_t count = stg_json_int(read, "problem_count", 0);
 	if (!count)
 		return true;
-	const char *first = stg_json_str(json_array_get(json_object_get(read, "problems"), 0), "text");
-	if (count == 1)
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_BATCH_FILE, 0, "%s", first);
-	return stg_fail_id(err, STG_E_INPUT, STG_ID_BATCH_FILE, 0, "%.190s (and %lld more)", first, (long long)count - 1);
+	const json_t *first = json_array_get(json_object_get(read, "problems"), 0);
+	const char *where = stg_json_str(first, "where");
+	char more[32] = "";
+	if (count > 1)
+		snprintf(more, sizeof(more), " (+%lld)", (long long)count - 1);
+	/* the code stands for its sentence: whoever shows this knows the language */
+	return stg_fail_id(err, STG_E_INPUT, STG_ID_BATCH_FILE, 0, "%.190s%s %s%s", where, *where && where[strlen(where) - 1] == ':' ? "" : ":",
+			   stg_json_str(first, "code"), more);
 }

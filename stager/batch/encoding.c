@@ -55,7 +55,7 @@ static bool transcode(struct stg_bytes from, const char *encoding, struct stg_bu
 {
 	iconv_t cd = iconv_open("UTF-8", encoding);
 	if (cd == (iconv_t)-1) {
-		batch_problem(problems, 0, "text in %s cannot be read on this station, save it as UTF-8", encoding);
+		batch_problem(problems, 0, STG_ID_LIST_ENCODING, "%s", encoding);
 		return false;
 	}
 	char *in = (char *)(uintptr_t)from.data;
@@ -68,11 +68,11 @@ static bool transcode(struct stg_bytes from, const char *encoding, struct stg_bu
 		int why = errno;
 		ok = stg_buf_add(ret, out, sizeof(out) - room, NULL);
 		if (!ok) {
-			batch_problem(problems, 0, "the file is too large, at most %u MiB are read", STG_BATCHFILE_MAX >> 20);
+			batch_problem(problems, 0, STG_ID_LIST_TOO_LARGE, "> %u MiB", STG_BATCHFILE_MAX >> 20);
 		} else if (got == (size_t)-1 && why != E2BIG) {
 			size_t at = from.len - left;
 			batch_problem(problems, from.data[0] == 0xff || from.data[0] == 0xfe ? 0 : line_at(from, at),
-				      "byte 0x%02x is not text in %s, save the file as UTF-8", from.data[at], encoding);
+				      STG_ID_LIST_ENCODING, "0x%02x (%s)", from.data[at], encoding);
 			ok = false;
 		}
 	}
@@ -96,8 +96,7 @@ static bool settle_lines(struct stg_buf *text, struct batch_problems *problems)
 		if (c == '\n')
 			line++;
 		else if ((c < 0x20 && c != '\t') || c == 0x7f)
-			batch_problem(problems, line, "control character 0x%02x, only text was expected%s", c,
-				      c == 0 ? " (is this really a CSV file?)" : "");
+			batch_problem(problems, line, STG_ID_LIST_CONTROL, "0x%02x", c);
 		if (problems->count - before >= BATCH_PROBLEMS_MAX)
 			return false;   /* not a text at all: one page of it is enough */
 		text->data[to++] = c;
@@ -113,15 +112,15 @@ bool batch_decode(struct stg_bytes file, struct stg_buf *ret, const char **ret_e
 	*ret = STG_BUF((size_t)STG_BATCHFILE_MAX * 2);
 	*ret_encoding = "utf-8";
 	if (file.len > STG_BATCHFILE_MAX) {
-		batch_problem(problems, 0, "the file is too large, at most %u MiB are read", STG_BATCHFILE_MAX >> 20);
+		batch_problem(problems, 0, STG_ID_LIST_TOO_LARGE, "> %u MiB", STG_BATCHFILE_MAX >> 20);
 		return false;
 	}
 	if (starts(file, "PK\003\004", 4)) {
-		batch_problem(problems, 0, "this is a spreadsheet (.xlsx, .ods), expected CSV: in the spreadsheet choose Save as, CSV UTF-8");
+		batch_problem(problems, 0, STG_ID_LIST_SPREADSHEET, ".xlsx, .ods");
 		return false;
 	}
 	if (starts(file, "\xd0\xcf\x11\xe0", 4)) {
-		batch_problem(problems, 0, "this is an old spreadsheet (.xls), expected CSV: in the spreadsheet choose Save as, CSV UTF-8");
+		batch_problem(problems, 0, STG_ID_LIST_SPREADSHEET, ".xls");
 		return false;
 	}
 	bool ok;

@@ -171,11 +171,9 @@ static bool looks_rounded(const char *s)
 	return is_sure && *p && p[strspn(p, "0123456789")] == 0;
 }
 
-static bool refuse(char *ret, size_t size, const char *what, const char *value, const char *expected)
+static bool refuse(enum stg_id id, enum stg_id *why)
 {
-	char shown[64];
-	stg_printable(value, true, shown, sizeof(shown));
-	snprintf(ret, size, "%s '%s' %s", what, shown, expected);
+	*why = id;
 	return false;
 }
 
@@ -190,32 +188,32 @@ static bool is_placeholder(const char *s)
 	return strspn(s, (char[]){ s[0], 0 }) == strlen(s);   /* 000000000000, XXXXXXXXXX */
 }
 
-static bool serial_value(char *v, char *ret, size_t size)
+static bool serial_value(char *v, char *ret, enum stg_id *why)
 {
 	squeeze(v, " ");
 	if (looks_rounded(v))
-		return refuse(ret, size, "serial", v, "was turned into a number by a spreadsheet, format the column as text and export again");
+		return refuse(STG_ID_VALUE_ROUNDED, why);
 	if (is_placeholder(v))
-		return refuse(ret, size, "serial", v, "is a placeholder, the number engraved or shown by the device was expected");
+		return refuse(STG_ID_VALUE_PLACEHOLDER, why);
 	size_t n = strlen(v);
 	for (size_t i = 0; i < n; i++)
 		if (!isalnum((unsigned char)v[i]) && !(i && strchr("-_./", v[i])))
-			return refuse(ret, size, "serial", v, "has a sign in it, letters and digits were expected");
+			return refuse(STG_ID_VALUE_SERIAL, why);
 	if (n < 6 || n > 24)
-		return refuse(ret, size, "serial", v, "is too short or too long, 6 to 24 characters were expected (Apple: 10 or 12)");
+		return refuse(STG_ID_VALUE_SERIAL, why);
 	for (size_t i = 0; i <= n; i++)
 		ret[i] = (char)toupper((unsigned char)v[i]);
 	return true;
 }
 
-static bool udid_value(char *v, char *ret, size_t size)
+static bool udid_value(char *v, char *ret, size_t size, enum stg_id *why)
 {
 	squeeze(v, " ");
 	size_t n = strlen(v), hex = strspn(v, "0123456789abcdefABCDEF");
 	bool is_old = n == 40 && hex == n, is_bare = n == 24 && hex == n;
 	bool is_new = n == 25 && hex == 8 && v[8] == '-' && strspn(v + 9, "0123456789abcdefABCDEF") == 16;
 	if (!is_old && !is_bare && !is_new)
-		return refuse(ret, size, "UDID", v, "is not one, 40 hexadecimal digits or 8-16 were expected");
+		return refuse(STG_ID_VALUE_UDID, why);
 	if (is_old) {
 		for (size_t i = 0; i <= n; i++)
 			ret[i] = (char)tolower((unsigned char)v[i]);
@@ -227,11 +225,11 @@ static bool udid_value(char *v, char *ret, size_t size)
 	return true;
 }
 
-static bool ecid_value(char *v, bool is_hex, char *ret, size_t size)
+static bool ecid_value(char *v, bool is_hex, char *ret, size_t size, enum stg_id *why)
 {
 	squeeze(v, " ");
 	if (looks_rounded(v))
-		return refuse(ret, size, "ECID", v, "was turned into a number by a spreadsheet, format the column as text and export again");
+		return refuse(STG_ID_VALUE_ROUNDED, why);
 	const char *digits = v;
 	if (strncasecmp(v, "0x", 2) == 0) {
 		is_hex = true;
@@ -241,33 +239,29 @@ static bool ecid_value(char *v, bool is_hex, char *ret, size_t size)
 	is_hex = is_hex || strpbrk(digits, "abcdefABCDEF") || (digits[0] == '0' && strlen(digits) > 1);
 	size_t n = strlen(digits);
 	if (!n || strspn(digits, is_hex ? "0123456789abcdefABCDEF" : "0123456789") != n)
-		return refuse(ret, size, "ECID", v, "is not a number, decimal or 0x and hexadecimal digits were expected");
+		return refuse(STG_ID_VALUE_ECID, why);
 	errno = 0;
 	uint64_t ecid = strtoull(digits, NULL, is_hex ? 16 : 10);
 	if (errno || !ecid)
-		return refuse(ret, size, "ECID", v, "is zero or does not fit in 64 bits");
+		return refuse(STG_ID_VALUE_ECID, why);
 	snprintf(ret, size, "%" PRIu64, ecid);
 	return true;
 }
 
-static bool imei_value(char *v, char *ret, size_t size)
+static bool imei_value(char *v, char *ret, size_t size, enum stg_id *why)
 {
 	char clean[20];
 	squeeze(v, " ");
 	if (looks_rounded(v))
-		return refuse(ret, size, "IMEI", v, "was rounded by a spreadsheet and lost digits, format the column as text and export again");
+		return refuse(STG_ID_VALUE_ROUNDED, why);
 	if (stg_imei_clean(v, clean))
 		return stg_copy(ret, size, clean);
 	squeeze(v, "-/");
 	size_t n = strlen(v), digits = strspn(v, "0123456789");
-	if (digits != n)
-		return refuse(ret, size, "IMEI", v, "is not a number, 15 digits were expected");
-	if (n == 15)
-		return refuse(ret, size, "IMEI", v, "has a wrong check digit, so a digit was mistyped");
-	return refuse(ret, size, "IMEI", v, n == 14 ? "has 14 digits, 15 were expected (spreadsheets drop a leading zero)" : "does not have 15 digits");
+	return refuse(n == 15 && digits == n ? STG_ID_VALUE_IMEI_CHECK : STG_ID_VALUE_IMEI, why);
 }
 
-static bool ownership_value(const char *v, char *ret, size_t size)
+static bool ownership_value(const char *v, char *ret, size_t size, enum stg_id *why)
 {
 	static const struct {
 		const char *word, *meaning;
@@ -280,7 +274,7 @@ static bool ownership_value(const char *v, char *ret, size_t size)
 		if (strcasecmp(words[i].word, v) == 0)
 			return stg_copy(ret, size, words[i].meaning);
 	/* "pool" opens the way to erasing: nothing that merely resembles it is taken for it. */
-	return refuse(ret, size, "ownership", v, "is not known, pool, personal or unknown was expected");
+	return refuse(STG_ID_VALUE_OWNERSHIP, why);
 }
 
 /* Direction marks and joiners make two names look alike. */
@@ -295,20 +289,18 @@ static bool has_hidden(const char *s)
 	return false;
 }
 
-bool batch_free_text(const char *cell, size_t most, char *ret, size_t size)
+bool batch_free_text(const char *cell, size_t most, char *ret, size_t size, enum stg_id *why)
 {
 	char v[BATCH_CELL_MAX + 1];
 	unwrap(cell, false, v, sizeof(v));
 	if (has_hidden(v))
-		return refuse(ret, size, "text", v, "holds a hidden character, plain text was expected");
-	if (strlen(v) > most) {
-		snprintf(ret, size, "text of %zu bytes, at most %zu were expected", strlen(v), most);
-		return false;
-	}
+		return refuse(STG_ID_VALUE_HIDDEN, why);
+	if (strlen(v) > most)
+		return refuse(STG_ID_VALUE_LONG, why);
 	return stg_copy(ret, size, v);
 }
 
-bool batch_value(enum batch_field field, bool is_hex, const char *cell, char *ret, size_t size)
+bool batch_value(enum batch_field field, bool is_hex, const char *cell, char *ret, size_t size, enum stg_id *why)
 {
 	char v[BATCH_CELL_MAX + 1];
 	unwrap(cell, field <= BATCH_IMEI2, v, sizeof(v));
@@ -317,22 +309,22 @@ bool batch_value(enum batch_field field, bool is_hex, const char *cell, char *re
 		return true;
 	switch (field) {
 	case BATCH_SERIAL:
-		return serial_value(v, ret, size);
+		return serial_value(v, ret, why);
 	case BATCH_UDID:
-		return udid_value(v, ret, size);
+		return udid_value(v, ret, size, why);
 	case BATCH_ECID:
-		return ecid_value(v, is_hex, ret, size);
+		return ecid_value(v, is_hex, ret, size, why);
 	case BATCH_IMEI:
 	case BATCH_IMEI2:
-		return imei_value(v, ret, size);
+		return imei_value(v, ret, size, why);
 	case BATCH_OWNERSHIP:
-		return ownership_value(v, ret, size);
+		return ownership_value(v, ret, size, why);
 	case BATCH_NAME:
 	case BATCH_ASSET_TAG:
 	case BATCH_FIELDS:
 		break;
 	}
 	if (strchr(v, '\n'))
-		return refuse(ret, size, batch_field_names[field], v, "has two lines, one was expected");
-	return batch_free_text(cell, field == BATCH_NAME ? 128 : 64, ret, size);
+		return refuse(STG_ID_VALUE_LINES, why);
+	return batch_free_text(cell, field == BATCH_NAME ? 128 : 64, ret, size, why);
 }

@@ -16,8 +16,9 @@ struct batch_problems {
 	int64_t count;
 };
 
-/* Remembers one problem; line 0 = the whole file. */
-void batch_problem(struct batch_problems *p, unsigned int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Remembers one problem; line 0 = the whole file. `id` is what a person reads, in the language of whoever shows it; what is
+ * formatted here says where and about which value, so it holds no word of a language: headings, values, numbers. */
+void batch_problem(struct batch_problems *p, unsigned int line, enum stg_id id, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- encoding.c ---- */
 /* UTF-8 without BOM, lines ended by \n, no control characters but tab. False: a problem was noted. */
@@ -41,9 +42,9 @@ extern const char *const batch_field_names[BATCH_FIELDS];
 
 /* BATCH_FIELDS: none of ours. `ret_key`: letters, digits and '_' only, lower case. */
 enum batch_field batch_field_of(const char *heading, char ret_key[64]);
-/* Brings a value into our form; false with the reason in ret (what was wrong, what was expected). "" stays "". */
-bool batch_value(enum batch_field field, bool is_hex, const char *cell, char *ret, size_t size);
+/* Brings a value into our form; false with the row that says what was wrong. "" stays "". */
+bool batch_value(enum batch_field field, bool is_hex, const char *cell, char *ret, size_t size, enum stg_id *why);
 /* The same for a further column: hidden characters refused, the spreadsheet's apostrophe taken off. */
-bool batch_free_text(const char *cell, size_t most, char *ret, size_t size);
+bool batch_free_text(const char *cell, size_t most, char *ret, size_t size, enum stg_id *why);
 
 #endif

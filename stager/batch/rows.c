@@ -63,13 +63,12 @@ static void on_cell(void *data, size_t len, void *ctx)
 		size_t at = r->cells.len;
 		r->at[r->row.n] = at;
 		if (len > BATCH_CELL_MAX) {
-			batch_problem(r->problems, r->row.line, "a field of %zu bytes, at most %d were expected (a quote that is never closed?)", len,
-				      BATCH_CELL_MAX);
+			batch_problem(r->problems, r->row.line, STG_ID_ROW_LONG, "%zu > %d", len, BATCH_CELL_MAX);
 			r->stop = true;
 			return;
 		}
 		if (!stg_buf_add(&r->cells, data, len, NULL) || !stg_buf_add(&r->cells, "", 1, NULL)) {
-			batch_problem(r->problems, r->row.line, "the row is too long, at most %u KiB were expected", ROW_BYTES_MAX >> 10);
+			batch_problem(r->problems, r->row.line, STG_ID_ROW_LONG, "> %u KiB", ROW_BYTES_MAX >> 10);
 			r->stop = true;
 			return;
 		}
@@ -122,18 +121,18 @@ void batch_rows(struct stg_bytes text, char separator, unsigned int first_line, 
 		r->row_ended = false;
 		/* the last line gets its end, so that what is still open afterwards is an open quote */
 		if (csv_parse(&parser, text.data + at, len, on_cell, on_row, r) != len || (!nl && csv_parse(&parser, "\n", 1, on_cell, on_row, r) != 1)) {
-			batch_problem(problems, r->row.line, "the quotes of this row do not match");
+			batch_problem(problems, r->row.line, STG_ID_LIST_QUOTES, "%s", "");
 			r->stop = true;
 		}
 		is_open = !r->row_ended && (is_open || !is_blank);
 		if (is_open && (r->line - r->row.line >= ROW_LINES_MAX || csv_get_buffer_size(&parser) > 4 * ROW_BYTES_MAX)) {
-			batch_problem(problems, r->row.line, "a quote opened on this line is never closed");
+			batch_problem(problems, r->row.line, STG_ID_LIST_QUOTES, "%s", "");
 			r->stop = true;
 		}
 		at += len;
 	}
 	if (!r->stop && is_open)
-		batch_problem(problems, r->row.line, "a quote opened on this line is never closed");
+		batch_problem(problems, r->row.line, STG_ID_LIST_QUOTES, "%s", "");
 	csv_free(&parser);
 	stg_buf_clear(&r->cells);
 	free(r);

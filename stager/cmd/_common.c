@@ -36,10 +36,28 @@ static int exit_status(const struct stg_error *err)
 	}
 }
 
+/*
+ * A detail that was made where nobody knew the language may end in the code of a narrower row, "order.csv:3: IMEI '3.56E+14':
+ * STG-1628 (+2)": here its sentence and act are put in its place. False when there is none.
+ */
+static bool spell_out(const char *detail, const char *lang, char *ret, size_t size)
+{
+	const char *code = NULL;
+	char *end = NULL;
+	for (const char *p = detail; (p = strstr(p, " STG-")); p++)
+		code = p + 1;
+	unsigned int id = code ? (unsigned int)strtoul(code + 4, &end, 10) : 0;
+	if (!id || !*stg_id_sentence_in(id, lang))
+		return false;
+	snprintf(ret, size, "%.*s%s %s (STG-%u)%s", (int)(code - detail), detail, stg_id_sentence_in(id, lang), stg_id_act_in(id, lang), id, end);
+	return true;
+}
+
 int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 {
-	char detail[300];
+	char detail[300], spelt[800];
 	stg_printable(err->msg, true, detail, sizeof(detail));
+	bool narrower = spell_out(detail, c->json ? "en" : stg_language(), spelt, sizeof(spelt));
 	if (c->json) {
 		json_t *j = json_object();
 		char code[16];
@@ -48,11 +66,13 @@ int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 		stg_json_put(j, "code", err->id ? code : stg_code_name(err->code));
 		stg_json_put(j, "error", err->id ? stg_id_sentence_in(err->id, "en") : detail);
 		stg_json_put(j, "act", stg_id_act_in(err->id, "en"));
-		stg_json_put(j, "detail", detail);
+		stg_json_put(j, "detail", narrower ? spelt : detail);
 		char *text = stg_json_text(j);
 		puts(text);
 		free(text);
 		json_decref(j);
+	} else if (err->id && narrower) {
+		fprintf(stderr, "stager: %s %s (STG-%u)\n  %s\n", stg_id_sentence(err->id), stg_id_act(err->id), (unsigned int)err->id, spelt);
 	} else if (err->id) {
 		fprintf(stderr, "stager: %s %s (STG-%u%s%s)\n", stg_id_sentence(err->id), stg_id_act(err->id), (unsigned int)err->id,
 			detail[0] ? ", " : "", detail);

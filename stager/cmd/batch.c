@@ -7,6 +7,7 @@
  * Thread: the command's.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +33,16 @@ static const struct column rows[] = {
 	{ 0 },
 };
 
+/* Where and about what, then the sentence and the act of its row, in this person's language. */
+static void say_problem(const json_t *one)
+{
+	char where[400];
+	const char *code = stg_json_str(one, "code");
+	unsigned int id = strncmp(code, "STG-", 4) == 0 ? (unsigned int)strtoul(code + 4, NULL, 10) : 0;
+	stg_printable(stg_json_str(one, "where"), true, where, sizeof(where));
+	printf("%s\n    %s %s (%s)\n", where, stg_id_sentence(id), stg_id_act(id), code);
+}
+
 static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	static const struct column columns[] = { { "heading", N_("column"), COLUMN_TEXT }, { "field", N_("becomes"), COLUMN_TEXT }, { 0 } };
@@ -39,12 +50,11 @@ static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_
 		{ "line", N_("line"), COLUMN_TEXT }, { "serial", N_("serial"), COLUMN_TEXT }, { "imei", N_("IMEI"), COLUMN_TEXT },
 		{ "name", N_("name"), COLUMN_TEXT }, { "asset_tag", N_("tag"), COLUMN_TEXT }, { "ownership", N_("ownership"), COLUMN_WORD }, { 0 },
 	};
-	static const struct column problems[] = { { "text", N_("what is wrong"), COLUMN_TEXT }, { 0 } };
 	long long n = (long long)stg_json_int(ret, "count", 0);
 	if (json_array_size(json_object_get(ret, "columns"))) {
 		printf(ngettext("%s: %lld device, encoding %s, separator '%s'\n\n", "%s: %lld devices, encoding %s, separator '%s'\n\n", (unsigned long)n),
 		       stg_json_str(in, "file"), n, stg_json_str(ret, "encoding"),
-		       strcmp(stg_json_str(ret, "separator"), "\t") == 0 ? "tab" : stg_json_str(ret, "separator"));
+		       strcmp(stg_json_str(ret, "separator"), "\t") == 0 ? _("tab") : stg_json_str(ret, "separator"));
 		table_print(c, json_object_get(ret, "columns"), columns, NULL);
 	}
 	if (json_array_size(json_object_get(ret, "rows"))) {
@@ -55,7 +65,10 @@ static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_
 		n = (long long)stg_json_int(ret, "problem_count", 0);
 		if (json_array_size(json_object_get(ret, "columns")))
 			putchar('\n');
-		table_print(c, json_object_get(ret, "problems"), problems, NULL);
+		size_t i;
+		json_t *one;
+		json_array_foreach(json_object_get(ret, "problems"), i, one)
+			say_problem(one);
 		printf(ngettext("%lld mistake must be corrected before this list can be imported.\n",
 				"%lld mistakes must be corrected before this list can be imported.\n", (unsigned long)n), n);
 	}

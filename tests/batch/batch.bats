@@ -29,6 +29,49 @@ teardown() {
 	[[ "$output" != *BAD* ]]
 }
 
+# french ARGS...: what a person reads who asks in French; `english` fails on a word that only an English text has.
+french() { run "$STAGER" --lang fr "$@" 3>&-; }
+english() {
+	! grep -E -i -w -n 'the|is|was|were|are|has|have|this|that|there|not|no|and|with|already|expected|line|row|column|file|device|devices|give|use|correct|batch' <<<"$1"
+}
+
+@test "a list with mistakes is refused in French for who reads French, for every kind of mistake" {
+	one() {
+		printf "$1" >"$DIR/liste.csv"
+		shift
+		french batch check "$DIR/liste.csv" "$@"
+		[ "$status" -eq 3 ] || { echo "$output"; false; }
+		[[ "$output" == *"(STG-16"* ]] || { echo "$output"; false; }
+		english "${output//$DIR/}" || { echo "$output"; false; }
+		french batch import "$DIR/liste.csv" --name MAL --blueprint ipad-hospital-ward "$@"
+		[ "$status" -eq 3 ]
+		[[ "$output" == *"(STG-1600)"*"(STG-16"* ]] || { echo "$output"; false; }
+		english "$(sed 's/ipad-hospital-ward//' <<<"$output")" || { echo "$output"; false; }
+	}
+	head='Numéro de série;IMEI 1;UDID;ECID;Nom;Propriété;Service\n'
+	for row in 'F2LXK0AAAA01;3,56E+14;;;;;' 'F2LXK0AAAA01;353245010000011;;;;;' 'F2LXK0AAAA01;12;;;;;' 'inconnu;;;;;;' 'A!;;;;;;' ';;xyz;;;;' \
+		';;;12x4;;;' 'F2LXK0AAAA01;;;;;parcc;' 'F2LXK0AAAA01;;;;"a\nb";;' 'F2LXK0AAAA01;;;;a\xe2\x80\xaeb;;' 'F2LXK0AAAA01;;;;a;;\001' ';;;;a;;' \
+		'F2LXK0AAAA01;;;;a' 'F2LXK0AAAA01;;;;"a' 'F2LXK0AAAA01;;00008030-001A2B3C4D5E6F70;1234;;;' 'F2LXK0AAAA01;;;;;;\nF2LXK0AAAA01;;;;;;' ''; do
+		one "$head$row\n"
+	done
+	one "${head}F2LXK0AAAA01;;;;$(printf '%0129d' 0);;\n"
+	one ''
+	one 'a;b\n1;2\n'
+	one 'PK\003\004x'
+	one 'Nom\nx\n' --map 'serial=Z'
+	one 'Nom\nx\n' --map 'couleur=Nom'
+	one 'Nom;x\nx;y\n' --map 'serial=1' --map 'udid=1'
+	one 'Série;S/N\nF2LXK0AAAA01;F2LXK0AAAA01\n'
+
+	printf "${head}F2LXK0AAAA01;3,56E+14;;;;;\n" >"$DIR/liste.csv"
+	french --json batch check "$DIR/liste.csv"
+	[ "$(jq -r '.problems[0] | "\(.line) \(.code) \(.where)"' <<<"$output")" = "2 STG-1628 liste.csv:2: IMEI 1 '3,56E+14'" ]
+	[[ "$(jq -r '.problems[0].text' <<<"$output")" == *"A spreadsheet rounded this"* ]]
+	french --json batch import "$DIR/liste.csv" --name MAL --blueprint ipad-hospital-ward
+	[ "$(jq -r .code <<<"$output")" = STG-1600 ]
+	[[ "$(jq -r .detail <<<"$output")" == *"A spreadsheet rounded this"* ]]
+}
+
 @test "names that cannot be used, unknown blueprints and a missing file are refused" {
 	run "$STAGER" batch import "$DIR/order.csv" --name '../up' --blueprint ipad-hospital-ward
 	[ "$status" -eq 2 ]
