@@ -109,13 +109,13 @@ $(B)/locale/%/LC_MESSAGES/stager.mo: po/%.po
 	@mkdir -p $(@D)
 	$(Q)msgfmt -o $@ $<
 
-asan:                  ## all tests under address and undefined-behaviour sanitizers
+asan: deps-check       ## all tests under address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) --no-print-directory B=$(B)/asan OPT="-O1 -g" HARDEN= LDHARD= SAN="-fsanitize=address,undefined -fno-omit-frame-pointer -DSTG_SANITIZED" build tests
 	$(Q)STG_SANITIZED=1 sh tests/run.sh $(B)/asan
-tsan:                  ## the station's threads under the thread sanitizer
+tsan: deps-check       ## the station's threads under the thread sanitizer
 	$(Q)$(MAKE) --no-print-directory B=$(B)/tsan OPT="-O1 -g" HARDEN= LDHARD= SAN="-fsanitize=thread -DSTG_SANITIZED" build tests
 	$(Q)STG_SANITIZED=1 STG_ONLY=tsan sh tests/run.sh $(B)/tsan
-memcheck: build tests  ## the tests under valgrind
+memcheck: deps-check build tests ## the tests under valgrind
 	$(Q)STG_VALGRIND=1 sh tests/run.sh $(B)
 peers: build deps-check $(B)/bench-keys/63.pem ## Debian's tools and go-ios against the virtual bench
 	$(Q)STG_ONLY=peers sh tests/run.sh $(B)

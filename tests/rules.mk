@@ -8,7 +8,7 @@ $(REPLAY_BIN): $(B)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ) | 
 	$(Q)$(CC) $(CFLAGS) $(LDHARD) -o $@ $< tests/fuzz/replay.c $(OBJ) $(LIBS)
 
 .PHONY: soak
-soak: build tests      ## the long runs: 200 kills over 40 devices, 1,000 pulled plugs, a real order in depth, 10 million erase events
+soak: deps-check build tests ## the long runs: 200 kills over 40 devices, 1,000 pulled plugs, a real order in depth, 10 million erase events
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_KILLS=200 STG_DEVICES=40 $(B)/tests/journeys/test_kill
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_CUTS=1000 STG_DEVICES=40 $(B)/tests/journeys/test_unplug
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_DEVICES=60 STG_DEEP=1 $(B)/tests/journeys/test_real_input
