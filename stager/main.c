@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 	struct stg_cmd_ctx c = { 0 };
 	const char *lang = NULL;
 	bool wants_help = false, verbatim = false;
-	char **rest = stg_calloc((size_t)argc + 2, sizeof(*rest));
+	STG_AUTO(stg_free_at) char **rest = stg_calloc((size_t)argc + 2, sizeof(*rest));
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 1; i < argc; i++) {
 		if (!verbatim && strcmp(argv[i], "--") == 0)
@@ -156,7 +156,6 @@ int main(int argc, char **argv)
 	c.caller = &caller;
 	int status_code = cmd->run(&c);
 	stg_caller_close(&caller);
-	free(rest);
 	if (fflush(stdout) != 0 && status_code == 0)
 		status_code = 1;
 	return status_code;
