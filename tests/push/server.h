@@ -48,7 +48,7 @@ struct server {
 		char *text;         /* a copy: the asker may use its own again while ours is still being sent */
 	} will[64];
 	size_t next, n;
-	int requests, applied, conflicts;   /* applied: distinct ids */
+	_Atomic int requests, applied, conflicts;   /* applied: distinct ids; read by the test while the server serves */
 	json_t *by_id, *last_headers;
 	char last_body[262144];
 };

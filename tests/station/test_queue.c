@@ -14,12 +14,13 @@
 
 #include "../../stager/station/queue.h"
 
-static sem_t gate, noted;
+static sem_t gate, noted, begun;
 static char order[16];
 
 static bool blocks(struct stg_store *store, void *arg, struct stg_error *err)
 {
 	(void)store, (void)arg, (void)err;
+	sem_post(&begun);
 	sem_wait(&gate);
 	return true;
 }
@@ -37,6 +38,7 @@ static void the_device_that_waited_longest_is_served_first_and_idle_work_last(vo
 	(void)state;
 	struct stg_error err = { 0 };
 	sem_init(&gate, 0, 0);
+	sem_init(&begun, 0, 0);
 	sem_init(&noted, 0, 0);
 	struct queue *q = queue_start("test", 1, NULL, &err);
 	assert_non_null(q);
@@ -116,9 +118,11 @@ static void what_was_not_begun_when_the_station_ends_is_not_begun(void **state)
 	pthread_t t;
 	told = STG_OK;
 	sem_init(&gate, 0, 0);
+	sem_init(&begun, 0, 0);
 	struct queue *q = queue_start("test", 1, NULL, &err);
 	assert_non_null(q);
 	queue_post(q, blocks, NULL, NULL);
+	sem_wait(&begun);     /* else the thread may begin with the urgent one */
 	queue_post(q, runs, NULL, NULL);
 	queue_post_first(q, runs, second_done, NULL);
 	assert_int_equal(pthread_create(&t, NULL, opens_when_one_is_left, q), 0);
@@ -128,6 +132,7 @@ static void what_was_not_begun_when_the_station_ends_is_not_begun(void **state)
 	assert_int_equal(told, STG_E_CANCELLED);
 	assert_false(ran);
 	sem_destroy(&gate);
+	sem_destroy(&begun);
 }
 
 int main(void)
