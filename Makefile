@@ -27,6 +27,8 @@ EXTRA   ?=
 CFLAGS  := -std=gnu17 $(OPT) $(WARN) $(HARDEN) $(SAN) $(EXTRA) -D_GNU_SOURCE -DSTG_VERSION='"$(VERSION)"' \
 	-Iinclude -I$(B)/gen $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ljq -lcsv -lzint -lm -lpthread
+# What builds for a person uses every core, unless the person said -j.
+JOBS     = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 Q       := $(if $(filter 0,$(V)),@,)
 
 SRC       := $(filter-out stager/main.c,$(shell find stager drivers profiles -name '*.c' -not -path 'drivers/virtual/*' | sort))
@@ -51,11 +53,11 @@ all: build
 build: $(B)/stager $(B)/stager-bench $(MO)  ## build both programs
 
 demo: deps             ## install what is missing, build, run the main job on a virtual bench
-	$(Q)$(MAKE) --no-print-directory build
+	$(Q)$(MAKE) --no-print-directory $(JOBS) build
 	$(Q)$(B)/stager demo
 
 check: deps deps-check ## install what is missing, build, run every test: no device, no network
-	$(Q)$(MAKE) --no-print-directory build tests
+	$(Q)$(MAKE) --no-print-directory $(JOBS) build tests
 	$(Q)sh tests/run.sh $(B)
 
 -include $(wildcard stager/rules.mk tests/rules.mk images/rules.mk)
