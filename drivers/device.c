@@ -106,6 +106,16 @@ json_t *stg_device_owner_facts(struct stg_device *dev, struct stg_error *err)
 	CALL_FOR_LIST(owner_facts, "tell what its supervisor may know");
 }
 
+json_t *stg_device_configuration(struct stg_device *dev, struct stg_error *err)
+{
+	CALL_FOR_LIST(configuration, "tell its configuration");
+}
+
+bool stg_device_fetch_configuration(struct stg_device *dev, struct stg_error *err)
+{
+	CALL(fetch_configuration, "fetch its configuration");
+}
+
 bool stg_device_trust(struct stg_device *dev, enum stg_trust *ret, struct stg_error *err)
 {
 	CALL(trust, "tell whether it trusts us", ret);

@@ -116,6 +116,8 @@ bool apple_unpair(struct stg_device *, struct stg_error *);
 bool apple_activation(struct stg_device *, char state[32], struct stg_error *);
 bool apple_activate(struct stg_device *, struct stg_error *);
 bool apple_supervise(struct stg_device *, const struct stg_supervision *, json_t **ret_read, struct stg_error *);
+json_t *apple_configuration(struct stg_device *, struct stg_error *);
+bool apple_fetch_configuration(struct stg_device *, struct stg_error *);
 bool apple_install_profile(struct stg_device *, struct stg_bytes, enum stg_install, struct stg_error *);
 bool apple_store_profile(struct stg_device *, struct stg_bytes, struct stg_error *);
 bool apple_stored_profile(struct stg_device *, struct stg_buf *, struct stg_error *);

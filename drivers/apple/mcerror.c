@@ -24,6 +24,9 @@ static const struct {
 } meanings[] = {
 	{ "TunnelErrorDomain", 14001, 14001, STG_E_NEEDS_HUMAN, STG_ID_DEVICE_LOCKED },
 	{ "TunnelErrorDomain", 14002, 14002, STG_E_HOLD, STG_ID_ALREADY_CONFIGURED },
+	{ "CloudConfigErrorDomain", 33000, 33001, STG_E_WAITING, STG_ID_ENROLMENT_NO_NETWORK },
+	{ "CloudConfigErrorDomain", 33005, 33005, STG_E_WAITING, STG_ID_NOT_ASSIGNED },
+	{ "CloudConfigErrorDomain", 33002, 33002, STG_E_REFUSED, STG_ID_CONFIGURATION_REFUSED },
 	{ "CloudConfigErrorDomain", 33003, 33003, STG_E_WAITING, STG_ID_NOT_ACTIVATED },
 	{ "CloudConfigErrorDomain", 33004, 33004, STG_E_HOLD, STG_ID_ASSIGNED_CENTRALLY },
 	{ "CloudConfigErrorDomain", 33023, 33023, STG_E_REFUSED, STG_ID_CONFIGURATION_NOT_STORED },

@@ -1,7 +1,7 @@
 /*
  * supervise.c - the organisation's configuration on a device that has none.
  *
- * For:    stg_device_supervise.
+ * For:    stg_device_supervise, _configuration, _fetch_configuration.
  * Uses:   mcinstall.c.
  * Called: through the driver's table.
  * Thread: the worker's.
@@ -13,6 +13,7 @@
 #include "device.h"
 
 #define SET_MS 60000
+#define FETCH_MS 90000      /* the device asks a server of its maker before it answers */
 
 /* All panes known up to iOS 27: the device ignores words it does not know, and a missing one stops a stager. */
 static const char *const panes[] = {
@@ -161,4 +162,26 @@ bool apple_supervise(struct stg_device *base, const struct stg_supervision *what
 		return stg_fail_id(err, STG_E_UNKNOWN, STG_ID_OUTCOME_UNKNOWN, why.origin, "supervise: %s; nothing is there yet", why.msg);
 	return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONFIGURATION_NOT_STORED, 0,
 			   "supervise: the device acknowledged but shows no configuration");
+}
+
+json_t *apple_configuration(struct stg_device *base, struct stg_error *err)
+{
+	STG_AUTO(apple_plist_free_at) plist_t cloud = NULL;
+	if (!apple_cloud_configuration(apple_device(base), &cloud, err)) {
+		stg_while(err, "read the configuration");
+		return NULL;
+	}
+	return cloud ? apple_cloud_json(cloud) : json_object();
+}
+
+/* A lost answer is no worry here: the device fetches once or not at all, and the configuration is re-read anyway. */
+bool apple_fetch_configuration(struct stg_device *base, struct stg_error *err)
+{
+	STG_AUTO(apple_plist_free_at) plist_t ask = apple_mcinstall_request("DownloadAndApplyCloudConfiguration");
+	struct stg_error why = { 0 };
+	if (apple_mcinstall_ask(apple_device(base), APPLE_MC_WRITE, ask, FETCH_MS, NULL, &why) || why.origin == 14002)
+		return true;
+	if (err)
+		*err = why;
+	return stg_while(err, "fetch the configuration");
 }

@@ -95,6 +95,9 @@ struct virt_device {
 	bool activation_lock;               /* activation answers with a form */
 	bool has_network;                   /* activates by itself after an erase */
 	bool abm_assigned;
+	bool enrolment_tap;                 /* Remote Management waits for a person before the server's profile goes in */
+	bool programme_told;                /* fetches from the programme only when a host says so */
+	bool programme_no_pairing;          /* the programme's configuration forbids pairing */
 	bool find_my;
 	bool at_home_screen;
 	bool is_locked;

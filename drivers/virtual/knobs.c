@@ -26,7 +26,7 @@ static const struct {
 	SWITCH(activation_acknowledged), SWITCH(activation_lock), SWITCH(has_network), SWITCH(abm_assigned), SWITCH(find_my),
 	SWITCH(at_home_screen), SWITCH(escrow_locked), SWITCH(has_passcode), SWITCH(mdm_line_needed),
 	SWITCH(battery_charging), SWITCH(disk_full), SWITCH(auto_trust), SWITCH(string_remove_ignored),
-	SWITCH(serial_raw24), SWITCH(long_challenge),
+	SWITCH(serial_raw24), SWITCH(long_challenge), SWITCH(enrolment_tap), SWITCH(programme_told), SWITCH(programme_no_pairing),
 #undef SWITCH
 };
 

@@ -14,9 +14,11 @@
 
 #include "bench.h"
 #include "control.h"
+#include "profiles.h"
 #include "service.h"
 
 #define PROGRAMME_REAL_MS 8000
+#define ENROLMENT_REAL_MS 6000
 
 static const char CLOUD[] = "MCCloudConfigErrorDomain";
 
@@ -159,6 +161,39 @@ bool virt_supervise(struct virt_device *d, plist_t config, struct virt_chain *wh
 
 /* ---- the programme ---- */
 
+/* What the enrolment server gives a device that reports to it for the first time. */
+static const char server_profile[] =
+	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist version=\"1.0\"><dict>"
+	"<key>PayloadType</key><string>Configuration</string><key>PayloadVersion</key><integer>1</integer>"
+	"<key>PayloadIdentifier</key><string>org.example.mdm</string>"
+	"<key>PayloadUUID</key><string>0B0B4C3E-52A1-4E6A-9A6D-0C6C0B1E7F01</string>"
+	"<key>PayloadDisplayName</key><string>Remote Management</string><key>PayloadRemovalDisallowed</key><true/>"
+	"<key>PayloadContent</key><array><dict>"
+	"<key>PayloadType</key><string>com.apple.mdm</string><key>PayloadVersion</key><integer>1</integer>"
+	"<key>PayloadIdentifier</key><string>org.example.mdm.payload</string>"
+	"<key>PayloadUUID</key><string>0B0B4C3E-52A1-4E6A-9A6D-0C6C0B1E7F02</string>"
+	"<key>ServerURL</key><string>https://mdm.example.org/mdm</string></dict></array></dict></plist>";
+
+static void enrol(struct virt_device *d, void *unused)
+{
+	struct virt_chain why = { 0 };
+	struct virt_profile *p;
+
+	(void)unused;
+	if (!d->cloud_config || !text_of(d->cloud_config, "ConfigurationURL") || virt_profile_find(d, "org.example.mdm"))
+		return;
+	p = virt_profile_read(stg_bytes_str(server_profile), &why);
+	if (!p)
+		return;
+	if (d->enrolment_tap) {
+		virt_profile_free(d->queued);
+		d->queued = p;
+		return;
+	}
+	virt_profile_install(d, p, true, &why);
+	virt_control_changed(d->bench);
+}
+
 /* The device's own record, as it downloads it. */
 static void configuration_arrives(struct virt_device *d)
 {
@@ -170,9 +205,14 @@ static void configuration_arrives(struct virt_device *d)
 	plist_dict_set_item(c, "OrganizationName", plist_new_string("Example Organization"));
 	for (size_t i = 0; i < STG_ARRAY_LEN(yes); i++)
 		plist_dict_set_item(c, yes[i], plist_new_bool(1));
+	if (d->programme_no_pairing) {
+		plist_dict_set_item(c, "AllowPairing", plist_new_bool(0));
+		virt_device_forget_records(d);
+	}
 	plist_dict_set_item(c, "SkipSetup", plist_new_array());
 	plist_free(d->cloud_config);
 	d->cloud_config = c;
+	virt_device_after(d, ENROLMENT_REAL_MS, enrol, NULL);
 	virt_control_changed(d->bench);
 }
 
@@ -182,7 +222,7 @@ static bool fetches_by_itself(const struct virt_device *d)
 
 	for (const struct virt_profile *p = d->profiles; p; p = p->next)
 		has_wifi = has_wifi || p->has_wifi;
-	return d->abm_assigned && !d->cloud_config && !d->at_home_screen && strcmp(d->activation_state, "Activated") == 0 &&
+	return d->abm_assigned && !d->programme_told && !d->cloud_config && !d->at_home_screen && strcmp(d->activation_state, "Activated") == 0 &&
 	       (d->has_network || (has_wifi && d->bench->line_open));
 }
 

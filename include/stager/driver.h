@@ -98,6 +98,13 @@ struct stg_driver {
 
 	/* What set_time and set_language wrote, read afresh: STG_FACT_TIME_ZONE, _LANGUAGE, _LOCALE. Optional. */
 	json_t *(*settings)(struct stg_device *, struct stg_error *);
+
+	/* The organisation's configuration as the device holds it: an object with its own words, without certificates; an empty
+	 * object when there is none. Optional. */
+	json_t *(*configuration)(struct stg_device *, struct stg_error *);
+	/* Makes an assigned device fetch that configuration from the maker's programme now, over its own network. True: it
+	 * took the order, re-read configuration(). STG_E_WAITING: no network, or nothing is there for it. Optional. */
+	bool (*fetch_configuration)(struct stg_device *, struct stg_error *);
 };
 
 /* A driver's own device begins with this. */
@@ -133,6 +140,8 @@ bool stg_device_set_time(struct stg_device *, int64_t wall_ms, const char *zone,
 bool stg_device_get_time(struct stg_device *, int64_t *ret_wall_ms, struct stg_error *);
 bool stg_device_set_language(struct stg_device *, const char *language, const char *locale, struct stg_error *);
 json_t *stg_device_settings(struct stg_device *, struct stg_error *);
+json_t *stg_device_configuration(struct stg_device *, struct stg_error *);
+bool stg_device_fetch_configuration(struct stg_device *, struct stg_error *);
 bool stg_device_restart(struct stg_device *, struct stg_error *);
 bool stg_device_erase(struct stg_device *, bool keep_esim, struct stg_error *);
 

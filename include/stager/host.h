@@ -21,7 +21,7 @@ struct stg_host_identity {
 };
 void stg_host_identity_clear(struct stg_host_identity *h);
 
-enum stg_ask { STG_ASK_TRUST, STG_ASK_UNLOCK, STG_ASK_SETTINGS_PROFILE, STG_ASK_REPLUG, STG_ASK_CHARGE };
+enum stg_ask { STG_ASK_TRUST, STG_ASK_UNLOCK, STG_ASK_SETTINGS_PROFILE, STG_ASK_REPLUG, STG_ASK_CHARGE, STG_ASK_ENROL };
 
 /* A payload made for this job: exact bytes to install, and what re-reading must show. */
 struct stg_payload {

@@ -23,7 +23,7 @@
  *                  outcome: "done" "proven" "skipped" "failed" "interrupted" "unknown" "waiting". "proven" and "skipped" come
  *                  without a step_begin: nothing was sent. "unknown": it may have happened, the next attach re-reads.
  *                  "interrupted": begun, its effect is judged by re-reading when the device is back.
- *   W  person      ask ("trust" "unlock" "settings_profile" "replug" "charge")      no answer
+ *   W  person      ask ("trust" "unlock" "settings_profile" "replug" "charge" "enrol")      no answer
  *   W  progress    percent                                                          no answer
  *   W  ask         q (number), what "host_identity|keep_trust|supervisor|sign_challenge|relay|payload|erase_token",
  *                unit (ECID as read in this attach), and:

@@ -28,7 +28,7 @@ static const char *const job_names[] = {
 
 static const char *const wait_names[] = { "", "line", "person", "charge", "registration" };
 static const char *const end_names[] = { "", "staged", "waiting", "hold", "failed", "missing" };
-static const char *const ask_names[] = { "trust", "unlock", "settings_profile", "replug", "charge" };
+static const char *const ask_names[] = { "trust", "unlock", "settings_profile", "replug", "charge", "enrol" };
 
 /* FAILED may be tried again by a person; DONE and CANCELLED are for good. */
 static const bool may_move[STG_JOB_STATES][STG_JOB_STATES] = {

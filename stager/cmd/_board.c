@@ -104,6 +104,7 @@ static const char *hint(const json_t *slot)
 		{ "trust", N_("Not ours? Do not tap Trust. Ours: tap Trust.") },
 		{ "unlock", N_("Unlock it.") },
 		{ "settings_profile", N_("On the device: Settings, install the profile.") },
+		{ "enrol", N_("On the device: Remote Management, Enrol.") },
 		{ "replug", N_("Unplug it, plug it in again.") },
 		{ "charge", N_("Leave it to charge.") },
 	};

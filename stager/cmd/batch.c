@@ -79,13 +79,27 @@ static int check_status(const json_t *ret)
 	return stg_json_int(ret, "problem_count", 0) ? 3 : 0;
 }
 
+static void say_batch(const json_t *one)
+{
+	long long n = (long long)stg_json_int(one, "count", 0);
+	printf(ngettext("Batch %s: %lld device, blueprint %s. Start it with: stager batch start %s\n",
+			"Batch %s: %lld devices, blueprint %s. Start it with: stager batch start %s\n", (unsigned long)n), stg_json_str(one, "name"), n,
+	       stg_json_str(one, "blueprint"), stg_json_str(one, "name"));
+}
+
 static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)c, (void)in;
-	long long n = (long long)stg_json_int(ret, "count", 0);
-	printf(ngettext("Batch %s: %lld device, blueprint %s. Start it with: stager batch start %s\n",
-			"Batch %s: %lld devices, blueprint %s. Start it with: stager batch start %s\n", (unsigned long)n), stg_json_str(ret, "name"), n,
-	       stg_json_str(ret, "blueprint"), stg_json_str(ret, "name"));
+	const json_t *second = json_object_get(ret, "second");
+	long long n = (long long)stg_json_int(ret, "count", 0), assigned = (long long)stg_json_int(ret, "automated", 0);
+	if (second)
+		say_batch(second);
+	if (n || !second)
+		say_batch(ret);
+	if (assigned && !stg_json_bool(ret, "has_route", true))
+		printf(ngettext("%lld of them is assigned and refuses to be supervised by cable: import again with --abm-blueprint automated-enrolment\n",
+				"%lld of them are assigned and refuse to be supervised by cable: import again with --abm-blueprint automated-enrolment\n",
+				(unsigned long)assigned), assigned);
 	if (stg_json_bool(ret, "erases", false))
 		puts(_("This blueprint erases. Nothing is erased until you confirm it with: stager wipe"));
 }
@@ -152,7 +166,7 @@ static const struct verb verbs[] = {
 	{ "", "batch.list", "", batches, NULL, NULL, NULL },
 	{ "list", "batch.list", "", batches, NULL, NULL, NULL },
 	{ "check", "batch.check", "file< --map:", NULL, NULL, say_check, check_status },
-	{ "import", "batch.import", "file< --*name= --*blueprint= --map: --params: --abm<", NULL, NULL, say_import, NULL },
+	{ "import", "batch.import", "file< --*name= --*blueprint= --map: --params: --abm< --abm_blueprint=", NULL, NULL, say_import, NULL },
 	{ "show", "batch.show", "name", NULL, NULL, say_show, NULL },
 	{ "start", "batch.start", "name --ports, --params:", NULL, NULL, say_state, NULL },
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
@@ -215,8 +229,9 @@ const struct stg_cmd stg_cmd_batch = {
 	.name = "batch",
 	.usage = N_("stager batch check FILE [--map serial=COL]\n"
 		    "    how the columns of a list are understood, its first rows, and what must be corrected\n"
-		    "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--abm LIST.csv]\n"
-		    "    keeps the list as a batch; --params sets values of the blueprint, --abm says who takes automated enrolment\n"
+		    "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--abm LIST.csv [--abm-blueprint B2]]\n"
+		    "    keeps the list as a batch; --params sets values of the blueprint; --abm lists the serials assigned in Apple Business\n"
+		    "    or School Manager: with --abm-blueprint they become a batch of their own, NAME-abm, that enrols by itself\n"
 		    "stager batch list | show NAME\n"
 		    "    all batches; one batch with every device and its end\n"
 		    "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--watch]\n"

@@ -7,8 +7,9 @@
  * Thread: the recorder's.
  *
  *   batch.check   {"file","map":{}} + list     -> {"encoding","separator","columns","rows":[first 5],"count","problems","problem_count"}
- *   batch.import  {"file","name","blueprint","map":{},"params":{}} + list [+ list of serials in the automated enrolment]
- *                 -> {"name","count","blueprint","erases","automated"}
+ *   batch.import  {"file","name","blueprint","map":{},"params":{},"abm_blueprint"} + list [+ list of assigned serials]
+ *                 -> {"name","count","blueprint","erases","automated","has_route", "second":{"name","blueprint","count"}}: with
+ *                 "abm_blueprint" the assigned ones become a batch of their own, NAME-abm
  *   batch.list    -> [{"name","state","blueprint","balance",...}]
  *   batch.show    {"name"} -> the same with "rows"
  *   batch.start   {"name","ports":["A1-A8",...] or "A1-A8","params":{}} -> {"name","state","blueprint_sha256","ports"}
@@ -106,36 +107,98 @@ static bool mark_automated(struct stg_op_ctx *c, const json_t *in, json_t *rows,
 	return true;
 }
 
-static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+static bool has_step(const json_t *plan, const char *step)
 {
-	const char *name = stg_json_str(in, "name"), *blueprint = stg_json_str(in, "blueprint");
-	int64_t automated;
-	if (!*name || !*blueprint)
-		return stg_fail(err, STG_E_USAGE, 0, "batch import needs --name and --blueprint");
-	if (!name_ok(name, err))
-		return false;
-	STG_AUTO(stg_json_free_at) json_t *list = read_list(stg_op_fd(c, in, "file", 0), stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
-	if (!list || !stg_batchfile_ok(list, err))
-		return false;
-	STG_AUTO(stg_json_free_at) json_t *plan = stg_blueprint_load(c->state_dir, blueprint, json_object_get(in, "params"), err);
-	json_t *rows = json_object_get(list, "rows");
-	if (!plan || !mark_automated(c, in, rows, &automated, err))
-		return false;
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(plan, "steps"), i, one)
+		if (strcmp(stg_json_str(one, "step"), step) == 0)
+			return true;
+	return false;
+}
+
+/* Takes the marked rows out of `rows`; a new list. */
+static json_t *take_automated(json_t *rows)
+{
+	json_t *taken = json_array();
+	for (size_t i = 0; i < json_array_size(rows);) {
+		json_t *row = json_array_get(rows, i);
+		if (strcmp(stg_json_str(json_object_get(row, "attributes"), "abm"), "yes") != 0) {
+			i++;
+			continue;
+		}
+		json_array_append(taken, row);
+		json_array_remove(rows, i);
+	}
+	return taken;
+}
+
+static bool add_batch(struct stg_op_ctx *c, const char *name, const char *blueprint, const json_t *list, const json_t *rows, struct stg_error *err)
+{
 	STG_AUTO(stg_json_free_at) json_t *batch = json_object();
 	stg_json_put(batch, "name", name);
 	stg_json_put(batch, "blueprint", blueprint);    /* as the person named it: a path stays a path until it is pinned */
 	stg_json_put_int(batch, "created_ms", stg_wall_ms());
 	json_object_set(batch, "columns", json_object_get(list, "columns"));
-	json_object_set(batch, "rows", rows);
-	json_t *detail = json_pack("{s:I,s:s}", "devices", (json_int_t)json_array_size(rows), "blueprint", blueprint);
-	if (!stg_store_batch_add(c->store, batch, err)) {
-		json_decref(detail);
+	json_object_set(batch, "rows", (json_t *)(uintptr_t)rows);
+	if (!stg_store_batch_add(c->store, batch, err))
 		return false;
+	return stg_op_audit(c, "batch.import", name, NULL, json_pack("{s:I,s:s}", "devices", (json_int_t)json_array_size(rows), "blueprint", blueprint), err);
+}
+
+/* The other route is a batch of its own, with its own blueprint and balance: NAME-abm. */
+static bool second_route(struct stg_op_ctx *c, const json_t *in, const char *name, char ret_name[64], json_t **ret_plan, struct stg_error *err)
+{
+	const char *blueprint = stg_json_str(in, "abm_blueprint");
+	struct stg_error why = { 0 };
+	*ret_plan = stg_blueprint_load(c->state_dir, blueprint, json_object_get(in, "params"), err);
+	if (!*ret_plan)
+		return false;
+	if (!has_step(*ret_plan, "automated_enrolment"))
+		return stg_fail(err, STG_E_USAGE, 0, "blueprint %.63s has no step automated_enrolment, expected one that has", blueprint);
+	if (snprintf(ret_name, 64, "%s-abm", name) >= 64 || !name_ok(ret_name, err))
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_NAME, 0, "'%s' is too long to be followed by '-abm'", name);
+	STG_AUTO(stg_json_free_at) json_t *there = stg_store_batch(c->store, ret_name, &why);
+	return !there || stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_EXISTS, 0, "batch %s exists", ret_name);
+}
+
+static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name"), *blueprint = stg_json_str(in, "blueprint");
+	char second[64] = "";
+	int64_t automated;
+	if (!*name || !*blueprint)
+		return stg_fail(err, STG_E_USAGE, 0, "batch import needs --name and --blueprint");
+	if (!name_ok(name, err))
+		return false;
+	if (*stg_json_str(in, "abm_blueprint") && stg_op_fd(c, in, "abm", 1) < 0)
+		return stg_fail(err, STG_E_USAGE, 0, "--abm-blueprint needs --abm LIST.csv: the serials that are assigned");
+	STG_AUTO(stg_json_free_at) json_t *list = read_list(stg_op_fd(c, in, "file", 0), stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
+	if (!list || !stg_batchfile_ok(list, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *plan = stg_blueprint_load(c->state_dir, blueprint, json_object_get(in, "params"), err);
+	STG_AUTO(stg_json_free_at) json_t *plan_abm = NULL;
+	STG_AUTO(stg_json_free_at) json_t *rows_abm = json_array();
+	json_t *rows = json_object_get(list, "rows");
+	if (!plan || !mark_automated(c, in, rows, &automated, err))
+		return false;
+	int64_t count = (int64_t)json_array_size(rows);
+	if (automated && *stg_json_str(in, "abm_blueprint")) {
+		if (!second_route(c, in, name, second, &plan_abm, err))
+			return false;
+		json_decref(rows_abm);
+		rows_abm = take_automated(rows);
 	}
-	if (!stg_op_audit(c, "batch.import", name, NULL, detail, err))
+	if (*second && !add_batch(c, second, stg_json_str(in, "abm_blueprint"), list, rows_abm, err))
 		return false;
-	*ret = json_pack("{s:i,s:s,s:I,s:s,s:b,s:I}", "v", 1, "name", name, "count", (json_int_t)json_array_size(rows), "blueprint",
-			 stg_json_str_or(plan, "name", blueprint), "erases", stg_json_bool(plan, "erases", false), "automated", (json_int_t)automated);
+	/* an order of assigned devices alone has no other half */
+	if ((json_array_size(rows) || !*second) && !add_batch(c, name, blueprint, list, rows, err))
+		return false;
+	*ret = json_pack("{s:i,s:s,s:I,s:s,s:b,s:I,s:b}", "v", 1, "name", name, "count", (json_int_t)(count - (*second ? automated : 0)), "blueprint",
+			 stg_json_str_or(plan, "name", blueprint), "erases", stg_json_bool(plan, "erases", false), "automated", (json_int_t)automated,
+			 "has_route", *second || has_step(plan, "automated_enrolment"));
+	if (*second)
+		stg_json_put_new(*ret, "second", json_pack("{s:s,s:s,s:I}", "name", second, "blueprint", stg_json_str(plan_abm, "name"), "count", (json_int_t)automated));
 	return true;
 }
 

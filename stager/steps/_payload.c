@@ -48,6 +48,16 @@ const json_t *step_expected_profiles(struct stg_step_ctx *c)
 	return all;
 }
 
+void step_forget_expected(struct stg_step_ctx *c, const char *identifier)
+{
+	json_t *all = (json_t *)(uintptr_t)step_expected_profiles(c), *one;
+	const char *key;
+	void *next;
+	json_object_foreach_safe(all, next, key, one)
+		if (strcmp(stg_json_str(one, "identifier"), identifier) == 0)
+			json_object_del(all, key);
+}
+
 static void note_expected(struct stg_step_ctx *c, const json_t *what, bool stored)
 {
 	json_t *all = (json_t *)(uintptr_t)step_expected_profiles(c);

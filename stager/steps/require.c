@@ -97,13 +97,25 @@ static bool flag_fits(const struct stg_step_ctx *c, const char *param, const cha
 	       stg_fail_id(err, STG_E_HOLD, id, 0, "%s is %s", fact, wanted ? "false" : "true");
 }
 
+/* Enrolled by the programme already, and this blueprint has the step that judges whose it is. */
+static bool enrols_itself(const struct stg_step_ctx *c)
+{
+	const json_t *steps = json_object_get(c->job->blueprint, "steps");
+	if (stg_json_int(json_object_get(c->facts, STG_FACT_CLOUD_CONFIG), "ConfigurationSource", 0) != 1)
+		return false;
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		if (strcmp(stg_json_str(json_array_get(steps, i), "step"), "automated_enrolment") == 0)
+			return true;
+	return false;
+}
+
 /* Still at "Hello", or ours already: what somebody else has set up is never touched. */
 static bool untouched(const struct stg_step_ctx *c, struct stg_error *err)
 {
 	bool wanted = stg_json_bool(c->params, "setup_assistant", false);
 	if (wanted && stg_json_bool(c->facts, STG_FACT_OURS, false))
 		return true;
-	if (wanted && stg_json_bool(c->facts, STG_FACT_SUPERVISED, false))
+	if (wanted && stg_json_bool(c->facts, STG_FACT_SUPERVISED, false) && !enrols_itself(c))
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_SUPERVISED_BY_OTHER, 0, "supervised by '%.100s'",
 				   stg_json_str(c->facts, STG_FACT_SUPERVISED_BY));
 	return flag_fits(c, "setup_assistant", STG_FACT_SETUP_DONE, !wanted, STG_ID_SETUP_DONE, err);

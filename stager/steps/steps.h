@@ -30,6 +30,8 @@ bool step_payload_run(struct stg_step_ctx *c, struct stg_error *err);
 bool step_payload_proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err);
 /* {"key": {"identifier","uuid","version"}} of what this job installed, for verify. Borrowed. */
 const json_t *step_expected_profiles(struct stg_step_ctx *c);
+/* A later step took this profile off again: verify does not look for it. */
+void step_forget_expected(struct stg_step_ctx *c, const char *identifier);
 
 /* True when the operation is there; STG_E_UNSUPPORTED otherwise stays an error for the caller. */
 bool step_is_absent(const struct stg_error *err);

@@ -138,3 +138,36 @@ english() {
 	"$STAGER" batch import --abm "$DIR/abm.csv" "$DIR/order.csv" --name A --blueprint ipad-hospital-ward
 	[ "$("$STAGER" batch show A --json | jq '[.rows[] | select(.attributes.abm == "yes")] | length')" = 2 ]
 }
+
+@test "an order is sorted into both routes before a carton is opened" {
+	printf 'Serial\nF2LXK0AAAA10\nF2LXK0AAAA11\nDQXNOTOURS99\n' >"$DIR/abm.csv"
+	# marked only: it is said that the blueprint does not fit them
+	run "$STAGER" batch import "$DIR/order.csv" --name A --blueprint ipad-hospital-ward --abm "$DIR/abm.csv"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"2 of them are assigned"* ]]
+	run "$STAGER" batch import "$DIR/order.csv" --name B --blueprint ipad-hospital-ward --abm "$DIR/abm.csv" --abm-blueprint automated-enrolment --json
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '"\(.count) \(.second.name) \(.second.count) \(.second.blueprint)"' <<<"$output")" = "58 B-abm 2 automated-enrolment" ]
+	[ "$("$STAGER" batch show B --json | jq '[.rows[] | select(.attributes.abm == "yes")] | length')" = 0 ]
+	[ "$("$STAGER" batch show B-abm --json | jq -r '[.rows[].serial] | sort | join(" ")')" = "F2LXK0AAAA10 F2LXK0AAAA11" ]
+	# each starts with its own blueprint
+	"$STAGER" batch start B-abm
+	[ "$("$STAGER" batch show B-abm --json | jq -r .blueprint)" = automated-enrolment ]
+}
+
+@test "the second route has to be one, and nothing is kept when it is not" {
+	printf 'Serial\nF2LXK0AAAA10\n' >"$DIR/abm.csv"
+	run "$STAGER" batch import "$DIR/order.csv" --name C --blueprint ipad-hospital-ward --abm "$DIR/abm.csv" --abm-blueprint ipad-hospital-ward
+	[ "$status" -ne 0 ]
+	[[ "$output" == *automated_enrolment* ]]
+	run "$STAGER" batch import "$DIR/order.csv" --name C --blueprint ipad-hospital-ward --abm-blueprint automated-enrolment
+	[ "$status" -ne 0 ]
+	run "$STAGER" batch show C
+	[ "$status" -ne 0 ]
+	# all of the order is assigned: there is one batch only
+	printf 'Serial\nF2LXK0AAAA10\n' >"$DIR/small.csv"
+	"$STAGER" batch import "$DIR/small.csv" --name D --blueprint ipad-hospital-ward --abm "$DIR/abm.csv" --abm-blueprint automated-enrolment
+	run "$STAGER" batch show D
+	[ "$status" -ne 0 ]
+	[ "$("$STAGER" batch show D-abm --json | jq '.rows | length')" = 1 ]
+}

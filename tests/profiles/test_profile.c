@@ -421,8 +421,8 @@ static void an_edited_signed_profile_is_refused_and_a_good_one_names_its_signer(
 static json_t *site_values(void)
 {
 	struct stg_error err = { 0 };
-	json_t *v = json_pack("{s:s,s:s,s:s,s:s,s:s}", "serial", "DX3F", "wifi_ssid", "HOPITAL & co", "wifi_server", "radius.hopital.example", "mdm_topic",
-			      "com.apple.mgmt.External.1", "mdm_url", "https://mdm.hopital.example/server");
+	json_t *v = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "serial", "DX3F", "wifi_ssid", "HOPITAL & co", "wifi_server", "radius.hopital.example", "mdm_topic",
+			      "com.apple.mgmt.External.1", "mdm_url", "https://mdm.hopital.example/server", "enrolment_ssid", "BENCH", "secret.enrolment_wifi", "bench only");
 	assert_true(stg_org_values(org, v, &err));
 	return v;
 }
@@ -480,7 +480,7 @@ static void the_shipped_templates_fill_in_to_profiles_without_an_error(void **st
 		assert_null(memmem(p.bytes.data, p.bytes.len, "{{", 2));
 		stg_payload_clear(&p);
 	}
-	assert_int_equal(n, 7);
+	assert_int_equal(n, 8);
 }
 
 static void the_wifi_profile_brings_its_identity_and_refers_to_it(void **state)

@@ -45,6 +45,7 @@ static json_t *answer_payload(struct floor *f, const json_t *ask, struct stg_err
 	struct stg_identity who = f->job.identity;
 	STG_AUTO(stg_json_free_at) json_t *values = stg_variables_of(&who, f->job.batch, f->job.attributes, f->job.blueprint);
 	assert_true(stg_org_values(office.org, values, err));
+	stg_json_put(values, "secret.enrolment_wifi", "for the bench only");
 	STG_AUTO(stg_json_free_at) json_t *params = stg_variables_fill(json_object_get(step, "params"), values, err);
 	if (!params)
 		return NULL;
@@ -346,7 +347,202 @@ static void whatever_breaks_in_the_middle_it_is_staged_in_the_end(void **state)
 	}
 }
 
+/* ---- assigned devices ---- */
+
+#define SUPERVISES "com.apple.mobile.MCInstall SetCloudConfiguration"
+#define FETCHES "com.apple.mobile.MCInstall DownloadAndApplyCloudConfiguration"
+
+static void assigned(struct floor *f)
+{
+	desk_begin(&f->d, "--iphones", "0", "--ipads", "1", "--fresh");
+	tell(&f->d.bench, "set %s abm_assigned true", f->d.bench.udid);
+	tell(&f->d.bench, "set %s programme_told true", f->d.bench.udid);
+	tell(&f->d.bench, "line open");
+	floor_job(f, "automated-enrolment");
+}
+
+static json_t *params_of(struct floor *f, const char *key)
+{
+	return json_object_get((json_t *)(uintptr_t)stg_blueprint_step(f->job.blueprint, key), "params");
+}
+
+static void is_enrolled(struct floor *f)
+{
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&f->d);
+	assert_true(has_profile(dev, "org.example.mdm"));
+	assert_false(has_profile(dev, "io.stager.wifi-enrolment"));
+	assert_int_equal(count_of(&f->d.bench, f->d.bench.udid, SUPERVISES), 0);
+}
+
+static void an_assigned_ipad_enrols_over_the_benchs_wifi_which_leaves_again(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	const json_t *last = floor_attach(&f);
+	ends(&f, last, "staged");
+	is_enrolled(&f);
+	assert_int_equal(f.d.signed_challenges, 0);
+	assert_int_equal(count_of(&f.d.bench, f.d.bench.udid, FETCHES), 1);
+
+	/* plugged in once more: it is proven by its own words, nothing is asked of anybody */
+	int64_t fetched = count_of(&f.d.bench, f.d.bench.udid, FETCHES);
+	next_attach(&f);
+	ends(&f, floor_attach(&f), "staged");
+	assert_int_equal(count_of(&f.d.bench, f.d.bench.udid, FETCHES), fetched);
+	assert_string_equal(side_outcome(&f.side, "06-automated_enrolment"), "proven");
+	floor_end(&f);
+}
+
+static void without_a_line_an_assigned_ipad_waits_and_keeps_its_wifi(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	f.d.line_closed = true;
+	tell(&f.d.bench, "line closed");
+	const json_t *last = floor_attach(&f);
+	ends(&f, last, "waiting");
+	assert_string_equal(stg_json_str(json_object_get(last, "why"), "wait"), "line");
+	assert_int_equal(count_of(&f.d.bench, f.d.bench.udid, FETCHES), 0);
+	HAS_PROFILE(&f, "io.stager.wifi-enrolment");
+	f.d.line_closed = false;
+	tell(&f.d.bench, "line open");
+	next_attach(&f);
+	ends(&f, floor_attach(&f), "staged");
+	is_enrolled(&f);
+	floor_end(&f);
+}
+
+/* Many do it as soon as they have a network. */
+static void a_device_that_fetches_by_itself_is_believed_when_it_shows_it(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	tell(&f.d.bench, "set %s programme_told false", f.d.bench.udid);
+	ends(&f, floor_attach(&f), "staged");
+	is_enrolled(&f);
+	floor_end(&f);
+}
+
+static void out_of_reach_of_its_service_it_waits_for_a_line(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	tell(&f.d.bench, "set %s activated true", f.d.bench.udid);
+	tell(&f.d.bench, "line closed");
+	const json_t *last = floor_attach(&f);
+	ends(&f, last, "waiting");
+	assert_string_equal(stg_json_str(json_object_get(last, "why"), "wait"), "line");
+	assert_string_equal(side_outcome(&f.side, "06-automated_enrolment"), "waiting");
+	floor_end(&f);
+}
+
+static void a_device_nobody_assigned_waits_for_its_registration(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	tell(&f.d.bench, "set %s abm_assigned false", f.d.bench.udid);
+	const json_t *last = floor_attach(&f);
+	ends(&f, last, "waiting");
+	assert_string_equal(stg_json_str(json_object_get(last, "why"), "wait"), "registration");
+	floor_end(&f);
+}
+
 static struct floor *tapping;
+
+static bool enrol_when_asked(void *ctx, const json_t *m)
+{
+	(void)ctx;
+	if (strcmp(stg_json_str(m, "t"), "person") == 0 && strcmp(stg_json_str(m, "ask"), "enrol") == 0)
+		tell(&tapping->d.bench, "accept %s", tapping->d.bench.udid);
+	return true;
+}
+
+static void where_remote_management_asks_a_person_taps_and_it_goes_on(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	tell(&f.d.bench, "set %s enrolment_tap true", f.d.bench.udid);
+	tapping = &f;
+	f.side.watch = enrol_when_asked;
+	ends(&f, floor_attach(&f), "staged");
+	is_enrolled(&f);
+	floor_end(&f);
+}
+
+static void a_device_of_another_organisation_is_held(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	stg_json_put(params_of(&f, "06-automated_enrolment"), "organisation", "North Hospital");
+	const json_t *last = floor_attach(&f);
+	ends(&f, last, "hold");
+	assert_int_equal(stg_json_int(json_object_get(last, "why"), "id", 0), STG_ID_ENROLMENT_FOREIGN);
+	floor_end(&f);
+}
+
+static void a_device_supervised_by_cable_cannot_enrol_by_itself(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	assigned(&f);
+	tell(&f.d.bench, "set %s activated true", f.d.bench.udid);
+	tell(&f.d.bench, "set %s abm_assigned false", f.d.bench.udid);
+	struct stg_supervision what = supervision(&der);
+	struct stg_device *dev = desk_open(&f.d);
+	DO(stg_device_pair(dev, &err));
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	stg_device_close(dev);
+	const json_t *last = floor_attach(&f);
+	ends(&f, last, "hold");
+	assert_int_equal(stg_json_int(json_object_get(last, "why"), "id", 0), STG_ID_CONFIGURED_BY_CABLE);
+	assert_int_equal(count_of(&f.d.bench, f.d.bench.udid, FETCHES), 0);
+	floor_end(&f);
+}
+
+/* Every connection there is breaks while the device fetches: what comes next has to open a session again. */
+static bool cut_off_when_it_enrols(void *ctx, const json_t *m)
+{
+	const char *who = tapping->d.bench.udid;
+	(void)ctx;
+	const json_t *begins = json_object_get(m, "next") ? json_object_get(m, "next") : m;
+	if (strcmp(stg_json_str(begins, "key"), "06-automated_enrolment") == 0 && strcmp(stg_json_str(m, "t"), "finished") != 0 &&
+	    json_object_get(begins, "attempt")) {
+		tell(&tapping->d.bench, "fault %s drop_after DownloadAndApplyCloudConfiguration", who);
+		tell(&tapping->d.bench, "fault %s drop_before StartService count=3", who);
+	}
+	return true;
+}
+
+/* Its configuration forbids pairing: what was open stays open to the end of the visit, the next visit is told no. */
+static void an_enrolment_that_ends_our_trust_is_read_to_its_end_or_held(void **state)
+{
+	(void)state;
+	struct floor f = { 0 };
+	assigned(&f);
+	tell(&f.d.bench, "set %s programme_no_pairing true", f.d.bench.udid);
+	ends(&f, floor_attach(&f), "staged");
+	floor_end(&f);
+
+	struct floor g = { 0 };
+	assigned(&g);
+	tell(&g.d.bench, "set %s programme_no_pairing true", g.d.bench.udid);
+	tapping = &g;
+	g.side.watch = cut_off_when_it_enrols;
+	const json_t *last = floor_attach(&g);
+	ends(&g, last, "hold");
+	assert_int_equal(stg_json_int(json_object_get(last, "why"), "id", 0), STG_ID_ENROLMENT_UNREAD);
+	floor_end(&g);
+}
+
+/* ---- taps ---- */
 
 static bool tap_when_asked(void *ctx, const json_t *m)
 {
@@ -396,6 +592,15 @@ int main(void)
 		cmocka_unit_test(a_returned_phone_is_erased_once_and_proven_empty),
 		cmocka_unit_test(a_closed_gate_leaves_the_phone_as_it_is),
 		cmocka_unit_test(whatever_breaks_in_the_middle_it_is_staged_in_the_end),
+		cmocka_unit_test(an_assigned_ipad_enrols_over_the_benchs_wifi_which_leaves_again),
+		cmocka_unit_test(without_a_line_an_assigned_ipad_waits_and_keeps_its_wifi),
+		cmocka_unit_test(a_device_that_fetches_by_itself_is_believed_when_it_shows_it),
+		cmocka_unit_test(out_of_reach_of_its_service_it_waits_for_a_line),
+		cmocka_unit_test(a_device_nobody_assigned_waits_for_its_registration),
+		cmocka_unit_test(where_remote_management_asks_a_person_taps_and_it_goes_on),
+		cmocka_unit_test(a_device_of_another_organisation_is_held),
+		cmocka_unit_test(a_device_supervised_by_cable_cannot_enrol_by_itself),
+		cmocka_unit_test(an_enrolment_that_ends_our_trust_is_read_to_its_end_or_held),
 		cmocka_unit_test(a_phone_at_its_home_screen_is_paired_by_a_tap),
 		cmocka_unit_test(a_phone_somebody_else_supervises_is_held),
 	};
