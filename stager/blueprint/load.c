@@ -70,11 +70,9 @@ static bool unknown_name(const char *state_dir, const char *name, struct stg_err
 		names[i] = stg_json_str(json_array_get(all, i), "name");
 	const char *near = stg_yaml_nearest(name, names);
 	if (near)
-		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "no blueprint '%.63s', did you mean '%s'?",
-			    name, near);
+		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "'%.63s'; '%s'?", name, near);
 	else
-		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0,
-			    "no blueprint '%.63s' in the state, in " SITE_DIR " or built in", name);
+		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_UNKNOWN, 0, "'%.63s'", name);
 	free(names);
 	return false;
 }
@@ -206,9 +204,7 @@ static bool find_profile(const char *state_dir, const char *name, struct stg_buf
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.150s", why.msg);
 	return stg_fail_id(
 		err, STG_E_INPUT, STG_ID_PROFILE_UNKNOWN, 0,
-		"no profile '%.63s', expected %.63s.mobileconfig in the state's profiles folder or in " SITE_DIR
-		"/profiles",
-		name, name);
+		"'%.63s': profiles/%.63s.mobileconfig, " SITE_DIR "/profiles/", name, name);
 }
 
 static bool pin_profile(const char *state_dir, const char *name, bool is_template, json_t *all, struct stg_error *err)

@@ -56,7 +56,7 @@ bool child_start(struct child *c, char *const argv[], const char *log, int64_t t
 	int out[2];
 	*c = (struct child){ .out = -1 };
 	if (pipe2(out, O_CLOEXEC) != 0)
-		return stg_fail(err, STG_E_STATION, errno, "pipe: %s", strerror(errno));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_PROGRAM_NOT_READY, errno, "pipe: %s", strerror(errno));
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none;
@@ -79,13 +79,13 @@ bool child_start(struct child *c, char *const argv[], const char *log, int64_t t
 	if (failed) {
 		c->pid = 0;
 		child_stop(c, 0);
-		return stg_fail(err, STG_E_STATION, failed, "start %s: %s", argv[0], strerror(failed));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_PROGRAM_NOT_READY, failed, "%s: %s", argv[0], strerror(failed));
 	}
 	STG_AUTO(stg_buf_clear) struct stg_buf line = STG_BUF(1 << 20);
 	if (read_line(c->out, &line, timeout_ms))
 		c->ready = stg_json_parse(stg_buf_view(&line), line.len, err);
 	else
-		stg_fail(err, STG_E_STATION, 0, "%s did not get ready%s%s", argv[0], log ? "; see " : "", log ? log : "");
+		stg_fail_id(err, STG_E_STATION, STG_ID_PROGRAM_NOT_READY, 0, "%s%s%s", argv[0], log ? ": " : "", log ? log : "");
 	if (!c->ready) {
 		child_stop(c, 2000);
 		return false;
@@ -120,7 +120,7 @@ bool own_program(char *ret, size_t size, struct stg_error *err)
 {
 	ssize_t n = readlink("/proc/self/exe", ret, size - 1);
 	if (n <= 0)
-		return stg_fail(err, STG_E_STATION, errno, "find the program: %s", strerror(errno));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_PROGRAM_NOT_READY, errno, "/proc/self/exe: %s", strerror(errno));
 	ret[n] = 0;
 	return true;
 }
@@ -136,7 +136,7 @@ bool bench_program(char *ret, size_t size, struct stg_error *err)
 	for (size_t i = 0; i < STG_ARRAY_LEN(places); i++)
 		if (stg_copy(slash ? slash : ret, room, places[i]) && access(ret, X_OK) == 0)
 			return true;
-	return stg_fail(err, STG_E_STATION, ENOENT, "the virtual bench is not installed: %s", ret);
+	return stg_fail_id(err, STG_E_STATION, STG_ID_BENCH_MISSING, ENOENT, "%s", ret);
 }
 
 json_t *bench_word(const char *control, struct stg_error *err, const char *verb, ...)
@@ -157,12 +157,12 @@ json_t *bench_word(const char *control, struct stg_error *err, const char *verb,
 	STG_AUTO(stg_free_at) char *text = stg_json_text(ask);
 	STG_AUTO(stg_buf_clear) struct stg_buf line = STG_BUF(ANSWER_MAX);
 	if (dprintf(fd, "%s\n", text) < 0 || !read_line(fd, &line, 120000)) {
-		stg_fail(err, STG_E_TIMEOUT, 0, "the virtual bench does not answer '%s'", verb);
+		stg_fail_id(err, STG_E_TIMEOUT, STG_ID_BENCH_SILENT, 0, "%s", verb);
 		return NULL;
 	}
 	json_t *answer = stg_json_parse(stg_buf_view(&line), ANSWER_MAX, err);
 	if (answer && !stg_json_bool(answer, "ok", false)) {
-		stg_fail(err, STG_E_REFUSED, 0, "virtual bench, %s: %s", verb, stg_json_str(answer, "error"));
+		stg_fail_id(err, STG_E_REFUSED, STG_ID_BENCH_SILENT, 0, "%s: %s", verb, stg_json_str(answer, "error"));
 		json_decref(answer);
 		return NULL;
 	}

@@ -23,6 +23,7 @@ static int exit_status(const struct stg_error *err)
 	case STG_ID_TARGET_EXISTS:
 	case STG_ID_ILLEGAL_MOVE:
 	case STG_ID_JOB_OPEN:
+	case STG_ID_ORG_OTHER:
 		return 2;
 	case STG_ID_NO_STATE:
 		return 4;
@@ -53,9 +54,24 @@ static bool spell_out(const char *detail, const char *lang, char *ret, size_t si
 	return true;
 }
 
+/* What a person reads of an error that was given no row of its own: at least what kind it is, and what to do. */
+static unsigned int row_of(const struct stg_error *err)
+{
+	static const enum stg_id kinds[] = {
+		[STG_E_BUG] = STG_ID_BUG, [STG_E_NOMEM] = STG_ID_NO_MEMORY, [STG_E_IO] = STG_ID_ANY_IO, [STG_E_TIMEOUT] = STG_ID_ANY_TIMEOUT,
+		[STG_E_GONE] = STG_ID_ANY_GONE, [STG_E_PROTOCOL] = STG_ID_ANY_PROTOCOL, [STG_E_REFUSED] = STG_ID_ANY_REFUSED,
+		[STG_E_NEEDS_HUMAN] = STG_ID_ANY_HUMAN, [STG_E_NOT_FOUND] = STG_ID_ANY_NOT_FOUND, [STG_E_UNSUPPORTED] = STG_ID_ANY_UNSUPPORTED,
+		[STG_E_CANCELLED] = STG_ID_ANY_CANCELLED, [STG_E_UNKNOWN] = STG_ID_ANY_UNKNOWN, [STG_E_WAITING] = STG_ID_ANY_WAITING,
+		[STG_E_HOLD] = STG_ID_ANY_HUMAN, [STG_E_USAGE] = STG_ID_ANY_USAGE, [STG_E_INPUT] = STG_ID_ANY_INPUT,
+		[STG_E_STATION] = STG_ID_ANY_STATION, [STG_E_SAFETY] = STG_ID_ANY_SAFETY,
+	};
+	return err->id ? err->id : (size_t)err->code < STG_ARRAY_LEN(kinds) ? kinds[err->code] : STG_ID_BUG;
+}
+
 int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 {
 	char detail[300], spelt[800];
+	unsigned int row = row_of(err);
 	stg_printable(err->msg, true, detail, sizeof(detail));
 	bool narrower = spell_out(detail, c->json ? "en" : stg_language(), spelt, sizeof(spelt));
 	if (c->json) {
@@ -65,19 +81,16 @@ int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 		stg_json_put_int(j, "v", 1);
 		stg_json_put(j, "code", err->id ? code : stg_code_name(err->code));
 		stg_json_put(j, "error", err->id ? stg_id_sentence_in(err->id, "en") : detail);
-		stg_json_put(j, "act", stg_id_act_in(err->id, "en"));
+		stg_json_put(j, "act", stg_id_act_in(row, "en"));
 		stg_json_put(j, "detail", narrower ? spelt : detail);
 		char *text = stg_json_text(j);
 		puts(text);
 		free(text);
 		json_decref(j);
-	} else if (err->id && narrower) {
-		fprintf(stderr, "stager: %s %s (STG-%u)\n  %s\n", stg_id_sentence(err->id), stg_id_act(err->id), (unsigned int)err->id, spelt);
-	} else if (err->id) {
-		fprintf(stderr, "stager: %s %s (STG-%u%s%s)\n", stg_id_sentence(err->id), stg_id_act(err->id), (unsigned int)err->id,
-			detail[0] ? ", " : "", detail);
+	} else if (narrower) {
+		fprintf(stderr, "stager: %s %s (STG-%u)\n  %s\n", stg_id_sentence(row), stg_id_act(row), row, spelt);
 	} else {
-		fprintf(stderr, "stager: %s\n", detail[0] ? detail : stg_code_name(err->code));
+		fprintf(stderr, "stager: %s %s (STG-%u%s%s)\n", stg_id_sentence(row), stg_id_act(row), row, detail[0] ? ", " : "", detail);
 	}
 	return exit_status(err);
 }

@@ -58,7 +58,11 @@ static const char *word_of(const char *value)
 		{ "identities", N_("word: identities") }, { "delivered", N_("word: delivered") },
 		{ "rejected", N_("word: rejected") }, { "technician", N_("word: technician") }, { "lead", N_("word: lead") },
 		{ "admin", N_("word: admin") }, { "auditor", N_("word: auditor") }, { "device", N_("word: device") },
-		{ "certificate", N_("word: certificate") },
+		{ "certificate", N_("word: certificate") }, { "queued", N_("word: queued") }, { "sending", N_("word: sending") },
+		{ "op_pending", N_("word: op_pending") }, { "in_doubt", N_("word: in_doubt") }, { "conflict", N_("word: conflict") },
+		{ "sent_unproven", N_("word: sent_unproven") }, { "dropped", N_("word: dropped") }, { "damaged", N_("word: damaged") },
+		{ "expected", N_("word: expected") }, { "batch", N_("word: batch") }, { "record", N_("word: record") }, { "job", N_("word: job") },
+		{ "made", N_("word: made") }, { "here", N_("word: here") }, { "in_backup", N_("word: in_backup") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(words) && strcmp(stg_language(), "en") != 0; i++)
 		if (strcmp(words[i][0], value) == 0)
@@ -159,24 +163,79 @@ void table_print(const struct stg_cmd_ctx *c, const json_t *list, const struct c
 	}
 }
 
+/* What a member of a document is called; one without a name of its own is shown as programs know it, without its dashes. */
+static const char *title_of(const char *key, char room[64])
+{
+	static const char *const titles[][2] = {
+		{ "name", N_("name") }, { "kind", N_("made here or imported") }, { "country", N_("country") }, { "domain", N_("domain") },
+		{ "email", N_("e-mail") }, { "phone", N_("telephone") }, { "address", N_("address") }, { "department", N_("department") },
+		{ "crl_url", N_("revocation list") }, { "issuer", N_("issuer") }, { "root_key", N_("key of the root") },
+		{ "magic", N_("supervision word") }, { "default", N_("used unless another is named") }, { "created_ms", N_("made on") },
+		{ "backup_verified_ms", N_("backup verified") }, { "supervisor", N_("supervision identity") }, { "root", N_("root authority") },
+		{ "issuing", N_("issuing authority") }, { "signer", N_("signer of profiles") }, { "first_expiry_ms", N_("first to expire") },
+		{ "cn", N_("common name") }, { "subject", N_("subject") }, { "serial_hex", N_("number") }, { "not_before_ms", N_("valid from") },
+		{ "not_after_ms", N_("valid until") }, { "sha256", N_("fingerprint SHA-256") }, { "spki_sha256", N_("key's fingerprint SHA-256") },
+		{ "key", N_("kind of key") }, { "is_ca", N_("authority") }, { "waiting", N_("waiting") }, { "delivered", N_("delivered") },
+		{ "oldest_ms", N_("oldest since") }, { "by_target", N_("by target") }, { "state", N_("state") }, { "serial", N_("serial") },
+		{ "target", N_("target") }, { "attempts", N_("tries") }, { "code", N_("why") }, { "text", N_("detail") }, { "act", N_("to do") },
+		{ "retried", N_("queued again") }, { "dropped", N_("given up") }, { "id", N_("id") }, { "batch", N_("batch") }, { "job", N_("job") },
+		{ "blueprint", N_("blueprint") }, { "role", N_("role") }, { "model", N_("model") }, { "reason", N_("reason") }, { "revoked", N_("revoked") },
+		{ "next_ms", N_("tried again on") }, { "target_state", N_("state of the target") }, { "target_text", N_("what the target said") },
+		{ "sentence", N_("sentence") }, { "phase", N_("phase") }, { "answer", N_("answer") }, { "record_id", N_("record") }, { "unit", N_("ECID") },
+		{ "sent_ms", N_("sent on") }, { "not_before", N_("valid from") }, { "at_ms", N_("at") },
+	};
+	for (size_t i = 0; i < STG_ARRAY_LEN(titles); i++)
+		if (strcmp(titles[i][0], key) == 0)
+			return _(titles[i][1]);
+	stg_copy(room, 64, key);
+	size_t len = strlen(room);
+	if (len > 3 && strcmp(room + len - 3, "_ms") == 0)
+		room[len - 3] = 0;
+	for (char *p = room; (p = strchr(p, '_'));)
+		*p = ' ';
+	return room;
+}
+
+/* Members whose value is one of our own words; a device called "line" keeps its name. */
+static bool is_word(const char *key)
+{
+	static const char *const keys[] = { "state", "kind", "root_key", "end", "role", "status", "ownership" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(keys); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+static bool is_empty(const json_t *v)
+{
+	return json_is_null(v) || (json_is_string(v) && !json_string_length(v)) || ((json_is_array(v) || json_is_object(v)) && !json_array_size(v) && !json_object_size(v));
+}
+
 static void members(const json_t *doc, int depth)
 {
 	const char *key;
 	json_t *v;
-	char text[CELL];
+	char text[CELL], room[64];
 	json_object_foreach((json_t *)(uintptr_t)doc, key, v) {
-		struct column col = { .key = key, .kind = strlen(key) > 3 && strcmp(key + strlen(key) - 3, "_ms") == 0 ? COLUMN_TIME : COLUMN_TEXT };
-		if (strcmp(key, "v") == 0)
+		struct column col = { .key = key, .kind = strlen(key) > 3 && strcmp(key + strlen(key) - 3, "_ms") == 0 ? COLUMN_TIME : is_word(key) ? COLUMN_WORD : COLUMN_TEXT };
+		bool no_time = col.kind == COLUMN_TIME && !json_integer_value(v);
+		if (strcmp(key, "v") == 0 || is_empty(v) || no_time)
 			continue;
+		/* the row's own sentence, in the language of who reads it and not of the station */
+		if (strcmp(key, "code") == 0)
+			col.kind = COLUMN_CODE;
+		else if ((strcmp(key, "act") == 0 || strcmp(key, "sentence") == 0) && json_object_get(doc, "code"))
+			continue;
+		const char *title = title_of(key, room);
 		if (json_is_object(v)) {
-			printf("%*s%s:\n", depth * 2, "", key);
+			printf("%*s%s:\n", depth * 2, "", title);
 			members(v, depth + 1);
 			continue;
 		}
 		if (json_is_array(v) && json_is_object(json_array_get(v, 0))) {
 			size_t i;
 			json_t *one;
-			printf("%*s%s:\n", depth * 2, "", key);
+			printf("%*s%s:\n", depth * 2, "", title);
 			json_array_foreach(v, i, one) {
 				printf("%*s-\n", depth * 2 + 2, "");
 				members(one, depth + 2);
@@ -189,7 +248,7 @@ static void members(const json_t *doc, int depth)
 		col.key = "x";
 		cell(&col, wrap, text);
 		json_decref(wrap);
-		printf("%*s%s: %s\n", depth * 2, "", key, text);
+		printf("%*s%s: %s\n", depth * 2, "", title, text);
 	}
 }
 

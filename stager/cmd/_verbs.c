@@ -118,7 +118,7 @@ static json_t *list_of(struct reading *r, const char *name)
 static bool add_file(struct reading *r, const struct word *w, const char *path, struct stg_error *err)
 {
 	if (r->n_fds == STG_ARRAY_LEN(r->fds) || (w->kind == '>' && r->n_outputs == STG_ARRAY_LEN(r->outputs)))
-		return stg_fail(err, STG_E_USAGE, 0, "too many files");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_FILES_MANY, 0, "%s", path);
 	int fd;
 	if (w->kind == '<') {
 		fd = input_open(path, err);
@@ -323,7 +323,7 @@ bool secret_ask(const char *prompt, struct stg_secret *ret, struct stg_error *er
 	if (ok && text.len && text.data[text.len - 1] == '\r')
 		text.len--;
 	if (ok && !text.len)
-		return stg_fail(err, STG_E_USAGE, 0, _("%s: nothing was given"), prompt);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_TYPED_NOTHING, 0, "%s", prompt);
 	return ok && stg_secret_set(ret, stg_buf_view(&text), err);
 }
 
@@ -336,7 +336,7 @@ static bool typed_again(const char *name, const struct stg_secret *first, struct
 		return true;
 	snprintf(prompt, sizeof(prompt), _("%s, once more"), name);
 	return secret_ask(prompt, &second, err) &&
-	       (stg_bytes_equal(stg_secret_reveal(first), stg_secret_reveal(&second)) || stg_fail(err, STG_E_USAGE, 0, _("%s: the two differ"), name));
+	       (stg_bytes_equal(stg_secret_reveal(first), stg_secret_reveal(&second)) || stg_fail_id(err, STG_E_USAGE, STG_ID_TYPED_DIFFER, 0, "%s", name));
 }
 
 /* What stands before the cursor when a secret is asked for. */

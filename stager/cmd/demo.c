@@ -140,7 +140,7 @@ static bool start_station(struct demo *d, struct stg_error *err)
 	if (!child_start(&d->station, argv, log, 120000, err))
 		return stg_while(err, "station");
 	return stg_caller_open(&d->caller, d->state, d->c->actor, err) &&
-	       (d->caller.fd >= 0 || stg_fail(err, STG_E_STATION, 0, "the station does not answer"));
+	       (d->caller.fd >= 0 || stg_fail_id(err, STG_E_STATION, STG_ID_NO_STATION, 0, "%s", d->state));
 }
 
 /* The order, as a spreadsheet would have it: everything on the bench but the stranger, and one that never comes. */
@@ -440,7 +440,7 @@ static int run(struct stg_cmd_ctx *c)
 	}
 	snprintf(d.dir, sizeof(d.dir), "/tmp/stager-demo-XXXXXX");
 	if (!mkdtemp(d.dir)) {
-		stg_fail(&err, STG_E_STATION, errno, "make a folder for the demo: %s", strerror(errno));
+		stg_fail_id(&err, STG_E_STATION, STG_ID_FILE_UNWRITABLE, errno, "%s", strerror(errno));
 		return stg_cmd_tell(c, &err);
 	}
 	snprintf(d.state, sizeof(d.state), "%s/state", d.dir);

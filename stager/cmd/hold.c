@@ -7,7 +7,6 @@
  * Thread: the command's.
  */
 #include <stdio.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <stager/text.h>
@@ -36,7 +35,7 @@ static void say_released(const struct stg_cmd_ctx *c, const json_t *in, const js
 static const struct verb verbs[] = {
 	{ "", "hold.list", "", holds, "holds", NULL, NULL },
 	{ "list", "hold.list", "", holds, "holds", NULL, NULL },
-	{ "add", "hold.add", "serial --*reason= --owner=", NULL, NULL, say_added, NULL },
+	{ "add", "hold.add", "serial --*reason= --owner= --unknown!", NULL, NULL, say_added, NULL },
 	{ "release", "hold.release", "serial --why=", NULL, NULL, say_released, NULL },
 	{ 0 },
 };
@@ -49,8 +48,8 @@ static int run(struct stg_cmd_ctx *c)
 const struct stg_cmd stg_cmd_hold = {
 	.name = "hold",
 	.usage = N_("stager hold list\n"
-		    "stager hold add SERIAL --reason TEXT [--owner NAME]\n"
-		    "    nothing is done to the device until it is released\n"
+		    "stager hold add SERIAL --reason TEXT [--owner NAME] [--unknown]\n"
+		    "    nothing is done to the device until it is released; --unknown also for one that no list and no inventory knows\n"
 		    "stager hold release SERIAL --why TEXT\n"
 		    "    its job goes on, now or at its next plug"),
 	.about = N_("devices put aside until somebody decides"),

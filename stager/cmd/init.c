@@ -34,7 +34,7 @@ static int run(struct stg_cmd_ctx *c)
 	if (!caller)
 		return status;
 	if (caller->fd >= 0) {
-		stg_fail_id(&err, STG_E_STATION, STG_ID_STATE_HELD, 0, "a station runs on %s", caller->state_dir);
+		stg_fail_id(&err, STG_E_STATION, STG_ID_STATE_HELD, 0, "%s", caller->state_dir);
 		return stg_cmd_tell(c, &err);
 	}
 	if (!stg_state_open(caller->state_dir, kind, &caller->store, &caller->keys, &err))

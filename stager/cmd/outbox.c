@@ -21,8 +21,29 @@ static const struct column rows[] = {
 	{ 0 },
 };
 
+static const struct column targets[] = {
+	{ "name", N_("target"), COLUMN_TEXT }, { "waiting", N_("waiting"), COLUMN_TEXT }, { "delivered", N_("delivered"), COLUMN_TEXT },
+	{ "rejected", N_("rejected"), COLUMN_TEXT }, { "in_doubt", N_("in doubt"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
+	{ 0 },
+};
+
+static void say_summary(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)in;
+	char day[32];
+	printf(_("Results: %lld waiting, %lld delivered.\n"), (long long)stg_json_int(ret, "waiting", 0), (long long)stg_json_int(ret, "delivered", 0));
+	if (stg_json_int(ret, "oldest_ms", 0)) {
+		day_text(stg_json_int(ret, "oldest_ms", 0), day);
+		printf(_("The oldest that waits is of %s.\n"), day);
+	}
+	if (json_array_size(json_object_get(ret, "by_target")))
+		table_print(c, json_object_get(ret, "by_target"), targets, NULL);
+	else
+		puts(_("No target: stager target add says where results go."));
+}
+
 static const struct verb verbs[] = {
-	{ "", "outbox.summary", "", NULL, NULL, NULL, NULL },
+	{ "", "outbox.summary", "", NULL, NULL, say_summary, NULL },
 	{ "list", "outbox.list", "--target= --state= --serial= --open!", rows, NULL, NULL, NULL },
 	{ "retry", "outbox.retry", "--id# --target= --state= --serial=", NULL, NULL, NULL, NULL },
 	{ "drop", "outbox.drop", "--*id# --*reason= --second= ^second_pin", NULL, NULL, NULL, NULL },

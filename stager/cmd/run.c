@@ -83,7 +83,7 @@ static int run(struct stg_cmd_ctx *c)
 	if (nursery && stg_caller_open(&where, c->state, c->actor, &err)) {
 		bool service = getenv("NOTIFY_SOCKET") != NULL && !c->state && !getenv("STAGER_STATE");
 		if (where.fd >= 0) {
-			stg_fail_id(&err, STG_E_STATION, STG_ID_STATE_HELD, 0, "a station runs on %s", where.state_dir);
+			stg_fail_id(&err, STG_E_STATION, STG_ID_STATE_HELD, 0, "%s", where.state_dir);
 		} else {
 			setup.state_dir = where.state_dir;
 			setup.notify = getenv("NOTIFY_SOCKET") != NULL;

@@ -31,7 +31,7 @@ static bool type_answer(const char *question, char *ret, size_t size)
 static int unconfirmed(const struct stg_cmd_ctx *c)
 {
 	struct stg_error err = { 0 };
-	stg_fail_id(&err, STG_E_SAFETY, STG_ID_ERASE_NOT_CONFIRMED, 0, "nothing was typed");
+	stg_fail_id(&err, STG_E_SAFETY, STG_ID_ERASE_NOT_CONFIRMED, 0, "%s", "");
 	return stg_cmd_tell(c, &err);
 }
 

@@ -26,16 +26,16 @@ bool stg_op_second(struct stg_op_ctx *c, const json_t *in, const char *least_rol
 	if (!c->store)
 		return stg_fail(err, STG_E_BUG, 0, "a second person is asked where there is no inventory");
 	if (!*name || !*pin)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_NEEDED, 0, "somebody of role %s or above must agree", least_role);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_NEEDED, 0, "≥ %s", least_role);
 	if (strcasecmp(name, c->actor) == 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_SAME, 0, "%s cannot agree with %s", name, c->actor);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_SAME, 0, "%s = %s", name, c->actor);
 	if (!stg_secret_set(&typed, stg_bytes_str(pin), err) || !stg_store_user_pin(c->store, name, &typed, err))
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *person = stg_store_user(c->store, name, err);
 	if (!person)
 		return false;
 	if (rank(stg_json_str(person, "role")) < rank(least_role))
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ROLE_TOO_LOW, 0, "%s is %s, %s is needed", name, stg_json_str(person, "role"), least_role);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ROLE_TOO_LOW, 0, "%s: %s < %s", name, stg_json_str(person, "role"), least_role);
 	return true;
 }
 
@@ -52,7 +52,7 @@ bool stg_op_may(struct stg_op_ctx *c, const char *least_role, struct stg_error *
 			role = stg_json_bool(one, "disabled", false) ? "nobody" : stg_json_str(one, "role");
 	if (json_array_size(people) == 0 || rank(role) >= rank(least_role))
 		return true;
-	return stg_fail_id(err, STG_E_SAFETY, STG_ID_ROLE_TOO_LOW, 0, "%s is %s, %s is needed", c->actor, role, least_role);
+	return stg_fail_id(err, STG_E_SAFETY, STG_ID_ROLE_TOO_LOW, 0, "%s: %s < %s", c->actor, role, least_role);
 }
 
 bool stg_op_audit(struct stg_op_ctx *c, const char *verb, const char *object, const char *unit, json_t *detail, struct stg_error *err)

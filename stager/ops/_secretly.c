@@ -18,9 +18,9 @@ bool ops_secret(const json_t *in, const char *key, size_t most, struct stg_secre
 {
 	const json_t *v = json_object_get(in, key);
 	if (!json_is_string(v) || json_string_length(v) == 0)
-		return stg_fail(err, STG_E_USAGE, 0, "%s: nothing was typed", key);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_TYPED_NOTHING, 0, "%s", "");
 	if (json_string_length(v) > most)
-		return stg_fail(err, STG_E_USAGE, 0, "%s: longer than %zu bytes", key, most);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_TYPED_LONG, 0, "> %zu", most);
 	return stg_secret_set(ret, stg_bytes(json_string_value(v), json_string_length(v)), err);
 }
 
@@ -39,7 +39,7 @@ bool ops_audit(struct stg_op_ctx *c, const char *verb, const char *object, json_
 bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err)
 {
 	if (i >= c->n_fds || c->fds[i] < 0)
-		return stg_fail(err, STG_E_USAGE, 0, "%s: no file was given", what);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "FILE: %s", what);
 	struct stg_error why = { 0 };
 	if (stg_file_read_fd(c->fds[i], ret, &why))
 		return true;
@@ -58,7 +58,7 @@ bool ops_write(int fd, struct stg_bytes what, struct stg_error *err)
 	else
 		stg_fail(&why, STG_E_IO, errno, "%s", strerror(errno));
 	bool full = why.origin == ENOSPC || why.origin == EDQUOT || why.origin == EFBIG;
-	return stg_fail_id(err, STG_E_STATION, full ? STG_ID_DISK_FULL : STG_ID_DISK_REFUSES, why.origin, "the file: %.200s", why.msg);
+	return stg_fail_id(err, STG_E_STATION, full ? STG_ID_DISK_FULL : STG_ID_DISK_REFUSES, why.origin, "%.200s", why.msg);
 }
 
 json_t *ops_org(struct stg_op_ctx *c, const char *name, struct stg_buf *ret_sealed, struct stg_error *err)
@@ -68,7 +68,7 @@ json_t *ops_org(struct stg_op_ctx *c, const char *name, struct stg_buf *ret_seal
 	if (row)
 		return row;
 	if (why.code == STG_E_NOT_FOUND)
-		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_ORGANISATION, 0, *name ? "no organisation '%.64s'" : "no organisation yet%.0s", name);
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_ORGANISATION, 0, "%.64s", name);
 	else if (err)
 		*err = why;
 	return NULL;

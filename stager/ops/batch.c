@@ -45,7 +45,7 @@ static json_t *read_list(int fd, const char *name, const json_t *map, struct stg
 	const char *slash = strrchr(name, '/');
 	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(STG_BATCHFILE_MAX);
 	if (fd < 0) {
-		stg_fail(err, STG_E_USAGE, 0, "no file was given");
+		stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "FILE");
 		return NULL;
 	}
 	(void)lseek(fd, 0, SEEK_SET);        /* a pipe cannot, ignoring */
@@ -79,7 +79,7 @@ static bool name_ok(const char *name, struct stg_error *err)
 	bool ok = n >= 1 && n <= NAME_MAX_BYTES;
 	for (size_t i = 0; ok && i < n; i++)
 		ok = isalnum((unsigned char)name[i]) || (i && strchr("-_.", name[i]));
-	return ok || stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_NAME, 0, "a batch's name has 1 to %d letters, digits, '-', '_' or '.'", NAME_MAX_BYTES);
+	return ok || stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_NAME, 0, "1-%d: A-Z a-z 0-9 - _ .", NAME_MAX_BYTES);
 }
 
 /* Devices that Apple's business or school manager enrols by itself take the other route: their rows say abm = yes. */
@@ -168,7 +168,7 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	char second[64] = "";
 	int64_t automated;
 	if (!*name || !*blueprint)
-		return stg_fail(err, STG_E_USAGE, 0, "batch import needs --name and --blueprint");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "--name, --blueprint");
 	if (!name_ok(name, err))
 		return false;
 	if (*stg_json_str(in, "abm_blueprint") && stg_op_fd(c, in, "abm", 1) < 0)
@@ -227,6 +227,17 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return true;
 }
 
+/* Which state it is in and which it cannot take are words of the store, not of a person. */
+static bool set_state(struct stg_op_ctx *c, const char *name, const char *to, const json_t *pins, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	if (stg_store_batch_state(c->store, name, to, pins, &why))
+		return true;
+	if (err)
+		*err = why;
+	return why.id == STG_ID_ILLEGAL_MOVE ? stg_fail_id(err, why.code, STG_ID_ILLEGAL_MOVE, 0, "%s", name) : false;
+}
+
 /* ---- ports ---- */
 
 static bool ports_add(struct stg_op_ctx *c, const char *word, json_t *ports, struct stg_error *err)
@@ -263,7 +274,7 @@ static bool ports_of(struct stg_op_ctx *c, const json_t *in, json_t **ret, struc
 	}
 	json_array_foreach((json_t *)(uintptr_t)asked, i, one)
 		if (!json_is_string(one) || !ports_add(c, json_string_value(one), ports, err))
-			return json_is_string(one) ? false : stg_fail(err, STG_E_USAGE, 0, "a port's name is text");
+			return json_is_string(one) ? false : stg_fail_id(err, STG_E_USAGE, STG_ID_UNKNOWN_PORT, 0, "%s", "");
 	json_array_foreach(ports, i, one)
 		if (!stg_store_port_put(c->store, json_string_value(one), NULL, 1, err))
 			return false;
@@ -317,7 +328,7 @@ static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		return false;
 	if (is_pinned && ports)
 		json_object_set(pins, "ports", ports);
-	if (!stg_store_batch_state(c->store, name, "started", pins, err) || !stg_op_audit(c, "batch.start", name, NULL, pins_detail(pins), err))
+	if (!set_state(c, name, "started", pins, err) || !stg_op_audit(c, "batch.start", name, NULL, pins_detail(pins), err))
 		return false;
 	json_t *said = json_pack("{s:i,s:s,s:s,s:s}", "v", 1, "name", name, "state", "started", "blueprint_sha256", sha256_of(pins));
 	json_object_set_new(said, "ports", json_deep_copy(json_object_get(pins, "ports") ? json_object_get(pins, "ports") : json_null()));
@@ -328,7 +339,7 @@ static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 static bool move(struct stg_op_ctx *c, const json_t *in, const char *to, const char *verb, const char *state, json_t **ret, struct stg_error *err)
 {
 	const char *name = stg_json_str(in, "name");
-	if (!stg_store_batch_state(c->store, name, to, NULL, err) || !stg_op_audit(c, verb, name, NULL, NULL, err))
+	if (!set_state(c, name, to, NULL, err) || !stg_op_audit(c, verb, name, NULL, NULL, err))
 		return false;
 	*ret = json_pack("{s:i,s:s,s:s}", "v", 1, "name", name, "state", state);
 	return true;
@@ -366,7 +377,7 @@ static bool update(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	if (!old || !ports_of(c, in, &ports, err))
 		return false;
 	if (!json_object_get(old, "blueprint"))
-		return stg_fail(err, STG_E_REFUSED, 0, "batch %s was never started: it takes the blueprint as it is when it starts", name);
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_NEVER_STARTED, 0, "%s", name);
 	STG_AUTO(stg_json_free_at) json_t *pins = make_pins(c, in, stg_json_str(batch, "blueprint"), ports ? ports : json_object_get(old, "ports"), err);
 	if (!pins)
 		return false;
@@ -518,11 +529,11 @@ static bool at_rest(const char *name, const json_t *rows, bool open, struct stg_
 		const char *serial = stg_json_str(row, "serial");
 		size_t at = strlen(some);
 		if (count++ < 4)
-			snprintf(some + at, sizeof(some) - at, "%s%.20s (%s)", at ? ", " : "", *serial ? serial : stg_json_str(row, "udid"), end);
+			snprintf(some + at, sizeof(some) - at, "%s%.24s", at ? ", " : "", *serial ? serial : stg_json_str(row, "udid"));
 	}
 	if (!count)
 		return true;
-	return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_OPEN, 0, "batch %s: %d open: %s%s", name, count, some, count > 4 ? ", ..." : "");
+	return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_OPEN, 0, "%s: %d: %s%s", name, count, some, count > 4 ? ", ..." : "");
 }
 
 static bool write_sheet(struct stg_op_ctx *c, const json_t *in, const char *dir, const json_t *batch, const json_t *rows, char ret_path[4096], struct stg_error *err)
@@ -545,12 +556,12 @@ static bool close_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	if (!rows || !at_rest(name, rows, stg_json_bool(in, "open", false), err))
 		return false;
 	if (snprintf(own, sizeof(own), "%s/batches/%s", c->state_dir, name) >= (int)sizeof(own))
-		return stg_fail(err, STG_E_STATION, 0, "the state folder's path is too long");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_SOCKET_PATH, 0, "%.200s", c->state_dir);
 	const char *dir = stg_json_str_or(in, "dir", own);
 	if (*dir != '/' && dir != own)  /* the station's folder is not the person's */
-		return stg_fail(err, STG_E_USAGE, 0, "--dir %.80s: a path that begins with / was expected", dir);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "--dir %.80s: /...", dir);
 	/* The state first: a batch that may not close writes no papers. A failure below undoes it with the operation. */
-	if (!stg_store_batch_state(c->store, name, "closed", NULL, err) || !write_lists(dir, rows, result, exceptions, err))
+	if (!set_state(c, name, "closed", NULL, err) || !write_lists(dir, rows, result, exceptions, err))
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, name, err);
 	if (!batch || !write_sheet(c, in, dir, batch, rows, sheet, err))

@@ -34,7 +34,7 @@ static bool text_of(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret,
 	}
 	const char *name = stg_json_str(in, "name");
 	if (!*name)
-		return stg_fail(err, STG_E_USAGE, 0, "no blueprint was named, expected a name or a file");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "NAME | FILE");
 	return stg_blueprint_text(c->state_dir, name, ret, path, size, err);
 }
 

@@ -65,7 +65,7 @@ static bool issue(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	STG_AUTO(stg_json_free_at) json_t *row = NULL, *out = json_object();
 	const char *serial = stg_json_str(in, "serial");
 	if (!*serial)
-		return stg_fail(err, STG_E_USAGE, 0, "serial: for which device?");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "SERIAL");
 	STG_AUTO(stg_json_free_at) json_t *org = ops_org(c, stg_json_str(in, "org"), &sealed, err);
 	struct stg_leaf_ask ask = {
 		.common_name = stg_json_str_or(in, "common_name", serial),
@@ -96,15 +96,15 @@ static bool is_reason(const char *reason, struct stg_error *err)
 	for (size_t i = 0; i < STG_ARRAY_LEN(reasons); i++)
 		if (strcmp(reasons[i], reason) == 0)
 			return true;
-	return stg_fail(err, STG_E_USAGE, 0,
-			"reason: expected unspecified, key_compromise, affiliation_changed, superseded, cessation or privilege_withdrawn");
+	return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0,
+			   "%.40s: unspecified, key_compromise, affiliation_changed, superseded, cessation, privilege_withdrawn", reason);
 }
 
 static bool revoke_all(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	const char *serial = stg_json_str(in, "serial"), *reason = stg_json_str_or(in, "reason", "unspecified");
 	if (!*serial)
-		return stg_fail(err, STG_E_USAGE, 0, "which one? Give the device's serial number or the certificate's");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "SERIAL");
 	if (!is_reason(reason, err))
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *done = json_array();
@@ -127,7 +127,7 @@ static bool revoke_all(struct stg_op_ctx *c, const json_t *in, json_t **ret, str
 		json_array_append_new(done, json_string(one));
 	}
 	if (json_array_size(rows) == 0)
-		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "no certificate for or of number %.64s", serial);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "%.64s", serial);
 	*ret = json_pack("{s:i,s:O}", "v", 1, "revoked", done);
 	return true;
 }

@@ -248,7 +248,7 @@ static bool dry_run(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	const char *serial = stg_json_str(in, "serial"), *batch = stg_json_str(in, "batch");
 	bool from_file = c->n_fds > 0 && c->fds[0] >= 0;
 	if (!*serial == !*batch)
-		return stg_fail(err, STG_E_USAGE, 0, "expected either --serial or --batch");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_SERIAL_OR_BATCH, 0, "%s", "");
 	stg_copy(path, sizeof(path), stg_json_str_or(in, "file", "blueprint"));
 	if (from_file ? !stg_file_read_fd(c->fds[0], &text, err)
 		      : !stg_blueprint_text(c->state_dir, stg_json_str(in, "name"), &text, path, sizeof(path), err))

@@ -82,9 +82,9 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 	trimmed_upper(stg_json_str(in, "serial"), who.serial, sizeof(who.serial));
 	const char *imei = stg_json_str(in, "imei");
 	if (*imei && !stg_imei_clean(imei, who.imei[0]))
-		return stg_fail(err, STG_E_USAGE, 0, "'%s' is not an IMEI", imei);
+		return stg_fail_id(err, STG_E_USAGE, strspn(imei, "0123456789") == 15 && !imei[15] ? STG_ID_VALUE_IMEI_CHECK : STG_ID_VALUE_IMEI, 0, "'%.40s'", imei);
 	if (!who.serial[0] && !who.imei[0][0])
-		return stg_fail(err, STG_E_USAGE, 0, "a serial number or an IMEI is needed");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "SERIAL | --imei");
 	const char *key = who.serial[0] ? who.serial : who.imei[0];
 	if (!stg_op_may(c, "technician", err) || !is_known(c, key, &who, err))
 		return false;
@@ -154,7 +154,7 @@ static bool export(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	int64_t after = stg_json_int(in, "after", 0), limit = stg_json_int(in, "limit", PAGE);
 	bool csv = strcmp(format, "csv") == 0;
 	if (!csv && strcmp(format, "json") != 0)
-		return stg_fail(err, STG_E_USAGE, 0, "format '%s', expected csv or json", format);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "'%.40s': csv, json", format);
 	if (limit <= 0 || limit > PAGE)
 		limit = PAGE;
 	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_inventory_page(c->store, after, limit, err);

@@ -43,7 +43,7 @@ static json_t *meant(struct stg_op_ctx *c, const json_t *in, struct stg_error *e
 	STG_AUTO(stg_json_free_at) json_t *filter = json_object();
 	const char *serial = stg_json_str(in, "serial"), *batch = stg_json_str(in, "batch");
 	if (!*serial && !*batch) {
-		stg_fail(err, STG_E_USAGE, 0, "which job? a number, a serial number, or a batch");
+		stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "ID | --serial | --batch");
 		return NULL;
 	}
 	stg_json_put(filter, "serial", serial);
@@ -59,7 +59,7 @@ static json_t *meant(struct stg_op_ctx *c, const json_t *in, struct stg_error *e
 		return job ? json_pack("[o]", job) : NULL;
 	}
 	if (jobs && n == 0)
-		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_JOB, 0, "no job of %s", *serial ? serial : batch);
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_JOB, 0, "%s", *serial ? serial : batch);
 	if (n && *serial) {
 		json_t *newest = json_pack("[O]", json_array_get(jobs, n - 1));
 		json_decref(jobs);
@@ -111,13 +111,20 @@ static bool one(struct stg_op_ctx *c, const json_t *job, enum stg_job_state to, 
 	if (to == STG_JOB_WAITING && !held(c, job, &on_hold, err))
 		return false;
 	if (on_hold)
-		return stg_fail_id(err, STG_E_HOLD, STG_ID_ON_HOLD, 0, "%s is on hold", stg_json_str(job, "serial"));
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_ON_HOLD, 0, "%s", stg_json_str(job, "serial"));
 	if (to == STG_JOB_CANCELLED && strcmp(stg_json_str(job, "state"), "running") == 0)
-		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ILLEGAL_MOVE, 0, "job %lld is running", (long long)stg_json_int(job, "id", 0));
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ILLEGAL_MOVE, 0, "%lld", (long long)stg_json_int(job, "id", 0));
 	stg_json_put(why, "msg", text);
 	stg_json_put(why, "owner", c->actor);
-	if (!stg_store_job_move(c->store, stg_json_int(job, "id", 0), to, why, err))
+	struct stg_error not_so = { 0 };
+	if (!stg_store_job_move(c->store, stg_json_int(job, "id", 0), to, why, &not_so)) {
+		if (err)
+			*err = not_so;
+		/* which state it is in and which it cannot take are words of the journal, not of a person */
+		if (not_so.id == STG_ID_ILLEGAL_MOVE)
+			stg_fail_id(err, not_so.code, STG_ID_ILLEGAL_MOVE, 0, "%lld", (long long)stg_json_int(job, "id", 0));
 		return false;
+	}
 	json_t *detail = json_object();
 	stg_json_put_int(detail, "job", stg_json_int(job, "id", 0));
 	stg_json_put(detail, "was", stg_json_str(job, "state"));

@@ -75,7 +75,7 @@ static bool is_free(struct stg_op_ctx *c, const char *name, struct stg_error *er
 	struct stg_error why = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row = *name ? stg_store_org(c->store, name, NULL, &why) : NULL;
 	if (row)
-		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ORG_EXISTS, 0, "'%.64s' exists already", name);
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ORG_EXISTS, 0, "%.64s", name);
 	return true;
 }
 
@@ -129,7 +129,7 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 
 static bool not_verified(struct stg_error *err, int why)
 {
-	return stg_fail_id(err, STG_E_IO, STG_ID_BACKUP_NOT_VERIFIED, why, "the backup file: %s", why ? strerror(why) : "what was written does not read back");
+	return stg_fail_id(err, STG_E_IO, STG_ID_BACKUP_NOT_VERIFIED, why, "%s", why ? strerror(why) : "");
 }
 
 static bool write_file(int fd, struct stg_bytes what, struct stg_error *err)
@@ -167,7 +167,7 @@ static bool backup(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	STG_AUTO(stg_secret_clear) struct stg_secret passphrase = { 0 };
 	char hash[65];
 	if (c->n_fds < 1 || c->fds[0] < 0)
-		return stg_fail(err, STG_E_USAGE, 0, "no file to write the backup to was given");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "FILE");
 	STG_AUTO(stg_json_free_at) json_t *row = ops_org(c, stg_json_str(in, "name"), &sealed, err);
 	if (!row || !ops_secret(in, "passphrase", PASSPHRASE_MAX, &passphrase, err) ||
 	    !stg_org_backup(c->keys, row, stg_buf_view(&sealed), &passphrase, &file, err))
@@ -206,7 +206,7 @@ static bool restore(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	struct stg_error why = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *old = stg_store_org(c->store, stg_json_str(row, "name"), NULL, &why);
 	if (old && strcmp(stg_json_str(old, "supervisor_sha256"), stg_json_str(row, "supervisor_sha256")) != 0)
-		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ORG_EXISTS, 0, "'%.64s' here has another supervision identity", stg_json_str(row, "name"));
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ORG_OTHER, 0, "%.64s", stg_json_str(row, "name"));
 	return keep(c, row, stg_buf_view(&sealed), "org.restore", ret, err);
 }
 
@@ -221,7 +221,7 @@ static bool certificate(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	while (i < STG_ARRAY_LEN(kinds) && strcmp(kinds[i].word, which) != 0)
 		i++;
 	if (i == STG_ARRAY_LEN(kinds))
-		return stg_fail(err, STG_E_USAGE, 0, "which: expected root, issuing, chain or supervisor");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "'%.40s': root, issuing, chain, supervisor", which);
 	STG_AUTO(stg_json_free_at) json_t *row = ops_org(c, stg_json_str(in, "name"), NULL, err);
 	if (!row || !stg_buf_add_str(&pem, stg_json_str(row, kinds[i].first), err) || !stg_buf_add_str(&pem, stg_json_str(row, kinds[i].second), err))
 		return false;

@@ -22,10 +22,18 @@
 static bool summary(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	(void)in;
+	size_t i;
+	json_t *one;
 	*ret = stg_store_outbox_summary(c->store, err);
-	if (*ret)
-		stg_json_put_int(*ret, "v", 1);
-	return *ret != NULL;
+	if (!*ret)
+		return false;
+	stg_json_put_int(*ret, "v", 1);
+	json_array_foreach(json_object_get(*ret, "by_target"), i, one) {
+		unsigned int code = stg_push_state_id(stg_json_str(one, "state"));
+		if (code)
+			stg_json_put_int(one, "code", code);
+	}
+	return true;
 }
 
 /* What a person reads of a row: its own refusal first, else why its target does not take anything now. */
@@ -76,7 +84,7 @@ static bool may_retry(const char *state)
 static bool retry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	if (!stg_json_int(in, "id", 0) && !*stg_json_str(in, "target") && !*stg_json_str(in, "serial"))
-		return stg_fail(err, STG_E_USAGE, 0, "say which: a delivery's number, --target or --serial");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "--id | --target | --serial");
 	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_outbox(c->store, in, err);
 	int64_t n = 0;
 	size_t i;
@@ -94,9 +102,8 @@ static bool retry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		n++;
 	}
 	if (!n && stg_json_int(in, "id", 0))
-		return json_array_size(rows) ? stg_fail(err, STG_E_REFUSED, 0, "delivery %lld is %s: there is nothing to try again", (long long)stg_json_int(in, "id", 0),
-							stg_json_str(json_array_get(rows, 0), "state")) :
-					       stg_fail(err, STG_E_NOT_FOUND, 0, "no delivery %lld", (long long)stg_json_int(in, "id", 0));
+		return json_array_size(rows) ? stg_fail_id(err, STG_E_REFUSED, STG_ID_DELIVERY_SETTLED, 0, "%lld", (long long)stg_json_int(in, "id", 0)) :
+					       stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_DELIVERY_UNKNOWN, 0, "%lld", (long long)stg_json_int(in, "id", 0));
 	*ret = json_pack("{s:i,s:I}", "v", 1, "retried", (json_int_t)n);
 	return true;
 }
@@ -109,11 +116,16 @@ static bool drop_one(struct stg_op_ctx *c, const json_t *in, int64_t id, struct 
 	if (!rows)
 		return false;
 	if (!row)
-		return stg_fail(err, STG_E_NOT_FOUND, 0, "no delivery %lld", (long long)id);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_DELIVERY_UNKNOWN, 0, "%lld", (long long)id);
 	STG_AUTO(stg_json_free_at) json_t *why = json_pack("{s:s,s:s,s:s,s:s,s:I}", "class", "dropped", "text", stg_json_str(in, "reason"), "by", c->actor, "second",
 							   stg_json_str(in, "second"), "at_ms", (json_int_t)stg_wall_ms());
-	return stg_store_outbox_settle(c->store, id, "dropped", 0, why, err) &&
-	       stg_op_audit(c, "outbox.drop", stg_json_str(row, "record_id"), stg_json_str(row, "unit"),
+	struct stg_error not_so = { 0 };
+	if (!stg_store_outbox_settle(c->store, id, "dropped", 0, why, &not_so)) {
+		if (err)
+			*err = not_so;
+		return not_so.id == STG_ID_ILLEGAL_MOVE ? stg_fail_id(err, not_so.code, STG_ID_ILLEGAL_MOVE, 0, "%lld", (long long)id) : false;
+	}
+	return stg_op_audit(c, "outbox.drop", stg_json_str(row, "record_id"), stg_json_str(row, "unit"),
 		     json_pack("{s:s,s:s,s:s,s:s}", "target", stg_json_str(row, "target"), "was", stg_json_str(row, "state"), "reason", stg_json_str(in, "reason"),
 			       "second", stg_json_str(in, "second")), err);
 }
@@ -125,7 +137,7 @@ static bool drop(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	size_t i;
 	json_t *one;
 	if (!*stg_json_str(in, "reason"))
-		return stg_fail(err, STG_E_USAGE, 0, "a result is dropped for good: give a --reason");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "--reason");
 	/* One person alone must not be able to make a result disappear. */
 	if (!stg_op_second(c, in, "lead", err))
 		return false;
@@ -152,7 +164,7 @@ static bool explain(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	if (!rows)
 		return false;
 	if (!row)
-		return stg_fail(err, STG_E_NOT_FOUND, 0, "no delivery %lld", (long long)id);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_DELIVERY_UNKNOWN, 0, "%lld", (long long)id);
 	STG_AUTO(stg_json_free_at) json_t *target = stg_store_target(c->store, stg_json_str(row, "target"), NULL, err);
 	if (!target)
 		return false;

@@ -60,7 +60,7 @@ static bool admin_agrees(struct stg_op_ctx *c, const json_t *in, struct stg_erro
 		return true;
 	const char *name = stg_json_str(in, "second");
 	if (!*name || !*stg_json_str(in, "second_pin"))
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_NEEDED, 0, "an administrator's name and PIN are needed");
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_NEEDED, 0, "≥ admin");
 	if (strcasecmp(name, c->actor) != 0)
 		return stg_op_second(c, in, "admin", err);
 	if (!pin_fits(c, name, stg_json_str(in, "second_pin"), err))
@@ -69,7 +69,7 @@ static bool admin_agrees(struct stg_op_ctx *c, const json_t *in, struct stg_erro
 	if (!person)
 		return false;
 	if (strcmp(stg_json_str(person, "role"), "admin") != 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ROLE_TOO_LOW, 0, "%s is %s, admin is needed", name, stg_json_str(person, "role"));
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ROLE_TOO_LOW, 0, "%s: %s < admin", name, stg_json_str(person, "role"));
 	return true;
 }
 
@@ -85,7 +85,7 @@ static bool not_the_last(struct stg_op_ctx *c, const char *name, struct stg_erro
 	int all = 0, others = 0;
 	if (!admins(c, "", &all, err) || !admins(c, name, &others, err))
 		return false;
-	return all == 0 || others > 0 || stg_fail_id(err, STG_E_REFUSED, STG_ID_LAST_ADMIN, 0, "%s is the last administrator with a PIN", name);
+	return all == 0 || others > 0 || stg_fail_id(err, STG_E_REFUSED, STG_ID_LAST_ADMIN, 0, "%s", name);
 }
 
 static bool told(struct stg_op_ctx *c, const char *verb, const json_t *in, json_t **ret, struct stg_error *err)
@@ -109,7 +109,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *have = stg_store_user(c->store, name, &why);
 	if (have)
-		return stg_fail(err, STG_E_REFUSED, 0, "%s is registered already", name);
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_PERSON_EXISTS, 0, "%s", name);
 	return stg_store_user_put(c->store, name, stg_json_str(in, "role"), NULL, err) && (!*pin || set_pin(c, name, pin, err)) &&
 	       told(c, "user.add", in, ret, err);
 }

@@ -49,7 +49,7 @@ static bool label(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	if (!paths)
 		return false;
 	if (json_array_size(paths) != 1)
-		return stg_fail(err, STG_E_USAGE, 0, "a label is for one port");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_LABEL_MANY, 0, "%zu", json_array_size(paths));
 	const char *port = json_string_value(json_array_get(paths, 0));
 	json_t *detail = json_object();
 	stg_json_put(detail, "label", text);

@@ -32,7 +32,7 @@ static bool by_name(struct stg_op_ctx *c, const char *name, struct stg_buf *ret,
 	STG_AUTO(stg_json_free_at) json_t *found = stg_blueprint_profiles(c->state_dir, as_step, err);
 	const json_t *one = json_object_get(found, name);
 	if (!one)
-		return found ? stg_fail(err, STG_E_NOT_FOUND, 0, "no profile '%.64s'", name) : false;
+		return found ? stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_PROFILE_UNKNOWN, 0, "%.64s", name) : false;
 	stg_copy(ret_path, size, stg_json_str_or(one, "path", name));
 	return stg_unbase64(stg_json_str(one, "base64"), ret, err);
 }
@@ -70,7 +70,7 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 		return false;
 	stg_sha256_hex(bytes, hash);
 	*ret = json_pack("{s:i,s:s,s:s,s:O,s:O,s:O}", "v", 1, "file", path, "sha256", hash, "profile", profile, "words", words, "findings", findings);
-	return *ret || stg_fail(err, STG_E_INPUT, 0, "%.100s: a text that is not UTF-8", path);
+	return *ret || stg_fail_id(err, STG_E_INPUT, STG_ID_LIST_ENCODING, 0, "%.100s", path);
 }
 
 static void add(json_t *list, const char *name, size_t len, const char *where)

@@ -26,7 +26,7 @@ static bool write_out(struct stg_op_ctx *c, const json_t *in, struct stg_bytes w
 {
 	int fd = stg_op_fd(c, in, "out", 0);
 	if (fd < 0)
-		return stg_fail(err, STG_E_USAGE, 0, "no file to write to was given");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "FILE");
 	return ops_write(fd, what, err);
 }
 
@@ -71,7 +71,7 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	json_array_foreach(known, i, one)
 		if (is_device(one, serial))
 			return json_incref(one);
-	stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_DEVICE, 0, "no device '%.40s'%s%s", serial, *batch ? " in batch " : "", batch);
+	stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_DEVICE, 0, "%.40s%s%s", serial, *batch ? ", " : "", batch);
 	return NULL;
 }
 

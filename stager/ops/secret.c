@@ -26,7 +26,7 @@ static bool is_name(const char *name, struct stg_error *err)
 	bool ok = *name && strlen(name) <= NAME_MAX_BYTES;
 	for (const char *p = name; ok && *p; p++)
 		ok = isalnum((unsigned char)*p) || strchr("._-", *p);
-	return ok || stg_fail_id(err, STG_E_USAGE, STG_ID_SECRET_NAME, 0, "name: expected 1 to %d letters, digits, '.', '-' or '_'", NAME_MAX_BYTES);
+	return ok || stg_fail_id(err, STG_E_USAGE, STG_ID_SECRET_NAME, 0, "1-%d: A-Z a-z 0-9 . - _", NAME_MAX_BYTES);
 }
 
 static bool answer(const char *name, json_t **ret)
@@ -60,7 +60,7 @@ static bool remove_one(struct stg_op_ctx *c, const json_t *in, json_t **ret, str
 	struct stg_error why = { 0 };
 	if (!stg_store_secret_put(c->store, name, stg_bytes(NULL, 0), &why)) {
 		if (why.code == STG_E_NOT_FOUND)
-			return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_SECRET_UNKNOWN, 0, "no secret named '%s'", name);
+			return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_SECRET_UNKNOWN, 0, "%s", name);
 		return stg_fail_id(err, why.code, (enum stg_id)why.id, why.origin, "%s", why.msg);
 	}
 	return ops_audit(c, "secret.remove", name, NULL, err) && answer(name, ret);

@@ -45,7 +45,7 @@ static bool read_given(struct stg_op_ctx *c, const json_t *in, const char *name,
 	if (!stg_file_read_fd(fd, ret, &why))
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", name, why.msg);
 	return strstr(stg_buf_str(ret), must_hold) != NULL ||
-	       stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "%s: no '%s' in it, a PEM file was expected", name, must_hold);
+	       stg_fail_id(err, STG_E_INPUT, STG_ID_NOT_PEM, 0, "%s: %s", name, must_hold);
 }
 
 /* What the person gave becomes one JSON text, which is sealed as a whole. Empty when nothing was given. */
@@ -79,7 +79,7 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	if (!read_given(c, in, "ca", 1, "BEGIN CERTIFICATE-----", &ca, err))
 		return NULL;
 	if (strstr(stg_buf_str(&ca), "PRIVATE KEY")) {
-		stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "CA: it holds a private key, only certificates were expected");
+		stg_fail_id(err, STG_E_INPUT, STG_ID_CA_WITH_KEY, 0, "%s", "");
 		return NULL;
 	}
 	json_t *config = json_is_object(json_object_get(in, "config")) ? json_deep_copy(json_object_get(in, "config")) : json_object();
@@ -103,7 +103,7 @@ static json_t *stored(struct stg_op_ctx *c, const char *name, struct stg_secret 
 	STG_AUTO(stg_json_free_at) json_t *row = stg_store_target(c->store, name, &sealed, err);
 	if (!row) {
 		if (err && err->code == STG_E_NOT_FOUND)
-			stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_TARGET_UNKNOWN, 0, "no target '%.48s'", name);
+			stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_TARGET_UNKNOWN, 0, "%.48s", name);
 		return NULL;
 	}
 	if (ret && sealed.len && !stg_keys_open_sealed(c->keys, PURPOSE, stg_buf_view(&sealed), ret, err))
@@ -132,11 +132,11 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 	STG_AUTO(stg_json_free_at) json_t *old = row ? stored(c, stg_json_str(row, "name"), &before, &none) : NULL;
 	bool ok = row && stg_op_may(c, "admin", err) && gather_credentials(c, in, &credentials, err);
 	if (ok && old && stg_json_bool(old, "enabled", true) && !stg_json_bool(in, "replace", false))
-		ok = stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_EXISTS, 0, "target %s exists", stg_json_str(row, "name"));
+		ok = stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_EXISTS, 0, "%s", stg_json_str(row, "name"));
 	bool kept = old && stg_secret_is_set(&before) && !stg_secret_is_set(&credentials);
 	/* Old credentials go to the address they were given for, and to no other. */
 	if (ok && kept && strcmp(stg_json_str(json_object_get(row, "config"), "url"), stg_json_str(json_object_get(old, "config"), "url")) != 0)
-		ok = stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "the address changes: give the credentials again, they were for the old one");
+		ok = stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_ADDRESS, 0, "%s", stg_json_str(row, "name"));
 	ok = ok && stg_push_check(row, kept ? &before : &credentials, c->rehearsal, c->state_dir, err);
 	if (ok && stg_secret_is_set(&credentials))
 		ok = stg_keys_seal(c->keys, PURPOSE, stg_secret_reveal(&credentials), &sealed, err);
@@ -185,8 +185,7 @@ static bool remove_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 		return false;
 	json_array_foreach(json_object_get(sums, "by_target"), i, sum)
 		if (strcmp(stg_json_str(sum, "name"), name) == 0 && stg_json_int(sum, "waiting", 0))
-			return stg_fail(err, STG_E_REFUSED, 0, "%lld results still wait for %s: push them, or drop them with a reason",
-					(long long)stg_json_int(sum, "waiting", 0), name);
+			return stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_IN_USE, 0, "%s: %lld", name, (long long)stg_json_int(sum, "waiting", 0));
 	/* Its deliveries are history and keep its name; what it knew of secrets goes. */
 	stg_json_put_bool(row, "enabled", false);
 	if (!stg_keys_seal(c->keys, PURPOSE, stg_bytes_str("{}"), &sealed, err) || !stg_store_target_put(c->store, row, stg_buf_view(&sealed), err) ||
@@ -271,7 +270,7 @@ static bool test(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	if (!row || !(t->targets = stg_store_targets(c->store, err)) || !stg_store_window(c->store, &open, NULL, err))
 		return false;
 	return open || strcmp(stg_json_str(row, "connector"), "file") == 0 ||
-	       stg_fail_id(err, STG_E_WAITING, STG_ID_LINE_CLOSED, 0, "%s was not asked", stg_json_str(row, "name"));
+	       stg_fail_id(err, STG_E_WAITING, STG_ID_LINE_CLOSED, 0, "%s", stg_json_str(row, "name"));
 }
 
 static bool connectors(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)

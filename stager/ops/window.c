@@ -32,7 +32,7 @@ static bool open_line(struct stg_op_ctx *c, const json_t *in, json_t **ret, stru
 	int64_t minutes = stg_json_int(in, "minutes", 0);
 	int64_t until_ms = minutes > 0 && minutes < 60 * 24 * 366 ? stg_wall_ms() + minutes * 60000 : stg_json_int(in, "until_ms", 0);
 	if (until_ms && until_ms <= stg_wall_ms())
-		return stg_fail(err, STG_E_USAGE, 0, "that time has passed already");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_TIME_PAST, 0, "%s", "");
 	json_t *detail = json_object();
 	if (until_ms)
 		stg_json_put_int(detail, "until_ms", until_ms);

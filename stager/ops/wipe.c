@@ -99,9 +99,9 @@ static bool order_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	json_decref(devices);
 	json_decref(refused);
 	if (count == 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_NOTHING, 0, "batch %s", batch);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_NOTHING, 0, "%s", batch);
 	if (stg_json_int(in, "count", -1) != count)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_COUNT, 0, "typed %lld, the list has %lld",
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_COUNT, 0, "%lld ≠ %lld",
 				   (long long)stg_json_int(in, "count", -1), (long long)count);
 	stg_json_put(order, "batch", batch);
 	stg_json_put_int(order, "count", count);
@@ -116,15 +116,15 @@ static bool order_serial(struct stg_op_ctx *c, const char *serial, const char *t
 {
 	size_t n = strlen(serial);
 	if (n < 4 || strcasecmp(serial + n - 4, typed) != 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_SERIAL, 0, "serial %s", serial);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_SERIAL, 0, "%s", serial);
 	struct stg_identity who = { 0 };
 	stg_copy(who.family, sizeof(who.family), "apple");
 	stg_copy(who.serial, sizeof(who.serial), serial);
 	STG_AUTO(stg_json_free_at) json_t *row = stg_store_batch_match(c->store, &who, NULL);
 	if (!row)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ERASE_NOT_IN_BATCH, 0, "serial %s", serial);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ERASE_NOT_IN_BATCH, 0, "%s", serial);
 	if (strcmp(stg_json_str(row, "ownership"), "pool") != 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ERASE_NOT_POOL, 0, "serial %s is '%s'", serial,
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ERASE_NOT_POOL, 0, "%s: %s", serial,
 				   stg_json_str_or(row, "ownership", "unknown"));
 	STG_AUTO(stg_json_free_at) json_t *order = json_object(), *serials = json_pack("[s]", stg_json_str_or(row, "serial", serial));
 	stg_json_put(order, "batch", stg_json_str(row, "batch"));

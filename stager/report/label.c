@@ -30,8 +30,8 @@ static bool code_ok(const char *text, struct stg_error *err)
 	size_t n = strlen(text);
 	for (size_t i = 0; i < n; i++)
 		if (text[i] < 0x20 || text[i] > 0x7e)
-			return stg_fail(err, STG_E_INPUT, 0, "a bar code can hold ASCII letters, digits and signs only");
-	return (n >= 1 && n <= CODE_MAX) || stg_fail(err, STG_E_INPUT, 0, "a bar code holds 1 to %d characters", CODE_MAX);
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_LABEL_CODE, 0, "%.80s", text);
+	return (n >= 1 && n <= CODE_MAX) || stg_fail_id(err, STG_E_INPUT, STG_ID_LABEL_CODE, 0, "1-%d", CODE_MAX);
 }
 
 static void symbol_free_at(struct zint_symbol **z)
@@ -54,7 +54,7 @@ static struct zint_symbol *encode(int symbology, const char *text, struct stg_er
 		z->option_1 = 2;        /* error correction M: a scratched label still reads */
 	if (ZBarcode_Encode(z, (const unsigned char *)text, (int)strlen(text)) < ZINT_ERROR)
 		return z;
-	stg_fail(err, STG_E_INPUT, 0, "bar code: %s", z->errtxt);
+	stg_fail_id(err, STG_E_INPUT, STG_ID_LABEL_CODE, 0, "%.80s", text);
 	symbol_free_at(&z);
 	return NULL;
 }
@@ -86,7 +86,7 @@ static bool codes_of(const struct stg_label *l, struct codes *ret, struct stg_er
 	ret->square = *l->serial ? l->serial : l->asset_tag;
 	ret->bar = *l->asset_tag ? l->asset_tag : l->serial;
 	if (!*ret->square)
-		return stg_fail(err, STG_E_INPUT, 0, "a label needs a serial number or an asset tag");
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_LABEL_EMPTY, 0, "%s", "");
 	if (!code_ok(ret->square, err))
 		return false;
 	/* an asset tag with an accent cannot be a bar: then the serial is */
@@ -162,7 +162,7 @@ bool stg_label_png(const struct stg_label *l, struct stg_buf *ret, struct stg_er
 	bool ok = paper_ok(c, s, err);
 	cairo_status_t written = ok ? cairo_surface_write_to_png_stream(s, paper_write, ret) : CAIRO_STATUS_SUCCESS;
 	if (ok && written != CAIRO_STATUS_SUCCESS)
-		ok = stg_fail(err, STG_E_IO, (int)written, "write the picture: %s", cairo_status_to_string(written));
+		ok = stg_fail_id(err, STG_E_IO, STG_ID_PAPER_FAILED, (int)written, "%s", cairo_status_to_string(written));
 	cairo_destroy(c);
 	cairo_surface_destroy(s);
 	return ok;

@@ -68,7 +68,7 @@ bool paper_ok(cairo_t *c, cairo_surface_t *s, struct stg_error *err)
 	cairo_status_t why = cairo_status(c);
 	if (why == CAIRO_STATUS_SUCCESS)
 		why = cairo_surface_status(s);
-	return why == CAIRO_STATUS_SUCCESS || stg_fail(err, STG_E_IO, (int)why, "draw the page: %s", cairo_status_to_string(why));
+	return why == CAIRO_STATUS_SUCCESS || stg_fail_id(err, STG_E_IO, STG_ID_PAPER_FAILED, (int)why, "%s", cairo_status_to_string(why));
 }
 
 #ifdef STG_SANITIZED

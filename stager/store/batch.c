@@ -123,7 +123,7 @@ bool stg_store_batch_add(struct stg_store *s, const json_t *batch, struct stg_er
 		if (got < 0)
 			return false;
 		if (got)
-			return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_EXISTS, 0, "batch %s exists", name);
+			return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_EXISTS, 0, "%s", name);
 	}
 	int64_t id;
 	{
@@ -304,8 +304,8 @@ bool stg_store_batch_state(struct stg_store *s, const char *name, const char *st
 		if (!sum)
 			return false;
 		if (stg_json_int(sum, "running", 0))
-			return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_RUNNING, 0, "%d devices of batch %s are still running",
-					   (int)stg_json_int(sum, "running", 0), name);
+			return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_RUNNING, 0, "%s: %d", name,
+					   (int)stg_json_int(sum, "running", 0));
 	}
 	if (has_pins && !put_pins(s, batch, pins, err))
 		return false;
@@ -399,7 +399,7 @@ json_t *stg_store_batch_match(struct stg_store *s, const struct stg_identity *wh
 			best = &m[i];
 	}
 	if (!best && waiting)
-		stg_fail_id(err, STG_E_WAITING, STG_ID_BATCH_NOT_STARTED, 0, "it is in batch %s, which is not started", waiting->batch_name);
+		stg_fail_id(err, STG_E_WAITING, STG_ID_BATCH_NOT_STARTED, 0, "%s", waiting->batch_name);
 	else if (!best)
 		stg_fail(err, STG_E_NOT_FOUND, 0, "not in any order");
 	if (!best)
@@ -408,21 +408,21 @@ json_t *stg_store_batch_match(struct stg_store *s, const struct stg_identity *wh
 		if (!m[i].started || &m[i] == best)
 			continue;
 		if (m[i].batch != best->batch && m[i].open && best->open) {
-			stg_fail_id(err, STG_E_HOLD, STG_ID_IN_TWO_BATCHES, 0, "batches %s and %s both want it", best->batch_name, m[i].batch_name);
+			stg_fail_id(err, STG_E_HOLD, STG_ID_IN_TWO_BATCHES, 0, "%s, %s", best->batch_name, m[i].batch_name);
 			return NULL;
 		}
 		if (m[i].batch == best->batch) {
-			stg_fail_id(err, STG_E_HOLD, STG_ID_IDENTITY_CONFLICT, 0, "two lines of batch %s name it", best->batch_name);
+			stg_fail_id(err, STG_E_HOLD, STG_ID_IDENTITY_CONFLICT, 0, "%s", best->batch_name);
 			return NULL;
 		}
 	}
 	if (!best->agrees) {
-		stg_fail_id(err, STG_E_HOLD, STG_ID_IDENTITY_CONFLICT, 0, "its line in batch %s has another serial, UDID, ECID or IMEI", best->batch_name);
+		stg_fail_id(err, STG_E_HOLD, STG_ID_IDENTITY_CONFLICT, 0, "%s", best->batch_name);
 		return NULL;
 	}
 	/* without a unit (a serial typed by a person) there is nothing to compare */
 	if (best->device && who->unit[0] && best->device != device) {
-		stg_fail_id(err, STG_E_HOLD, STG_ID_ROW_TAKEN, 0, "its line in batch %s already belongs to another device", best->batch_name);
+		stg_fail_id(err, STG_E_HOLD, STG_ID_ROW_TAKEN, 0, "%s", best->batch_name);
 		return NULL;
 	}
 	return row_json(s, best->row, err);

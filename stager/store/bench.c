@@ -23,7 +23,7 @@ bool stg_store_port_put(struct stg_store *s, const char *port, const char *label
 {
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!*port || strlen(port) >= STG_PORT_MAX || (label && strlen(label) > 31))
-		return stg_fail(err, STG_E_USAGE, 0, "port '%s', label '%s': empty or too long", port, label ? label : "");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_PORT_LABEL, 0, "'%.80s', '%.80s'", port, label ? label : "");
 	if (!tx_begin(&t, s, err))
 		return false;
 	if (label && *label) {
@@ -116,7 +116,7 @@ json_t *stg_store_port_resolve(struct stg_store *s, const char *word, struct stg
 		json_array_append_new(list, json_string(word));
 	}
 	if (json_array_size(list) == 0) {
-		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PORT, 0, "no port '%s'", word);
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PORT, 0, "%s", word);
 		return NULL;
 	}
 	return stg_steal(list);
@@ -150,7 +150,7 @@ bool stg_store_hold_add(struct stg_store *s, const json_t *hold, struct stg_erro
 {
 	const char *unit = stg_json_str(hold, "unit"), *serial = stg_json_str(hold, "serial"), *reason = stg_json_str(hold, "reason");
 	if ((!*unit && !*serial) || !*reason)
-		return stg_fail(err, STG_E_USAGE, 0, "a hold needs a device and a reason");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "SERIAL, --reason");
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err))
 		return false;
@@ -202,7 +202,7 @@ bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, con
 		return false;
 	stmt_close(&j);
 	if (!any && !got)
-		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NOT_ON_HOLD, 0, "%s is not on hold", serial_or_unit);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NOT_ON_HOLD, 0, "%s", serial_or_unit);
 	STG_AUTO(stg_json_free_at) json_t *note = json_object();
 	stg_json_put(note, "msg", why);
 	stg_json_put(note, "owner", by);

@@ -39,7 +39,7 @@ static bool serial_is_in(struct stg_store *s, const char *batch, const char *ser
 	stmt_text(&q, ":serial", serial);
 	int got = stmt_step(&q, err);
 	if (got == 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_NO_ERASE_ORDER, 0, "%s is not in batch %s", serial, batch);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_NO_ERASE_ORDER, 0, "%s, %s", serial, batch);
 	return got == 1;
 }
 
@@ -54,7 +54,7 @@ bool stg_store_erase_allow(struct stg_store *s, const json_t *order, struct stg_
 		return stg_fail(err, STG_E_USAGE, 0, "an erase order names its devices");
 	int64_t count = stg_json_int(order, "count", n == 1 ? 1 : -1);   /* one serial is its own count */
 	if (n && count != (int64_t)n)
-		return stg_fail(err, STG_E_SAFETY, 0, "the typed count is not the number of devices: %lld, not %zu", (long long)count, n);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_WIPE_COUNT, 0, "%lld ≠ %zu", (long long)count, n);
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err))
 		return false;
@@ -127,13 +127,13 @@ static bool nothing_against(struct stg_store *s, const char *family, const char 
 	if (got == 0)
 		return stg_fail(err, STG_E_SAFETY, 0, "job %lld is not about this device", (long long)job);
 	if (strcmp(col_text(&q, 0), "pool") != 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_NOT_POOL, 0, "its ownership is %s", col_text(&q, 0));
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_NOT_POOL, 0, "%s", col_text(&q, 0));
 	if (col_int(&q, 3))
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ON_HOLD, 0, "it is on hold");
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ON_HOLD, 0, "%s", "");
 	if (strcmp(col_text(&q, 1), "running") != 0)
 		return stg_fail(err, STG_E_SAFETY, 0, "job %lld is %s, not running", (long long)job, col_text(&q, 1));
 	if (col_int(&q, 2) != 0 && col_int(&q, 2) != (int64_t)attach)
-		return stg_fail(err, STG_E_SAFETY, 0, "the device was plugged in again since the job went on");
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ERASE_OTHER_ATTACH, 0, "%lld", (long long)job);
 	return true;
 }
 

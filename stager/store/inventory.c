@@ -256,7 +256,7 @@ json_t *stg_store_inventory_page(struct stg_store *s, int64_t after_id, int64_t 
 bool stg_store_ownership(struct stg_store *s, const char *family, const char *unit, const char *ownership, struct stg_error *err)
 {
 	if (strcmp(ownership, "pool") != 0 && strcmp(ownership, "personal") != 0 && strcmp(ownership, "unknown") != 0)
-		return stg_fail(err, STG_E_USAGE, 0, "ownership '%s', expected pool, personal or unknown", ownership);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_VALUE_OWNERSHIP, 0, "'%.40s'", ownership);
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	int64_t id;
 	if (!tx_begin(&t, s, err) || !device_id(s, family, unit, &id, err))

@@ -81,9 +81,9 @@ bool stg_store_job_add(struct stg_store *s, const json_t *job, int64_t *ret_id, 
 	    !has_open_job(s, device, &open, err))
 		return false;
 	if (s->reserve == RESERVE_SPENT && !reserve_keep(s))
-		return stg_fail_id(err, STG_E_IO, STG_ID_DISK_FULL, 0, "no new job until there is room on the disk");
+		return stg_fail_id(err, STG_E_IO, STG_ID_DISK_FULL, 0, "%s", "");
 	if (open)
-		return stg_fail_id(err, STG_E_REFUSED, STG_ID_JOB_OPEN, 0, "job %lld of this device is still open", (long long)open);
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_JOB_OPEN, 0, "%lld", (long long)open);
 	if (!pin_of(s, job, "blueprint", blueprint, err) || !pin_of(s, job, "profiles", profiles, err))
 		return false;
 	{
@@ -151,8 +151,10 @@ static json_t *with_pins(struct stg_store *s, json_t *job, struct stg_error *err
 json_t *stg_store_job(struct stg_store *s, int64_t id, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " JOB_JSON JOB_FROM " WHERE job.id = :id");
+	char number[24];
+	snprintf(number, sizeof(number), "%lld", (long long)id);
 	stmt_int(&q, ":id", id);
-	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no such job", err) ? with_pins(s, stmt_object(&q, err), err) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_JOB, number, err) ? with_pins(s, stmt_object(&q, err), err) : NULL;
 }
 
 json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *unit, struct stg_error *err)
@@ -162,7 +164,7 @@ json_t *stg_store_job_open(struct stg_store *s, const char *family, const char *
 			     " AND job.state NOT IN ('done','failed','cancelled') ORDER BY job.id DESC LIMIT 1");
 	stmt_text(&q, ":family", family);
 	stmt_text(&q, ":unit", unit);
-	return stmt_one(&q, STG_ID_UNKNOWN_JOB, "no open job", err) ? with_pins(s, stmt_object(&q, err), err) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_JOB, unit, err) ? with_pins(s, stmt_object(&q, err), err) : NULL;
 }
 
 json_t *stg_store_jobs(struct stg_store *s, const json_t *filter, struct stg_error *err)
@@ -197,8 +199,10 @@ json_t *stg_store_jobs(struct stg_store *s, const json_t *filter, struct stg_err
 static bool state_of(struct stg_store *s, int64_t job, enum stg_job_state *ret, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT state FROM job WHERE id = :id");
+	char number[24];
+	snprintf(number, sizeof(number), "%lld", (long long)job);
 	stmt_int(&q, ":id", job);
-	if (!stmt_one(&q, STG_ID_UNKNOWN_JOB, "no such job", err))
+	if (!stmt_one(&q, STG_ID_UNKNOWN_JOB, number, err))
 		return false;
 	if (!stg_job_state_parse(col_text(&q, 0), ret))
 		return stg_fail_id(err, STG_E_IO, STG_ID_DATABASE_DAMAGED, 0, "job %lld has no state we know", (long long)job);
@@ -223,7 +227,7 @@ bool stg_store_job_move(struct stg_store *s, int64_t job, enum stg_job_state to,
 		if (got < 0)
 			return false;
 		if (got && to != STG_JOB_CANCELLED)
-			return stg_fail_id(err, STG_E_REFUSED, STG_ID_JOB_OPEN, 0, "job %lld of this device is open", (long long)col_int(&o, 0));
+			return stg_fail_id(err, STG_E_REFUSED, STG_ID_JOB_OPEN, 0, "%lld", (long long)col_int(&o, 0));
 	}
 	if (to == STG_JOB_RUNNING) {
 		/* pausing or closing a batch stops what has not begun; what runs goes on */
@@ -233,7 +237,7 @@ bool stg_store_job_move(struct stg_store *s, int64_t job, enum stg_job_state to,
 		if (got < 0)
 			return false;
 		if (got)
-			return stg_fail_id(err, STG_E_WAITING, STG_ID_BATCH_NOT_STARTED, 0, "batch %s is not started", col_text(&b, 0));
+			return stg_fail_id(err, STG_E_WAITING, STG_ID_BATCH_NOT_STARTED, 0, "%s", col_text(&b, 0));
 	}
 	bool ends = to == STG_JOB_DONE || to == STG_JOB_FAILED || to == STG_JOB_CANCELLED;
 	const char *wait = stg_json_str(why, "wait");

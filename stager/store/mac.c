@@ -51,7 +51,7 @@ bool mac_check(struct stg_store *s, const char *table, int64_t id, const json_t 
 	if (!mac_make(s, table, row, want, err))
 		return false;
 	if (strlen(mac) != 64 || CRYPTO_memcmp(mac, want, 64) != 0)
-		return stg_fail_id(err, STG_E_IO, STG_ID_ROW_DAMAGED, 0, "%s %lld was changed or damaged", table, (long long)id);
+		return stg_fail_id(err, STG_E_IO, STG_ID_ROW_DAMAGED, 0, "%s %lld", table, (long long)id);
 	return true;
 }
 
@@ -74,7 +74,7 @@ bool stg_store_set_mac_key(struct stg_store *s, const struct stg_secret *key, st
 		if (!tx_begin(&t, s, err) || !meta_set(s, "mac_probe", probe, err) || !tx_commit(&t, err))
 			goto fail;
 	} else if (kept.len && strcmp(stg_buf_str(&kept), probe) != 0) {
-		stg_fail_id(err, STG_E_STATION, STG_ID_MAC_KEY, 0, "the station key is not the one this inventory was written with");
+		stg_fail_id(err, STG_E_STATION, STG_ID_MAC_KEY, 0, "station.key");
 		goto fail;
 	}
 	if (s->read_only || s->in_tx || audit_checkpoint(s, false, err))

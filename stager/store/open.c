@@ -38,7 +38,7 @@ static bool lock_state(struct stg_store *s, struct stg_error *err)
 		ssize_t n = pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? n : 0] = 0;
 		pid[strspn(pid, "0123456789")] = 0;
-		return stg_fail_id(err, STG_E_STATION, STG_ID_STATE_HELD, errno, "%s is held by process %s", s->dir, pid[0] ? pid : "?");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_STATE_HELD, errno, "%s: pid %s", s->dir, pid[0] ? pid : "?");
 	}
 	/* the lock is the kernel's; the number is only for the sentence above */
 	char pid[24];
@@ -113,8 +113,7 @@ static bool settle_kind(struct stg_store *s, enum stg_store_kind wanted, struct 
 	if (!read_kind(s, err))
 		return false;
 	if (wanted != STG_STORE_ANY && wanted != s->kind)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_STATE_KIND, 0, "%s is a %s state", s->dir,
-				   s->kind == STG_STORE_REHEARSAL ? "rehearsal" : "production");
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_STATE_KIND, 0, "%s", s->dir);
 	return true;
 }
 
@@ -273,7 +272,7 @@ bool stg_store_clock_ok(struct stg_store *s, struct stg_error *err)
 	stg_time_text(now, shown);
 	if (now < stg_build_ms()) {
 		stg_time_text(stg_build_ms(), mark);
-		return stg_fail_id(err, STG_E_STATION, STG_ID_CLOCK_BACK, 0, "it is %s here, before this program was built (%s)", shown, mark);
+		return stg_fail_id(err, STG_E_STATION, STG_ID_CLOCK_BACK, 0, "%s < %s", shown, mark);
 	}
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT high_ms FROM clock_mark WHERE id = 1");
 	int got = stmt_step(&q, err);
@@ -283,7 +282,7 @@ bool stg_store_clock_ok(struct stg_store *s, struct stg_error *err)
 		high = col_int(&q, 0);
 	if (now < high - CLOCK_SLACK_MS) {
 		stg_time_text(high, mark);
-		return stg_fail_id(err, STG_E_STATION, STG_ID_CLOCK_BACK, 0, "it is %s here, but work was stored at %s", shown, mark);
+		return stg_fail_id(err, STG_E_STATION, STG_ID_CLOCK_BACK, 0, "%s < %s", shown, mark);
 	}
 	return true;
 }

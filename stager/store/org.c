@@ -17,7 +17,7 @@ bool stg_store_org_put(struct stg_store *s, const json_t *org, struct stg_bytes 
 {
 	const char *name = stg_json_str(org, "name");
 	if (!*name)
-		return stg_fail(err, STG_E_USAGE, 0, "an organisation needs a name");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "NAME");
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err))
 		return false;
@@ -83,7 +83,7 @@ json_t *stg_store_orgs(struct stg_store *s, struct stg_error *err)
 bool stg_store_secret_put(struct stg_store *s, const char *name, struct stg_bytes sealed, struct stg_error *err)
 {
 	if (!*name || strlen(name) > 63)
-		return stg_fail(err, STG_E_USAGE, 0, "a secret's name has 1 to 63 bytes");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_SECRET_NAME, 0, "1-63");
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err))
 		return false;
@@ -99,7 +99,7 @@ bool stg_store_secret_put(struct stg_store *s, const char *name, struct stg_byte
 	if (!stmt_done(&q, err))
 		return false;
 	if (!sealed.len && db_changes(s) != 1)
-		return stg_fail(err, STG_E_NOT_FOUND, 0, "no secret named '%s'", name);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_SECRET_UNKNOWN, 0, "%s", name);
 	return tx_commit(&t, err);
 }
 
@@ -174,7 +174,7 @@ bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, c
 	if (!stmt_done(&q, err))
 		return false;
 	if (db_changes(s) == 0)
-		return stg_fail(err, STG_E_NOT_FOUND, 0, "no certificate %s that could become %s", serial_hex, status);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "%s (%s)", serial_hex, status);
 	return tx_commit(&t, err);
 }
 

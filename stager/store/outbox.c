@@ -55,7 +55,7 @@ bool stg_store_target_put(struct stg_store *s, const json_t *target, struct stg_
 {
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!*stg_json_str(target, "name") || !*stg_json_str(target, "connector"))
-		return stg_fail(err, STG_E_USAGE, 0, "a target needs a name and a connector");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "NAME, --connector");
 	if (!tx_begin(&t, s, err))
 		return false;
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(
@@ -113,7 +113,7 @@ bool stg_store_target_note(struct stg_store *s, const char *name, const char *st
 	if (!stmt_done(&q, err))
 		return false;
 	if (db_changes(s) != 1)
-		return stg_fail(err, STG_E_NOT_FOUND, 0, "no target '%s'", name);
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_TARGET_UNKNOWN, 0, "%s", name);
 	return tx_commit(&t, err);
 }
 

@@ -153,9 +153,9 @@ bool stg_store_user_put(struct stg_store *s, const char *name, const char *role,
 	for (size_t i = 0; i < STG_ARRAY_LEN(roles); i++)
 		known = known || strcmp(roles[i], role) == 0;
 	if (!*name || strlen(name) > 63)
-		return stg_fail(err, STG_E_USAGE, 0, "a person's name has 1 to 63 bytes");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_PERSON_NAME, 0, "%.64s", name);
 	if (!known)
-		return stg_fail(err, STG_E_USAGE, 0, "role '%s', expected technician, lead, admin or auditor", role);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_ROLE_UNKNOWN, 0, "%.64s", role);
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err))
 		return false;
@@ -175,7 +175,7 @@ json_t *stg_store_user(struct stg_store *s, const char *name, struct stg_error *
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " PERSON_JSON " FROM person WHERE name = :name");
 	stmt_text(&q, ":name", name);
-	return stmt_one(&q, STG_ID_UNKNOWN_PERSON, "no person of that name", err) ? stmt_object(&q, err) : NULL;
+	return stmt_one(&q, STG_ID_UNKNOWN_PERSON, name, err) ? stmt_object(&q, err) : NULL;
 }
 
 json_t *stg_store_users(struct stg_store *s, struct stg_error *err)
@@ -192,7 +192,7 @@ bool stg_store_user_pin(struct stg_store *s, const char *name, const struct stg_
 	if (!count_wrong(s, name, &wrong, err))
 		return false;
 	if (wrong >= WRONG_MAX)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_PIN_LOCKED, 0, "%d wrong PINs within 15 minutes", (int)wrong);
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_PIN_LOCKED, 0, "%s: %d", name, (int)wrong);
 	{
 		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT verifier FROM person WHERE name = :name AND NOT disabled");
 		stmt_text(&q, ":name", name);
@@ -208,7 +208,7 @@ bool stg_store_user_pin(struct stg_store *s, const char *name, const struct stg_
 		struct stg_error ignored;
 		if (!note_wrong(s, name, err ? err : &ignored))
 			return false;
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_PIN_WRONG, 0, "wrong name or PIN");
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_PIN_WRONG, 0, "%s", name);
 	}
 	return wrong == 0 || forget_wrong(s, name, err);
 }
@@ -216,7 +216,7 @@ bool stg_store_user_pin(struct stg_store *s, const char *name, const struct stg_
 static bool changed_one(struct stg_store *s, struct stmt *q, const char *name, struct stg_error *err)
 {
 	return stmt_done(q, err) &&
-	       (db_changes(s) == 1 || stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PERSON, 0, "no person named '%s'", name));
+	       (db_changes(s) == 1 || stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_PERSON, 0, "%s", name));
 }
 
 bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err)
@@ -224,7 +224,7 @@ bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct 
 	char verifier[256];
 	size_t len = stg_secret_reveal(pin).len;
 	if (len < PIN_MIN || len > PIN_MAX)
-		return stg_fail(err, STG_E_USAGE, 0, "a PIN has %d to %d characters", PIN_MIN, PIN_MAX);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_PIN_LENGTH, 0, "%d-%d", PIN_MIN, PIN_MAX);
 	if (!verifier_make(pin, verifier, sizeof(verifier), err))
 		return false;
 	STG_AUTO(tx_end) struct tx t = { 0 };

@@ -198,7 +198,7 @@ static bool keep_copy(struct stg_store *s, int64_t version, struct stg_error *er
 	char path[4096], part[4096];
 	if (snprintf(path, sizeof(path), "%s/before-%d.db", s->dir, (int)version + 1) >= (int)sizeof(path) ||
 	    snprintf(part, sizeof(part), "%s/before-%d.db.new", s->dir, (int)version + 1) >= (int)sizeof(part))
-		return stg_fail(err, STG_E_STATION, 0, "folder name too long");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_SOCKET_PATH, 0, "%s", s->dir);
 	(void)unlink(part);
 	sqlite3 *to = NULL;
 	int rc = sqlite3_open_v2(part, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -230,14 +230,14 @@ bool schema_migrate(struct stg_store *s, struct stg_error *err)
 	if (!pragma_int(s, "PRAGMA user_version", &version, err) || !pragma_int(s, "PRAGMA application_id", &application, err))
 		return false;
 	if (version > 0 && application != APPLICATION_ID)
-		return stg_fail_id(err, STG_E_STATION, STG_ID_DATABASE_DAMAGED, 0, "stager.db is a database of another program");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_DATABASE_DAMAGED, 0, "stager.db");
 	if (version > schema_version())
-		return stg_fail_id(err, STG_E_STATION, STG_ID_DATABASE_NEWER, 0, "stager.db has version %d, this program knows %d",
+		return stg_fail_id(err, STG_E_STATION, STG_ID_DATABASE_NEWER, 0, "stager.db: %d > %d",
 				   (int)version, schema_version());
 	if (version == schema_version())
 		return true;
 	if (s->read_only)
-		return stg_fail(err, STG_E_STATION, 0, "stager.db is older than the program; the station must open it first");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_DATABASE_OLDER, 0, "stager.db: %d < %d", (int)version, schema_version());
 	if (version > 0 && !keep_copy(s, version, err))
 		return stg_say(err, STG_ID_MIGRATION_FAILED);
 	for (int v = (int)version; v < schema_version(); v++) {

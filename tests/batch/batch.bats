@@ -99,7 +99,7 @@ english() {
 	# nothing came: open devices keep it from closing
 	run "$STAGER" batch close NORD-12 --dir "$DIR/out"
 	[ "$status" -ne 0 ]
-	[[ "$output" == *"60 open"* ]]
+	[[ "$output" == *"(STG-1603, NORD-12: 60: "* ]]
 	[ ! -e "$DIR/out" ]
 	"$STAGER" batch close NORD-12 --open --dir "$DIR/out"
 	[ "$(grep -c missing "$DIR/out/result.csv")" -eq 60 ]

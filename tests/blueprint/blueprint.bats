@@ -17,7 +17,7 @@ setup() {
 @test "a name nobody knows exits 3 and names the nearest" {
 	run "$STAGER" blueprint show iphone-new-in-bx
 	[ "$status" -eq 3 ]
-	[[ $output == *"did you mean 'iphone-new-in-box'"* ]]
+	[[ $output == *"'iphone-new-in-box'?"* ]]
 }
 
 @test "a file that is not there exits 3" {

@@ -69,8 +69,8 @@ static void refused(const char *name, const char *says)
 static void what_cannot_be_meant_is_refused_with_a_hint(void **state)
 {
 	(void)state;
-	refused("iphone-new-in-bx", "did you mean 'iphone-new-in-box'");
-	refused("nothing-like-it", "no blueprint 'nothing-like-it'");
+	refused("iphone-new-in-bx", "'iphone-new-in-bx'; 'iphone-new-in-box'?");
+	refused("nothing-like-it", "'nothing-like-it'");
 	refused("..", "not a blueprint's name");
 	refused("", "not a blueprint's name");
 	refused("/nowhere/at/all.yaml", "/nowhere/at/all.yaml");

@@ -201,7 +201,7 @@ count() { "$STAGER" audit list --json 2>/dev/null | jq -s 'map(select(.seq)) | l
 	printf 'Serial;Name\nAAAA111122;Bob\nBBBB111123;Bob\nAAAA111122;Eve\n' >list.csv
 	stager batch check list.csv
 	is_status 3
-	[[ "$output" == *"list.csv:3: name 'Bob'"*"line 2"* && "$output" == *"list.csv:4: serial"* ]]
+	[[ "$output" == *"list.csv:3: Name 'Bob' = :2"*"(STG-1626)"* && "$output" == *"list.csv:4: Serial"* ]]
 	stager batch import list.csv --name N --blueprint ipad-hospital-ward
 	is_status 3
 	one_sentence

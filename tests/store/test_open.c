@@ -37,7 +37,7 @@ static void a_second_opener_is_told_who_holds_the_state(void **unused)
 	assert_null(stg_store_open(st.dir, STG_STORE_ANY, &e));
 	assert_int_equal(e.code, STG_E_STATION);
 	assert_int_equal(e.id, STG_ID_STATE_HELD);
-	snprintf(pid, sizeof(pid), "process %d", (int)getpid());
+	snprintf(pid, sizeof(pid), "pid %d", (int)getpid());
 	assert_non_null(strstr(e.msg, pid));
 	/* readers are welcome beside the holder */
 	struct stg_store *reader;
