@@ -155,7 +155,7 @@ static bool second_route(struct stg_op_ctx *c, const json_t *in, const char *nam
 	if (!*ret_plan)
 		return false;
 	if (!has_step(*ret_plan, "automated_enrolment"))
-		return stg_fail(err, STG_E_USAGE, 0, "blueprint %.63s has no step automated_enrolment, expected one that has", blueprint);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_NO_ENROLMENT_STEP, 0, "%.63s", blueprint);
 	if (snprintf(ret_name, 64, "%s-abm", name) >= 64 || !name_ok(ret_name, err))
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_NAME, 0, "'%s' is too long to be followed by '-abm'", name);
 	STG_AUTO(stg_json_free_at) json_t *there = stg_store_batch(c->store, ret_name, &why);
@@ -172,7 +172,7 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	if (!name_ok(name, err))
 		return false;
 	if (*stg_json_str(in, "abm_blueprint") && stg_op_fd(c, in, "abm", 1) < 0)
-		return stg_fail(err, STG_E_USAGE, 0, "--abm-blueprint needs --abm LIST.csv: the serials that are assigned");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "--abm LIST.csv");
 	STG_AUTO(stg_json_free_at) json_t *list = read_list(stg_op_fd(c, in, "file", 0), stg_json_str_or(in, "file", "list.csv"), json_object_get(in, "map"), err);
 	if (!list || !stg_batchfile_ok(list, err))
 		return false;
