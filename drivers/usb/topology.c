@@ -121,6 +121,14 @@ bool stg_port_parent(const char *port, char ret[STG_PORT_MAX])
 	return true;
 }
 
+bool stg_port_segment(const char *port, char ret[STG_PORT_MAX])
+{
+	if (!is_port_name(port) || strncmp(port, "usb", 3) == 0)
+		return false;
+	snprintf(ret, STG_PORT_MAX, "%.*s", (int)strcspn(port, "."), port);
+	return true;
+}
+
 /* One attribute file, its newline removed; false when it is not there. */
 static bool attribute(int folder, const char *name, char *ret, size_t size)
 {

@@ -66,7 +66,32 @@ struct stg_host {
 	/* Shown on the board. ask_person returns at once; the driver then waits for the device to change. */
 	void (*ask_person)(void *ctx, enum stg_ask what);
 	void (*progress)(void *ctx, int percent);
+
+	/* May the next piece of a large transfer go? Blocks until it is this device's turn on its 480 Mbit/s segment; *ret_bytes says
+	 * how many bytes may be moved before the next ask (never 0 while left_bytes is not). left_bytes: what is still to be moved;
+	 * 0 = done or given up, answered at once. Waiting is not the step's time. A device that goes silent with a turn in hand loses it
+	 * after some seconds. Small things (profiles, questions) never ask, and so always go first. NULL: nobody shares.
+	 * Called through struct stg_bulk, not directly. */
+	bool (*bulk_turn)(void *ctx, uint64_t left_bytes, uint64_t *ret_bytes, struct stg_error *);
 };
+
+/*
+ * One large transfer and its share of the cable (apps, documents, restore images: from STG_BULK_MIN bytes on).
+ *
+ *   struct stg_bulk bulk = { .host = dev->host, .left_bytes = size };
+ *   while (...) { if (!stg_bulk_take(&bulk, n, err)) break; send n bytes; }
+ *   stg_bulk_done(&bulk);             always, also after an error; harmless twice
+ */
+#define STG_BULK_MIN (4u << 20)
+struct stg_bulk {
+	const struct stg_host *host;
+	uint64_t left_bytes;            /* of the whole transfer */
+	uint64_t turn_bytes;            /* left of the running turn */
+	bool asked;
+};
+/* Before n bytes are sent; asks the station when the turn is used up. Transfers below STG_BULK_MIN never ask. */
+bool stg_bulk_take(struct stg_bulk *b, size_t n, struct stg_error *err);
+void stg_bulk_done(struct stg_bulk *b);
 
 const char *stg_ask_name(enum stg_ask a);   /* "trust", "unlock", ... */
 

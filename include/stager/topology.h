@@ -64,6 +64,8 @@ const struct stg_usb_device *stg_topology_on(struct stg_topology *t, const char 
 void stg_usb_arrival(const struct stg_usb_device *d, struct stg_arrival *ret);
 /* The hub's path of a socket: "2-1.4" gives "2-1", "2-1" gives "usb2" (false at the root). */
 bool stg_port_parent(const char *port, char ret[STG_PORT_MAX]);
+/* What shares one cable with this socket: the root port it hangs on, "2-1" for "2-1.4.7" (false: no socket's name). */
+bool stg_port_segment(const char *port, char ret[STG_PORT_MAX]);
 /* Order by bus, then number by number: "1-2" before "1-10". */
 int stg_port_compare(const char *a, const char *b);
 

@@ -449,6 +449,8 @@ void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m)
 		payload_ask(s, slot, m);
 	} else if (strcmp(what, "erase_token") == 0) {
 		ok = erase_ask(s, slot, m, &err);
+	} else if (strcmp(what, "bulk") == 0 && slot->state == SLOT_STEPS) {
+		bulk_asked(s, slot, m);
 	} else {
 		ok = stg_fail(&err, STG_E_REFUSED, 0, "a worker may not ask for '%s' now", what);
 	}

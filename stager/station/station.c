@@ -23,6 +23,7 @@
 #include <stager/ids.h>
 #include <stager/net.h>
 
+#include "bulk.h"
 #include "station_i.h"
 
 #define ORPHANS_MS 20000     /* how long an earlier station's workers may take to die */
@@ -305,6 +306,7 @@ struct stg_station *stg_station_start(struct stg_nursery *n, const struct stg_st
 	s->cache.org_sealed = STG_BUF(1 << 20);
 	s->no_erase = getenv("STAGER_NO_ERASE") != NULL;
 	s->started_ms = stg_boot_ms();
+	s->bulk = bulk_new();
 	if (!s->setup.max_workers)
 		s->setup.max_workers = 96;
 	signal(SIGPIPE, SIG_IGN);
@@ -374,10 +376,11 @@ void stg_station_free(struct stg_station *s)
 	queue_stop(s->recorder);
 	cache_clear(&s->cache);
 	sd_event_source *sources[] = { s->nursery_io, s->watch_io, s->muxdoor_io, s->topology_io, s->recorder_io, s->maker_io,
-		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer, s->start_timer };
+		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer, s->start_timer, s->bulk_timer };
 	for (size_t i = 0; i < STG_ARRAY_LEN(sources); i++)
 		sd_event_source_unref(sources[i]);
 	sd_event_unref(s->loop);
+	bulk_free(s->bulk);
 	stg_keys_close(s->keys);
 	stg_store_close(s->store);
 	if (s->run_dir[0])

@@ -54,6 +54,7 @@ struct worker {
 	bool token_used;
 	unsigned int challenges;         /* signed in this step: one, and one repeat after a refused signature */
 	int64_t deadline_ms;
+	int64_t bulk_q, spare_ms;        /* its question for a turn on the cable; of the deadline when that question came */
 };
 
 struct slot {
@@ -136,6 +137,8 @@ struct stg_station {
 	bool pool_ready, reloading, reload_again;
 	int64_t worker_cpu_us, door_cpu_us, worker_rss_kib;  /* for `make bench` */
 	struct push_thread *push;
+	struct bulk *bulk;
+	sd_event_source *bulk_timer;
 	int64_t started_ms, line_due_ms;
 	int exit_status;
 };
@@ -172,6 +175,9 @@ void worker_free(struct stg_station *s, struct slot *slot);
 bool worker_tell(struct slot *slot, json_t *m /* taken */);
 void worker_unpair(struct stg_station *s, struct slot *slot);
 void worker_steps(struct stg_station *s, struct slot *slot);    /* job_row is set: begin */
+/* The deadline stands still while the worker waits for others. */
+void worker_clock_off(struct stg_station *s, struct slot *slot);
+void worker_clock_on(struct stg_station *s, struct slot *slot);
 void worker_door_ready(struct stg_station *s, struct slot *slot);
 void workers_spawned(struct stg_station *s, const json_t *m);
 void workers_exited(struct stg_station *s, const json_t *m);
@@ -191,6 +197,11 @@ void job_lost(struct stg_station *s, struct slot *slot, enum stg_id id, const ch
 void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m);
 void ask_answer(struct slot *slot, const json_t *ask, json_t *ok_fields /* taken, NULL on failure */, const struct stg_error *err);
 json_t *job_values(const struct stg_station *s, const struct slot *slot);
+
+/* bulkask.c: turns on a shared cable */
+void bulk_asked(struct stg_station *s, struct slot *slot, const json_t *m);
+void bulk_left(struct stg_station *s, const struct worker *w);
+void bulk_serve(struct stg_station *s);
 
 /* share.c: a pair step with keep_trust has ended well */
 void trust_share(struct stg_station *s, const struct slot *slot);

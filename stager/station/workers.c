@@ -172,6 +172,7 @@ static void set_deadline(struct stg_station *s, struct slot *slot, int64_t ms)
 {
 	struct worker *w = slot->worker;
 	w->deadline_ms = ms > 0 ? stg_boot_ms() + ms : 0;
+	w->spare_ms = 0;
 	slot->step_deadline_ms = w->deadline_ms;
 	if (ms <= 0) {
 		if (w->deadline)
@@ -184,6 +185,22 @@ static void set_deadline(struct stg_station *s, struct slot *slot, int64_t ms)
 	}
 	sd_event_source_set_time(w->deadline, (uint64_t)w->deadline_ms * 1000);
 	sd_event_source_set_enabled(w->deadline, SD_EVENT_ONESHOT);
+}
+
+void worker_clock_off(struct stg_station *s, struct slot *slot)
+{
+	struct worker *w = slot->worker;
+	if (w->deadline_ms && !w->spare_ms) {
+		int64_t left = w->deadline_ms - stg_boot_ms();
+		set_deadline(s, slot, 0);
+		w->spare_ms = left > 1 ? left : 1;
+	}
+}
+
+void worker_clock_on(struct stg_station *s, struct slot *slot)
+{
+	if (slot->worker->spare_ms)
+		set_deadline(s, slot, slot->worker->spare_ms);
 }
 
 void worker_end(struct stg_station *s, struct slot *slot)
@@ -218,6 +235,7 @@ void worker_free(struct stg_station *s, struct slot *slot)
 	sd_event_source_disable_unref(w->deadline);
 	stg_channel_free(w->channel);
 	json_decref(w->begin);
+	bulk_left(s, w);
 	free(w);
 	s->busy_workers--;
 }
@@ -427,6 +445,7 @@ static void note_end(struct stg_station *s, struct slot *slot, const json_t *m)
 	struct worker *w = slot->worker;
 	const char *outcome = stg_json_str(m, "outcome");
 	w->holds_turn = false;
+	bulk_left(s, w);
 	slot->open_key[0] = 0;
 	slot->ask[0] = 0;
 	slot->step_n = (int)stg_json_int(m, "n", 0) + 1;

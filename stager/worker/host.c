@@ -226,6 +226,19 @@ static void progress(void *ctx, int percent)
 	worker_send(ctx, m);
 }
 
+static bool bulk_turn(void *ctx, uint64_t left_bytes, uint64_t *ret_bytes, struct stg_error *err)
+{
+	json_t *m = json_object();
+	stg_json_put_int(m, "left", left_bytes > INT64_MAX ? INT64_MAX : (int64_t)left_bytes);
+	json_t *a = ask(ctx, "bulk", m, err);
+	if (!a)
+		return false;
+	int64_t bytes = stg_json_int(a, "bytes", 0);
+	json_decref(a);
+	*ret_bytes = bytes > 0 ? (uint64_t)bytes : 0;
+	return true;
+}
+
 void worker_host_init(struct worker *w)
 {
 	w->host = (struct stg_host){
@@ -239,5 +252,6 @@ void worker_host_init(struct worker *w)
 		.erase_token = erase_token,
 		.ask_person = ask_person,
 		.progress = progress,
+		.bulk_turn = bulk_turn,
 	};
 }
