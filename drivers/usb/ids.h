@@ -4,7 +4,10 @@
 
 #include <stager/topology.h>
 
-/* Fills mode, udid, unit and serial of d from vid, pid and the raw serial descriptor. */
+/* Fills mode, udid, unit, serial, model and is_phone of d from vid, pid, product text and the raw serial descriptor. */
 void usb_recognise(struct stg_usb_device *d, const char *raw_serial);
+
+/* "iPhone14,5"; "" when the pair is not known. */
+const char *usb_model(uint64_t chip, uint64_t board);
 
 #endif

@@ -32,6 +32,7 @@
 #define HALF_MADE_MS 20       /* an entry whose files are not all there yet is looked at again after this */
 #define NO_TREE_MS 1000
 #define HALF_MADE_TRIES 100
+#define ENDPOINTS_MAX 30      /* of one device: fifteen in, fifteen out */
 
 struct entry {
 	struct stg_usb_device device;
@@ -157,6 +158,78 @@ static int clamp_int(long v, int least, int most)
 	return v < least ? least : v > most ? most : (int)v;
 }
 
+/* "usb2-port4" and "2-1-port4", as the kernel calls sockets, to "2-4" and "2-1.4". */
+static bool socket_of(const char *target, char ret[STG_PORT_MAX])
+{
+	const char *name = strrchr(target, '/');
+	name = name ? name + 1 : target;
+	const char *port = strstr(name, "-port");
+	char hub[STG_PORT_MAX];
+	if (!port || (size_t)(port - name) >= sizeof(hub) || port[5] < '1' || port[5] > '9' || strlen(port + 5) > 3 ||
+	    strspn(port + 5, "0123456789") != strlen(port + 5))
+		return false;
+	memcpy(hub, name, (size_t)(port - name));
+	hub[port - name] = 0;
+	if (!is_port_name(hub))
+		return false;
+	bool root = strncmp(hub, "usb", 3) == 0;
+	return snprintf(ret, STG_PORT_MAX, "%s%c%s", root ? hub + 3 : hub, root ? '-' : '.', port + 5) < STG_PORT_MAX;
+}
+
+/* At 5 Gbit/s and more a device is on the USB 3 half of its socket; the kernel knows which USB 2 half belongs to it. */
+static void read_socket(int folder, struct stg_usb_device *d)
+{
+	char target[512];
+	stg_copy(d->socket, sizeof(d->socket), d->port);
+	if (d->speed_mbps < 5000)
+		return;
+	ssize_t n = readlinkat(folder, "port/peer", target, sizeof(target) - 1);
+	if (n <= 0)
+		return;
+	target[n] = 0;
+	char socket[STG_PORT_MAX];
+	if (socket_of(target, socket))
+		stg_copy(d->socket, sizeof(d->socket), socket);
+}
+
+/* Endpoint contexts it holds at the host controller: endpoint 0 and those of its interfaces (folders "2-1.4:3.1" in its own). */
+static int count_endpoints(int folder, const char *name)
+{
+	int n = 0, fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t len = strlen(name);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+	while (dir && (e = readdir(dir)) != NULL && n < ENDPOINTS_MAX) {
+		char path[300];
+		if (strncmp(e->d_name, name, len) != 0 || e->d_name[len] != ':' ||
+		    snprintf(path, sizeof(path), "%s/bNumEndpoints", e->d_name) >= (int)sizeof(path))
+			continue;
+		long one = attribute_number(folder, path, 16);
+		n += one > 0 && one <= ENDPOINTS_MAX ? (int)one : 0;
+	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	return n ? (n > ENDPOINTS_MAX ? ENDPOINTS_MAX : n) + 1 : 0;
+}
+
+/* The serial of a root hub is its controller's name on the bus it stands on itself. */
+static void read_controller(const struct stg_topology *t, struct stg_usb_device *d, const char *raw)
+{
+	char path[PATH_MAX];
+	stg_printable(raw, false, d->controller, sizeof(d->controller));
+	if (!d->controller[0] || strspn(d->controller, "0123456789abcdefABCDEF:.") != strlen(d->controller) || d->controller[0] == '.' ||
+	    snprintf(path, sizeof(path), "%s/../../pci/devices/%s", t->folder, d->controller) >= (int)sizeof(path))
+		return;
+	STG_AUTO(stg_close_at) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long vid = folder < 0 ? -1 : attribute_number(folder, "vendor", 16), pid = folder < 0 ? -1 : attribute_number(folder, "device", 16);
+	if (vid > 0 && vid <= 0xffff && pid >= 0 && pid <= 0xffff) {
+		d->controller_vid = (uint16_t)vid;
+		d->controller_pid = (uint16_t)pid;
+	}
+}
+
 /* False: gone, or its files are not all there yet (*ret_there tells which). */
 static bool read_device(const struct stg_topology *t, const char *name, struct entry *ret, bool *ret_there)
 {
@@ -180,7 +253,10 @@ static bool read_device(const struct stg_topology *t, const char *name, struct e
 	d->max_power_ma = clamp_int(attribute_number(folder, "bMaxPower", 10), 0, 100000);
 	d->sockets = clamp_int(attribute_number(folder, "maxchild", 10), 0, 255);
 	long class = attribute_number(folder, "bDeviceClass", 16);
-	ret->hub = class == 9 || d->sockets > 0 || strncmp(name, "usb", 3) == 0;
+	bool root = strncmp(name, "usb", 3) == 0;
+	ret->hub = d->is_hub = class == 9 || d->sockets > 0 || root;
+	long attributes = attribute_number(folder, "bmAttributes", 16);
+	d->self_powered = attributes >= 0 ? (attributes & 0x40) != 0 : true;
 	stg_copy(d->port, sizeof(d->port), name);
 	if (attribute(folder, "manufacturer", text, sizeof(text)))
 		stg_printable(text, true, d->maker, sizeof(d->maker));
@@ -188,6 +264,10 @@ static bool read_device(const struct stg_topology *t, const char *name, struct e
 		stg_printable(text, true, d->product, sizeof(d->product));
 	attribute(folder, "serial", raw, sizeof(raw));
 	usb_recognise(d, raw);
+	read_socket(folder, d);
+	d->endpoints = count_endpoints(folder, name);
+	if (root)
+		read_controller(t, d, raw);
 	struct stg_arrival a;
 	stg_usb_arrival(d, &a);
 	const struct stg_driver *driver = ret->hub ? NULL : stg_driver_for(&a);
@@ -488,7 +568,25 @@ const struct stg_usb_device *stg_topology_on(struct stg_topology *t, const char 
 {
 	bool found;
 	size_t i = position(t, port, &found);
-	return found && t->entries[i].known ? &t->entries[i].device : NULL;
+	if (found && t->entries[i].known)
+		return &t->entries[i].device;
+	for (i = 0; i < t->n; i++)
+		if (t->entries[i].known && strcmp(t->entries[i].device.socket, port) == 0)
+			return &t->entries[i].device;
+	return NULL;
+}
+
+void stg_topology_recount(struct stg_topology *t)
+{
+	char path[PATH_MAX];
+	for (size_t i = 0; i < t->n; i++) {
+		struct stg_usb_device *d = &t->entries[i].device;
+		if (!t->entries[i].known || snprintf(path, sizeof(path), "%s/%s", t->folder, d->port) >= (int)sizeof(path))
+			continue;
+		STG_AUTO(stg_close_at) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (folder >= 0)
+			d->endpoints = count_endpoints(folder, d->port);
+	}
 }
 
 /* Case does not matter, nor the hyphen that usbmuxd adds: descriptors have the bare form. */
@@ -542,7 +640,7 @@ void stg_usb_arrival(const struct stg_usb_device *d, struct stg_arrival *ret)
 {
 	*ret = (struct stg_arrival){ .vid = d->vid, .pid = d->pid, .mode = d->mode, .at_ms = stg_wall_ms() };
 	stg_copy(ret->driver, sizeof(ret->driver), d->driver);
-	stg_copy(ret->port, sizeof(ret->port), d->port);
+	stg_copy(ret->port, sizeof(ret->port), d->socket[0] ? d->socket : d->port);
 	stg_copy(ret->usb_serial, sizeof(ret->usb_serial), d->serial);
 	stg_copy(ret->udid, sizeof(ret->udid), d->udid);
 	stg_copy(ret->maker, sizeof(ret->maker), d->maker);

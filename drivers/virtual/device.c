@@ -458,10 +458,13 @@ static void usb_serial_for_mode(struct virt_device *d)
 {
 	if (d->usb_mode == VIRT_USB_ANDROID)
 		return;
-	if (d->usb_mode == VIRT_USB_RECOVERY || d->usb_mode == VIRT_USB_DFU)
-		snprintf(d->usb_serial, sizeof(d->usb_serial),
-			 "CPID:%04X CPRV:11 CPFM:03 SCEP:01 BDID:%02X ECID:%016llX IBFL:3C SRNM:[%.14s]", d->model->chip_id,
-			 d->model->board_id, (unsigned long long)d->ecid, d->serial);
+	/* iBoot tells the serial, the boot ROM its own version instead */
+	if (d->usb_mode == VIRT_USB_RECOVERY || d->usb_mode == VIRT_USB_DFU || d->usb_mode == VIRT_USB_WTF)
+		snprintf(d->usb_serial, sizeof(d->usb_serial), "CPID:%04X CPRV:11 CPFM:03 SCEP:01 BDID:%02X ECID:%016llX IBFL:3C %s[%.14s]",
+			 d->model->chip_id, d->model->board_id, (unsigned long long)d->ecid,
+			 d->usb_mode == VIRT_USB_RECOVERY ? "SRNM:" : "SRTG:", d->usb_mode == VIRT_USB_RECOVERY ? d->serial : "iBoot-7459.1");
+	else if (d->usb_mode == VIRT_USB_PORT_DFU)
+		d->usb_serial[0] = '\0';
 	else if (strlen(d->udid) == 25)
 		snprintf(d->usb_serial, sizeof(d->usb_serial), "%.8s%s", d->udid, d->udid + 9);
 	else

@@ -46,7 +46,7 @@ struct virt_profile {
 	plist_t content;
 };
 
-enum virt_usb_mode { VIRT_USB_NORMAL, VIRT_USB_RECOVERY, VIRT_USB_DFU, VIRT_USB_RESTORE, VIRT_USB_ANDROID };
+enum virt_usb_mode { VIRT_USB_NORMAL, VIRT_USB_RECOVERY, VIRT_USB_DFU, VIRT_USB_RESTORE, VIRT_USB_ANDROID, VIRT_USB_WTF, VIRT_USB_PORT_DFU };
 enum virt_dialog { VIRT_DIALOG_NONE, VIRT_DIALOG_OPEN, VIRT_DIALOG_TRUSTED, VIRT_DIALOG_DENIED };
 
 /* A fault armed over the control socket; faults.c. */

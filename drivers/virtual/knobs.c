@@ -17,6 +17,9 @@
 #include "profiles.h"
 #include "shelf.h"
 
+/* enum virt_usb_mode */
+static const char *const usb_modes[] = { "normal", "recovery", "dfu", "restore", "android", "wtf", "port_dfu" };
+
 /* Plain switches: a word and where it is kept. */
 static const struct {
 	const char *word;
@@ -112,14 +115,12 @@ bool virt_device_set(struct virt_device *d, const char *knob, const json_t *valu
 	} else if (strcmp(knob, "set_imei") == 0) {
 		stg_copy(d->imei[0], sizeof(d->imei[0]), text);
 	} else if (strcmp(knob, "usb_mode") == 0) {
-		static const char *const modes[] = { "normal", "recovery", "dfu", "restore" };
-
-		for (size_t i = 0; i < STG_ARRAY_LEN(modes); i++)
-			if (strcmp(modes[i], text) == 0) {
+		for (size_t i = 0; i < STG_ARRAY_LEN(usb_modes); i++)
+			if (i != VIRT_USB_ANDROID && strcmp(usb_modes[i], text) == 0) {
 				d->usb_mode = (enum virt_usb_mode)i;
 				return true;
 			}
-		return stg_fail(err, STG_E_INPUT, 0, "usb_mode is one of normal, recovery, dfu, restore");
+		return stg_fail(err, STG_E_INPUT, 0, "usb_mode is one of normal, recovery, dfu, restore, wtf, port_dfu");
 	} else if (strcmp(knob, "os") == 0) {
 		const struct virt_os *os = virt_os_find(text);
 
@@ -248,7 +249,7 @@ json_t *virt_device_show(const struct virt_device *d)
 	stg_json_put_bool(o, "plugged", d->is_plugged);
 	stg_json_put_bool(o, "on", d->is_on);
 	stg_json_put_bool(o, "attached", virt_device_is_attached(d));
-	stg_json_put(o, "usb_mode", (const char *[]){ "normal", "recovery", "dfu", "restore", "android" }[d->usb_mode]);
+	stg_json_put(o, "usb_mode", usb_modes[d->usb_mode]);
 	stg_json_put_int(o, "device_id", d->device_id);
 	stg_json_put_int(o, "attach_count", d->attach_count);
 	stg_json_put_int(o, "touched_us", d->touched_us);

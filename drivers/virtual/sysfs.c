@@ -128,6 +128,8 @@ static void write_folder(struct virt_sysfs *s, const struct usb_facts *u)
 	NUMBER("bcdDevice", "%04x", u->bcd);
 	NUMBER("bDeviceClass", "%02x", u->class);
 	NUMBER("bMaxPower", "%umA", u->power_ma);
+	/* hubs have a supply of their own */
+	NUMBER("bmAttributes", "%02x", u->class == 9 ? 0xe0u : 0x80u);
 	write_attr(temp, "speed", u->speed);
 	NUMBER("maxchild", "%u", u->ports);
 	if (u->product_name)
@@ -183,7 +185,8 @@ static void write_hubs(struct virt_sysfs *s)
 			snprintf(name, sizeof(name), "%u-%u%s", bus, root_port, chips[chip]);
 			write_folder(s, &(struct usb_facts){ .name = name, .devpath = strchr(name, '-') + 1, .bus = bus,
 							     .address = 2 + hub % HUBS_A_BUS * CHIPS_A_HUB + chip,
-							     .vendor = 0x0424, .product = 0x2517, .class = 9, .ports = 7,
+							     .vendor = 0x0424, .product = 0x2517, .class = 9,
+							     .ports = chip + 1 < CHIPS_A_HUB ? 7 : VIRT_HUB_PORTS - chip * 6,
 							     .power_ma = 100, .bcd = 2, .speed = "480",
 							     .product_name = "USB2.0 Hub",
 							     .manufacturer = "Standard Microsystems Corp." });
@@ -260,11 +263,20 @@ void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
 	case VIRT_USB_RESTORE:
 		u.product = d->usb_mode == VIRT_USB_RECOVERY ? 0x1281 : d->model->is_ipad ? 0x12ab : 0x12a8;
 		u.product_name = d->usb_mode == VIRT_USB_RECOVERY ? "Apple Mobile Device (Recovery Mode)"
-								  : d->model->is_ipad ? "iPad" : "iPhone";
+								  : "Apple Mobile Device (Restore Mode)";
 		break;
 	case VIRT_USB_DFU:
 		u.product = 0x1227;
 		u.product_name = "Apple Mobile Device (DFU Mode)";
+		break;
+	case VIRT_USB_WTF:
+		u.product = 0x1222;
+		u.product_name = "Apple Mobile Device (WTF Mode)";
+		break;
+	case VIRT_USB_PORT_DFU:
+		u.product = 0xf014;
+		u.product_name = "Apple Mobile Device (Port DFU Mode)";
+		u.serial = NULL;
 		break;
 	default:
 		u.product = d->model->is_ipad ? 0x12ab : 0x12a8;

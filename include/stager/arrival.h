@@ -14,7 +14,8 @@
 #define STG_SERIAL_MAX 48
 #define STG_UDID_MAX 48
 
-enum stg_mode { STG_MODE_NORMAL, STG_MODE_RECOVERY, STG_MODE_DFU, STG_MODE_RESTORE, STG_MODE_FOREIGN };
+enum stg_mode { STG_MODE_NORMAL, STG_MODE_RECOVERY, STG_MODE_DFU, STG_MODE_RESTORE, STG_MODE_FOREIGN, STG_MODE_WTF, STG_MODE_PORT_DFU };
+#define STG_MODES 7
 
 struct stg_arrival {
 	char driver[16];             /* "apple"; "" when no driver claims it: listed and left alone */
@@ -29,6 +30,6 @@ struct stg_arrival {
 	int64_t at_ms;
 };
 
-const char *stg_mode_name(enum stg_mode m);   /* "normal", "recovery", "dfu", "restore", "foreign" */
+const char *stg_mode_name(enum stg_mode m);   /* "normal", "recovery", "dfu", "restore", "foreign", "wtf", "port_dfu" */
 
 #endif

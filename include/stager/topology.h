@@ -17,7 +17,7 @@
 #include <stager/error.h>
 
 struct stg_usb_device {
-	char port[STG_PORT_MAX];
+	char port[STG_PORT_MAX];      /* the kernel's folder: where this device is now */
 	uint16_t vid, pid;
 	int bus, address;             /* changes at every plug */
 	int speed_mbps;               /* 12, 480, 5000; 0 unknown */
@@ -26,9 +26,19 @@ struct stg_usb_device {
 	char serial[STG_UDID_MAX];    /* as the descriptor says, printable; recovery and DFU: the SRNM text or "" */
 	char maker[64], product[64];
 	char udid[STG_UDID_MAX];      /* Apple: upper case, with hyphen; recovery and DFU: computed from chip and ECID where the chip has that form */
-	char unit[32];                /* recovery and DFU: ECID in decimal; else "" */
+	char unit[32];                /* ECID in decimal: recovery and DFU as told, else out of a UDID that holds it; "" not known */
 	enum stg_mode mode;
 	char driver[16];              /* "apple", or "" = listed and left alone */
+	/* The socket's one name. A USB 3 socket has two in the kernel, and a device that is at 3-1.4 with 5 Gbit/s is at 2-1.4 in
+	 * recovery: this is always the USB 2 half where the kernel tells the pair (port/peer), else the same as `port`. */
+	char socket[STG_PORT_MAX];
+	char model[32];               /* recovery and DFU: "iPhone14,5" by chip and board; "" unknown */
+	bool is_hub;
+	bool is_phone;                /* a phone or tablet, of whatever maker */
+	bool self_powered;            /* hubs: has a supply of its own */
+	int endpoints;                /* of its configuration, endpoint 0 counted; 0: not known */
+	char controller[32];          /* root hubs: the host controller, "0000:00:14.0" */
+	uint16_t controller_vid, controller_pid;  /* root hubs: PCI numbers; 0: not known */
 };
 
 enum stg_usb_kind { STG_USB_ARRIVED, STG_USB_LEFT };
@@ -58,7 +68,9 @@ const struct stg_usb_device *stg_topology_at(const struct stg_topology *t, size_
  * NULL: the topology does not know it. `ret_same` (may be NULL) counts how many answer to that name: more than one is
  * a clone or a swap, and both are suspect. The pointer lives until the next scan or find. */
 const struct stg_usb_device *stg_topology_find(struct stg_topology *t, const char *udid_or_serial, int *ret_same);
-const struct stg_usb_device *stg_topology_on(struct stg_topology *t, const char *port);
+const struct stg_usb_device *stg_topology_on(struct stg_topology *t, const char *port);   /* by folder or by socket */
+/* Reads the endpoints of every device again: a device takes its configuration some time after it came. */
+void stg_topology_recount(struct stg_topology *t);
 
 /* As an arrival: all but handle and attach. */
 void stg_usb_arrival(const struct stg_usb_device *d, struct stg_arrival *ret);

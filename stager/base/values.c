@@ -18,6 +18,7 @@
 static const char *const mode_names[] = {
 	[STG_MODE_NORMAL] = "normal", [STG_MODE_RECOVERY] = "recovery", [STG_MODE_DFU] = "dfu",
 	[STG_MODE_RESTORE] = "restore", [STG_MODE_FOREIGN] = "foreign",
+	[STG_MODE_WTF] = "wtf", [STG_MODE_PORT_DFU] = "port_dfu",
 };
 
 static const char *const job_names[] = {

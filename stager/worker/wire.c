@@ -140,7 +140,7 @@ bool stg_arrival_from_json(const json_t *o, struct stg_arrival *ret, struct stg_
 	a.attach = (uint64_t)stg_json_int(o, "attach", 0);
 	a.at_ms = stg_json_int(o, "at_ms", 0);
 	a.mode = STG_MODE_FOREIGN;
-	for (int m = STG_MODE_NORMAL; m <= STG_MODE_FOREIGN; m++)
+	for (int m = STG_MODE_NORMAL; m < STG_MODES; m++)
 		if (strcmp(stg_mode_name((enum stg_mode)m), stg_json_str(o, "mode")) == 0)
 			a.mode = (enum stg_mode)m;
 	*ret = a;

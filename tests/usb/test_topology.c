@@ -209,6 +209,122 @@ static void recovery_and_dfu_show_their_ecid(void **state)
 	assert_string_equal(d->unit, "");
 }
 
+static void every_mode_is_known_by_its_numbers_and_names(void **state)
+{
+	(void)state;
+	STG_AUTO(stg_topology_free_at) struct stg_topology *t = stg_topology_new(NULL);
+	static const struct {
+		const char *pid, *product;
+		enum stg_mode mode;
+	} all[] = {
+		{ "1290", "iPhone", STG_MODE_NORMAL }, { "12a8", "iPhone", STG_MODE_NORMAL }, { "12af", "iPad", STG_MODE_NORMAL },
+		{ "1280", "x", STG_MODE_RECOVERY }, { "1281", "x", STG_MODE_RECOVERY }, { "1282", "x", STG_MODE_RECOVERY },
+		{ "1283", "x", STG_MODE_RECOVERY }, { "1227", "x", STG_MODE_DFU }, { "1222", "x", STG_MODE_WTF },
+		{ "f014", "x", STG_MODE_PORT_DFU }, { "12a8", "Apple Mobile Device (Restore Mode)", STG_MODE_RESTORE },
+		{ "1284", "x", STG_MODE_FOREIGN }, { "12b0", "x", STG_MODE_FOREIGN }, { "127f", "x", STG_MODE_FOREIGN },
+	};
+	char port[32];
+	for (int i = 0; i < (int)STG_ARRAY_LEN(all); i++) {
+		snprintf(port, sizeof(port), "2-%d", i + 1);
+		folder(port);
+		put(port, "product", all[i].product);
+		plug(port, "05ac", all[i].pid, "00008110001A2B3C4D5E601E", i + 2);
+	}
+	events(t);
+	for (int i = 0; i < (int)STG_ARRAY_LEN(all); i++) {
+		snprintf(port, sizeof(port), "2-%d", i + 1);
+		const struct stg_usb_device *d = stg_topology_on(t, port);
+		assert_non_null(d);
+		assert_int_equal(d->mode, all[i].mode);
+		assert_int_equal(d->is_phone, all[i].mode != STG_MODE_FOREIGN);
+		/* not one of them is taken for another maker's, not one keyboard for a phone */
+		assert_string_equal(d->driver, all[i].mode == STG_MODE_FOREIGN ? "" : "apple");
+	}
+	/* the ramdisk of a restore keeps the UDID, and the ECID is in it */
+	const struct stg_usb_device *d = stg_topology_on(t, "2-11");
+	assert_string_equal(d->udid, "00008110-001A2B3C4D5E601E");
+	assert_string_equal(d->unit, "7365887390539806");
+}
+
+static void the_boot_loader_names_its_model(void **state)
+{
+	(void)state;
+	STG_AUTO(stg_topology_free_at) struct stg_topology *t = stg_topology_new(NULL);
+	plug("2-1", "05ac", "1281", "CPID:8110 BDID:0A ECID:001A2B3C4D5E601E SRNM:[C8QH10X5N735]", 4);
+	plug("2-2", "05ac", "1281", "CPID:8110 BDID:7F ECID:001A2B3C4D5E601F", 5);
+	plug("2-3", "05ac", "1227", "BDID:0A ECID:001A2B3C4D5E6020", 6);
+	plug("2-4", "05ac", "1281", "CPID:99998110 BDID:0A ECID:001A2B3C4D5E6021", 7);
+	plug("2-5", "05ac", "1281", "CPID:8110 ECID:0 BDID:0A", 8);
+	events(t);
+	assert_string_equal(stg_topology_on(t, "2-1")->model, "iPhone14,5");
+	assert_string_equal(stg_topology_on(t, "2-2")->model, "");
+	assert_string_equal(stg_topology_on(t, "2-3")->model, "");
+	assert_string_equal(stg_topology_on(t, "2-3")->udid, "");
+	assert_string_equal(stg_topology_on(t, "2-4")->udid, "");
+	assert_string_equal(stg_topology_on(t, "2-5")->unit, "");
+	assert_string_equal(stg_topology_on(t, "2-5")->udid, "");
+}
+
+/* An iPad with USB-C is on the 5 Gbit/s half of its socket when it runs and on the 480 Mbit/s half in recovery. */
+static void a_socket_has_one_name_at_every_speed(void **state)
+{
+	(void)state;
+	char path[300];
+	STG_AUTO(stg_topology_free_at) struct stg_topology *t = stg_topology_new(NULL);
+	static const struct {
+		const char *port, *peer, *speed, *socket;
+	} all[] = {
+		{ "3-1.4", "../../../usb2/2-1/2-1:1.0/2-1-port4", "5000", "2-1.4" },
+		{ "3-2", "../../usb2/2-0:1.0/usb2-port7", "10000", "2-7" },
+		{ "2-9", "../../usb3/3-0:1.0/usb3-port9", "480", "2-9" },         /* the peer of the slow half is not asked */
+		{ "3-3", "nonsense", "5000", "3-3" }, { "3-4", "../2-1-port", "5000", "3-4" }, { "3-5", "../2-1-port4x", "5000", "3-5" },
+		{ "3-6", "../..-port4", "5000", "3-6" }, { "3-7", "", "5000", "3-7" },
+		{ "3-8", "../2-1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1-port14", "5000", "3-8" },
+	};
+	for (int i = 0; i < (int)STG_ARRAY_LEN(all); i++) {
+		snprintf(path, sizeof(path), "%s/port", all[i].port);
+		folder(path);
+		snprintf(path, sizeof(path), "%s/bus/usb/devices/%s/port/peer", root, all[i].port);
+		if (all[i].peer[0])
+			assert_int_equal(symlink(all[i].peer, path), 0);
+		char serial[40];
+		snprintf(serial, sizeof(serial), "00008110001A2B3C4D5E60%02d", i);
+		plug(all[i].port, "05ac", "12a8", serial, i + 2);
+		put(all[i].port, "speed", all[i].speed);
+	}
+	events(t);
+	for (int i = 0; i < (int)STG_ARRAY_LEN(all); i++) {
+		const struct stg_usb_device *d = stg_topology_on(t, all[i].port);
+		struct stg_arrival a;
+		assert_non_null(d);
+		assert_string_equal(d->socket, all[i].socket);
+		stg_usb_arrival(d, &a);
+		assert_string_equal(a.port, all[i].socket);
+	}
+	/* found by the name people know */
+	assert_string_equal(stg_topology_on(t, "2-1.4")->port, "3-1.4");
+}
+
+static void endpoints_are_counted_when_they_are_there(void **state)
+{
+	(void)state;
+	STG_AUTO(stg_topology_free_at) struct stg_topology *t = stg_topology_new(NULL);
+	plug("2-1.4", "05ac", "12a8", "0000811000112233445566aa", 4);
+	events(t);
+	assert_int_equal(stg_topology_on(t, "2-1.4")->endpoints, 0);
+	/* the configuration comes later, and nobody says so */
+	folder("2-1.4/2-1.4:4.0");
+	put("2-1.4/2-1.4:4.0", "bNumEndpoints", "03");
+	folder("2-1.4/2-1.4:4.1");
+	put("2-1.4/2-1.4:4.1", "bNumEndpoints", "02");
+	folder("2-1.4/2-1.4:4.2");
+	put("2-1.4/2-1.4:4.2", "bNumEndpoints", "ffffffffffff");
+	folder("2-1.4/2-1.5:4.2");
+	put("2-1.4/2-1.5:4.2", "bNumEndpoints", "09");
+	stg_topology_recount(t);
+	assert_int_equal(stg_topology_on(t, "2-1.4")->endpoints, 6);
+}
+
 static void others_are_listed_and_left_alone(void **state)
 {
 	(void)state;
@@ -319,6 +435,10 @@ int main(void)
 		T(a_quick_replug_on_the_same_socket_is_two_events),
 		T(two_devices_with_one_name_are_both_counted),
 		T(recovery_and_dfu_show_their_ecid),
+		T(every_mode_is_known_by_its_numbers_and_names),
+		T(the_boot_loader_names_its_model),
+		T(a_socket_has_one_name_at_every_speed),
+		T(endpoints_are_counted_when_they_are_there),
 		T(others_are_listed_and_left_alone),
 		T(a_folder_that_is_not_whole_yet_is_waited_for),
 		T(nonsense_in_the_tree_harms_nobody),
