@@ -157,9 +157,9 @@ static bool second_route(struct stg_op_ctx *c, const json_t *in, const char *nam
 	if (!has_step(*ret_plan, "automated_enrolment"))
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_NO_ENROLMENT_STEP, 0, "%.63s", blueprint);
 	if (snprintf(ret_name, 64, "%s-abm", name) >= 64 || !name_ok(ret_name, err))
-		return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_NAME, 0, "'%s' is too long to be followed by '-abm'", name);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_BATCH_NAME, 0, "%s-abm > 63", name);
 	STG_AUTO(stg_json_free_at) json_t *there = stg_store_batch(c->store, ret_name, &why);
-	return !there || stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_EXISTS, 0, "batch %s exists", ret_name);
+	return !there || stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_EXISTS, 0, "%s", ret_name);
 }
 
 static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
