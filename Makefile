@@ -42,11 +42,12 @@ TEST_LIB  := $(shell find tests/lib -name '*.c' 2>/dev/null | sort)
 TEST_BIN  := $(TEST_SRC:%.c=$(B)/%)
 FUZZ_SRC  := $(shell find tests/fuzz -name 'fuzz_*.c' 2>/dev/null | sort)
 ERRDEF    := $(shell find stager drivers profiles -name errors.def | sort)
+TRIESDEF  := $(shell find stager drivers profiles -name tries.def | sort)
 DATA      := $(shell find profiles/blueprints profiles/templates stager/push/connectors -type f 2>/dev/null | sort)
 PO        := $(wildcard po/*.po)
 MO        := $(PO:po/%.po=$(B)/locale/%/LC_MESSAGES/stager.mo)
 
-GENERATED := $(B)/gen/errors.inc
+GENERATED := $(B)/gen/errors.inc $(B)/gen/tries.inc
 
 .PHONY: all build FORCE
 all: build
@@ -101,6 +102,8 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GENERATED)
 
 $(B)/gen/errors.inc: $(ERRDEF)
 	@mkdir -p $(@D) && cat $^ > $@.new && { cmp -s $@.new $@ && rm $@.new && touch $@ || mv $@.new $@; }
+$(B)/gen/tries.inc: $(TRIESDEF)
+	@mkdir -p $(@D) && cat $^ > $@
 $(B)/gen/registry.c: stager/registry.sh FORCE
 	@mkdir -p $(@D) && sh $< > $@.new && { cmp -s $@.new $@ && rm $@.new || mv $@.new $@; }
 $(B)/gen/virt_services.c: drivers/virtual/services.sh FORCE

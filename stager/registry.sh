@@ -4,6 +4,7 @@
 #   stager/steps/NAME.c     const struct stg_step stg_step_NAME
 #   stager/cmd/NAME.c       const struct stg_cmd stg_cmd_NAME      (files beginning with _ are shared parts)
 #   stager/ops/NAME.c       const struct stg_op stg_ops_NAME[]     (ends with a row without a name)
+#   drivers/ROOM/codes/NAME.c  const struct stg_codes stg_codes_NAME
 set -eu
 names() { for f in $1; do [ -e "$f" ] || continue; n=$(basename "$f" .c); case $n in _*) ;; *) printf '%s\n' "$n" ;; esac; done | sort; }
 drivers=$(for f in drivers/*/driver.c; do [ -e "$f" ] || continue; case $f in drivers/virtual/*) ;; *) basename "$(dirname "$f")" ;; esac; done | sort)
@@ -13,8 +14,9 @@ table() { # type prefix array list
 	for n in $4; do printf '\t%s%s%s,\n' "${5:+}" "${6}$2" "$n"; done
 	printf '\tNULL,\n};\n\n'
 }
-printf '/* made by stager/registry.sh */\n#include <stddef.h>\n#include <stager/op.h>\n#include <stager/registry.h>\n\n'
+printf '/* made by stager/registry.sh */\n#include <stddef.h>\n#include <stager/codes.h>\n#include <stager/op.h>\n#include <stager/registry.h>\n\n'
 table stg_driver stg_driver_ stg_drivers "$drivers" '' '&'
 table stg_step stg_step_ stg_steps "$(names 'stager/steps/*.c')" '' '&'
 table stg_cmd stg_cmd_ stg_cmds "$(names 'stager/cmd/*.c')" '' '&'
+table stg_codes stg_codes_ stg_code_tables "$(names 'drivers/*/codes/*.c')" '' '&'
 table stg_op stg_ops_ stg_op_tables "$(names 'stager/ops/*.c')" '[]' ''

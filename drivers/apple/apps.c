@@ -70,7 +70,10 @@ json_t *apple_list_apps(struct stg_device *base, struct stg_error *err)
 		if (*error) {
 			char clean[160];
 			stg_printable(error, false, clean, sizeof(clean));
-			stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_REFUSED, 0, "list apps: %s", clean);
+			const struct stg_code_row *row = stg_codes_by_name(&stg_codes_installation_proxy, error, false);
+			if (!row)
+				row = &stg_codes_installation_proxy.otherwise;
+			stg_fail_id(err, row->code, row->id, row->first, "list apps: %s", clean);
 			return NULL;
 		}
 		add_apps(ret, apple_array(reply, "CurrentList"));

@@ -7,6 +7,7 @@
 #include <libimobiledevice/libimobiledevice.h>
 #include <openssl/ssl.h>
 
+#include <stager/codes.h>
 #include <stager/driver.h>
 
 #include "link.h"
@@ -60,6 +61,9 @@ static inline struct apple_device *apple_device(struct stg_device *d)
 {
 	return (struct apple_device *)d;
 }
+
+/* ---- codes/NAME.c: what a device says no with, and what it means ---- */
+extern const struct stg_codes stg_codes_lockdown, stg_codes_mcinstall, stg_codes_installation_proxy, stg_codes_afc, stg_codes_diagnostics;
 
 /* ---- tls.c ---- */
 /* Makes dev->tls from the record. */

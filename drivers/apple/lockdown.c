@@ -2,7 +2,7 @@
  * lockdown.c - requests to lockdownd: values, sessions, services; one connection kept for the whole visit.
  *
  * For:    everything that is asked of a device before a service, and to get one.
- * Uses:   link.c.
+ * Uses:   link.c, codes/lockdown.c.
  * Called: by the other files of this folder.
  * Thread: the worker's.
  * Facts:  protocols/apple.md 3.1 to 3.7. Differences to the library's own client, on purpose: Error counts whatever Result
@@ -21,49 +21,18 @@
 #define STALE_MS 15000      /* Apple's framework speaks of 20 s without a word before a session is dropped */
 #define LABEL "stager"
 
-static const struct {
-	const char *name;
-	enum stg_code code;
-	uint16_t id;
-	int number;         /* as libimobiledevice counts them, for looking up */
-} errors[] = {
-	{ "PasswordProtected", STG_E_NEEDS_HUMAN, STG_ID_DEVICE_LOCKED, -17 },
-	{ "UserDeniedPairing", STG_E_NEEDS_HUMAN, STG_ID_TRUST_DENIED, -18 },
-	{ "PairingDialogResponsePending", STG_E_NEEDS_HUMAN, STG_ID_TRUST_PENDING, -19 },
-	{ "EscrowLocked", STG_E_NEEDS_HUMAN, STG_ID_DEVICE_FIRST_UNLOCK, -35 },
-	{ "InvalidHostID", STG_E_REFUSED, STG_ID_TRUST_LOST, -21 },
-	{ "MissingHostID", STG_E_REFUSED, STG_ID_TRUST_LOST, -20 },
-	{ "MissingPairRecord", STG_E_REFUSED, STG_ID_TRUST_LOST, -29 },
-	{ "InvalidPairRecord", STG_E_REFUSED, STG_ID_DEVICE_REFUSED, -31 },
-	{ "PairingProhibitedOverThisConnection", STG_E_HOLD, STG_ID_PAIRING_PROHIBITED, -36 },
-	{ "MCProtected", STG_E_HOLD, STG_ID_PAIRING_PROHIBITED, -38 },
-	{ "FMiPProtected", STG_E_HOLD, STG_ID_ACTIVATION_LOCKED, -37 },
-	{ "MCChallengeRequired", STG_E_REFUSED, STG_ID_SUPERVISED_BY_OTHER, -39 },
-	{ "MissingValue", STG_E_NOT_FOUND, STG_ID_DEVICE_CANNOT, -12 },
-	{ "GetProhibited", STG_E_REFUSED, STG_ID_SERVICE_REFUSED, -13 },
-	{ "SetProhibited", STG_E_REFUSED, STG_ID_VALUE_REFUSED, -14 },
-	{ "RemoveProhibited", STG_E_REFUSED, STG_ID_VALUE_REFUSED, -15 },
-	{ "ImmutableValue", STG_E_REFUSED, STG_ID_VALUE_REFUSED, -16 },
-	{ "InvalidService", STG_E_UNSUPPORTED, STG_ID_DEVICE_CANNOT, -27 },
-	{ "ServiceProhibited", STG_E_REFUSED, STG_ID_SERVICE_REFUSED, -34 },
-	/* too many clients at once: it passes */
-	{ "ServiceLimit", STG_E_TIMEOUT, STG_ID_DEVICE_SILENT, -28 },
-	/* the device dropped the session under us: as good as a lost connection */
-	{ "SessionInactive", STG_E_GONE, STG_ID_DEVICE_GONE, -23 },
-	{ "InvalidSessionID", STG_E_GONE, STG_ID_DEVICE_GONE, -25 },
-};
-
 bool apple_lockdown_error(const char *name, const char *request, struct stg_error *err)
 {
 	char clean[128];
 	stg_printable(name, false, clean, sizeof(clean));
-	for (size_t i = 0; i < STG_ARRAY_LEN(errors); i++)
-		if (strcmp(errors[i].name, name) == 0)
-			return stg_fail_id(err, errors[i].code, errors[i].id, errors[i].number, "%s: %s", request, clean);
+	const struct stg_code_row *row = stg_codes_by_name(&stg_codes_lockdown, name, false);
+	if (row)
+		return stg_fail_id(err, row->code, row->id, row->first, "%s: %s", request, clean);
 	/* newer systems say it in words */
 	if (strstr(name, "reject new pairings"))
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_PAIRING_PROHIBITED, -38, "%s: %s", request, clean);
-	return stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_REFUSED, -256, "%s: %s", request, clean);
+	row = &stg_codes_lockdown.otherwise;
+	return stg_fail_id(err, row->code, row->id, row->first, "%s: %s", request, clean);
 }
 
 void apple_lockdown_close(struct apple_device *dev)

@@ -70,6 +70,8 @@ const char *stg_id_act(unsigned int id);
 const char *stg_id_sentence_in(unsigned int id, const char *lang);
 const char *stg_id_act_in(unsigned int id, const char *lang);
 const char *stg_id_name(unsigned int id);        /* "NO_USBMUXD" */
+/* What the station does about it without being asked (rows of every tries.def); "" where nobody wrote any: it does nothing. */
+const char *stg_id_tries_in(unsigned int id, const char *lang);
 /* Walks all rows in rising order: i from 0; false at the end. */
 bool stg_id_nth(unsigned int i, unsigned int *ret_id);
 

@@ -1,5 +1,5 @@
 /*
- * registry.h - what the build found on disk: drivers, steps, commands, operations, data files.
+ * registry.h - what the build found on disk: drivers, steps, commands, operations, tables of foreign codes, data files.
  *
  * The arrays end with NULL (stg_data with a row without a name). Made by stager/registry.sh and stager/data.sh.
  */
@@ -12,11 +12,13 @@ struct stg_driver;
 struct stg_step;
 struct stg_cmd;
 struct stg_op;
+struct stg_codes;
 
 extern const struct stg_driver *const stg_drivers[];
 extern const struct stg_step *const stg_steps[];
 extern const struct stg_cmd *const stg_cmds[];
 extern const struct stg_op *const stg_op_tables[];
+extern const struct stg_codes *const stg_code_tables[];
 
 /* A file of profiles/blueprints, profiles/templates or stager/push/connectors, under its path in the tree. */
 struct stg_data {

@@ -1,7 +1,7 @@
 /*
  * error.c - sets, prefixes and explains errors.
  *
- * For:    everybody; the sentences come from the errors.def of each room, gathered by the build.
+ * For:    everybody; the sentences come from the errors.def of each room, gathered by the build, as are the tries.def.
  * Uses:   <stager/text.h> for the chosen language.
  * Called: from all rooms.
  * Thread: any.
@@ -24,6 +24,15 @@ static const struct row rows[] = {
 	{ number, #name, english, english_act, french, french_act },
 #include "errors.inc"
 #undef STG_ERR
+};
+
+static const struct {
+	unsigned int id;
+	const char *english, *french;
+} tries[] = {
+#define STG_TRIES(name, english, french) { STG_ID_##name, english, french },
+#include "tries.inc"
+#undef STG_TRIES
 };
 
 static const char *const code_names[] = {
@@ -141,6 +150,14 @@ const char *stg_id_name(unsigned int id)
 {
 	const struct row *r = row_of(id);
 	return r ? r->name : "";
+}
+
+const char *stg_id_tries_in(unsigned int id, const char *lang)
+{
+	for (size_t i = 0; i < STG_ARRAY_LEN(tries); i++)
+		if (tries[i].id == id)
+			return strcmp(lang, "fr") == 0 ? tries[i].french : tries[i].english;
+	return "";
 }
 
 bool stg_id_nth(unsigned int i, unsigned int *ret_id)
