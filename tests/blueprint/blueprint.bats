@@ -82,3 +82,32 @@ setup() {
 	run "$STAGER" blueprint dry-run ipad-hospital-ward
 	[ "$status" -eq 2 ]
 }
+
+@test "profiles in an order that cannot hold are told, the shipped ones are right" {
+	printf 'name: x\nparams: {enrolment_ssid: {default: A}}\nsteps:\n  - pair:\n  - install_profile: {profile: wifi-enrolment, template: yes}\n  - install_profile: {profile: root-ca, template: yes}\n' >"$BATS_TEST_TMPDIR/x.yaml"
+	run "$STAGER" blueprint check "$BATS_TEST_TMPDIR/x.yaml"
+	[ "$status" -eq 0 ]
+	[[ $output == *"root-ca holds a root certificate"*"a Wi-Fi"* ]]
+	printf 'name: y\nparams: {mdm_url: {default: "https://a.example/x"}, mdm_topic: {default: com.apple.mgmt.x}}\nsteps:\n  - pair:\n  - set_time:\n  - issue_certificate: {common_name: a, profile: mdm-enrolment}\n' >"$BATS_TEST_TMPDIR/y.yaml"
+	run "$STAGER" blueprint check "$BATS_TEST_TMPDIR/y.yaml"
+	[[ $output == *"no Wi-Fi comes before it"* ]]
+	for b in ipad-hospital-ward iphone-new-in-box automated-enrolment; do
+		run "$STAGER" blueprint check "$b"
+		[ "$status" -eq 0 ]
+		[[ $output != *"may need it"* && $output != *"no Wi-Fi"* ]]
+	done
+}
+
+@test "a misspelt setup pane and anchors without an address are refused" {
+	printf 'name: x\nsteps:\n  - pair:\n  - supervise: {skip: [Sirri]}\n' >"$BATS_TEST_TMPDIR/x.yaml"
+	run "$STAGER" blueprint check "$BATS_TEST_TMPDIR/x.yaml"
+	[ "$status" -eq 3 ]
+	[[ $output == *"did you mean 'Siri'"* ]]
+	printf 'name: x\nsteps:\n  - pair:\n  - supervise: {anchors: [org_root]}\n' >"$BATS_TEST_TMPDIR/x.yaml"
+	run "$STAGER" blueprint check "$BATS_TEST_TMPDIR/x.yaml"
+	[ "$status" -eq 3 ]
+	[[ $output == *enrolment_url* ]]
+	printf 'name: x\nsteps:\n  - pair:\n  - supervise: {anchors: [org_root], enrolment_url: "https://mdm.example.org/e"}\n' >"$BATS_TEST_TMPDIR/x.yaml"
+	run "$STAGER" blueprint check "$BATS_TEST_TMPDIR/x.yaml"
+	[ "$status" -eq 0 ]
+}
