@@ -110,6 +110,10 @@ struct apple_link *apple_service(struct apple_device *dev, const char *name, str
 /* What a lockdown error name means; returns false. */
 bool apple_lockdown_error(const char *name, const char *request, struct stg_error *err);
 
+/* ---- afc.c ---- */
+/* The older way to shorten the Setup Assistant: an empty file, which its successor still reads. */
+bool apple_skip_setup_file(struct apple_device *dev, struct stg_error *err);
+
 /* ---- the operations, one subject a file ---- */
 bool apple_identify(struct stg_device *, struct stg_identity *, struct stg_error *);
 json_t *apple_facts(struct stg_device *, struct stg_error *);

@@ -286,6 +286,27 @@ plist_t apple_link_receive(struct apple_link *l, const struct stg_plist_limits *
 	return p;
 }
 
+bool apple_link_write(struct apple_link *l, struct stg_bytes what, int64_t timeout_ms, struct stg_error *err)
+{
+	return send_all(l, what, stg_boot_ms() + timeout_ms, err);
+}
+
+bool apple_link_read(struct apple_link *l, uint8_t *ret, size_t len, int64_t timeout_ms, struct stg_error *err)
+{
+	int64_t deadline = stg_boot_ms() + timeout_ms;
+	for (size_t got = 0; got < len;) {
+		if (!l->in.len && !receive_some(l, deadline, err))
+			return false;
+		size_t take = l->in.len < len - got ? l->in.len : len - got;
+		memcpy(ret + got, l->in.data, take);
+		memmove(l->in.data, l->in.data + take, l->in.len - take);
+		l->in.len -= take;
+		got += take;
+	}
+	l->last_ms = stg_boot_ms();
+	return true;
+}
+
 plist_t apple_link_ask(struct apple_link *l, plist_t msg, const struct stg_plist_limits *limits, int64_t timeout_ms,
 		       struct stg_error *err)
 {

@@ -26,6 +26,9 @@ plist_t apple_link_receive(struct apple_link *l, const struct stg_plist_limits *
 /* One after the other. STG_E_GONE when the connection was lost on the way: the request may have been carried out. */
 plist_t apple_link_ask(struct apple_link *l, plist_t msg, const struct stg_plist_limits *limits, int64_t timeout_ms,
 		       struct stg_error *err);
+/* Bytes of another framing, all of them or an error; for services that do not speak property lists. */
+bool apple_link_write(struct apple_link *l, struct stg_bytes what, int64_t timeout_ms, struct stg_error *err);
+bool apple_link_read(struct apple_link *l, uint8_t *ret, size_t len, int64_t timeout_ms, struct stg_error *err);
 /* For how long nothing was said. */
 int64_t apple_link_idle_ms(const struct apple_link *l);
 bool apple_link_is_secure(const struct apple_link *l);

@@ -10,23 +10,13 @@
  */
 #include <stdlib.h>
 
+#include <stager/panes.h>
+
 #include "device.h"
 
 #define SET_MS 60000
+#define ANCHORS_MAX 8
 #define FETCH_MS 90000      /* the device asks a server of its maker before it answers */
-
-/* All panes known up to iOS 27: the device ignores words it does not know, and a missing one stops a stager. */
-static const char *const panes[] = {
-	"AccessibilityAppearance", "ActionButton", "AgeAssurance", "AgeBasedSafetySettings", "Android", "Appearance", "AppleID",
-	"AppStore", "Biometric", "CameraButton", "CloudStorage", "DeviceFeaturesTour", "DeviceProtection", "DeviceToDeviceMigration",
-	"Diagnostics", "DisplayTone", "EnableLockdownMode", "ExpressLanguage", "HomeButtonSensitivity", "iCloudDiagnostics",
-	"iCloudStorage", "iMessageAndFaceTime", "IntendedUser", "Intelligence", "Keyboard", "Language", "LanguageAndLocale",
-	"LiquidGlass", "Location", "LockdownMode", "MessagingActivationUsingPhoneNumber", "Multitasking", "OnBoarding", "OSShowcase",
-	"Passcode", "Payment", "PreferredLanguage", "Privacy", "Region", "Restore", "RestoreCompleted", "Safety", "SafetyAndHandling",
-	"ScreenSaver", "ScreenTime", "SIMSetup", "Siri", "SoftwareUpdate", "SpokenLanguage", "TapToSetup", "TermsOfAddress", "Tips",
-	"Tone", "TOS", "TouchID", "TrueToneDisplay", "TVHomeScreenSync", "TVProviderSignIn", "TVRoom", "UpdateCompleted",
-	"Wallpaper", "WatchMigration", "WebContentFiltering", "Welcome", "WiFi", "Zoom",
-};
 
 /* Words of a blueprint, words of a configuration. Others pass as they are. */
 static const struct {
@@ -41,8 +31,8 @@ static plist_t pane_list(const json_t *skip)
 {
 	plist_t list = plist_new_array();
 	if (!skip) {
-		for (size_t i = 0; i < STG_ARRAY_LEN(panes); i++)
-			plist_array_append_item(list, plist_new_string(panes[i]));
+		for (size_t i = 0; stg_panes[i]; i++)
+			plist_array_append_item(list, plist_new_string(stg_panes[i]));
 		return list;
 	}
 	for (size_t i = 0; i < json_array_size(skip); i++) {
@@ -51,6 +41,22 @@ static plist_t pane_list(const json_t *skip)
 			plist_array_append_item(list, plist_new_string(pane));
 	}
 	return list;
+}
+
+/* Certificates the device trusts when it fetches from ConfigurationURL. */
+static void put_anchors(plist_t c, const json_t *anchors)
+{
+	plist_t list = plist_new_array();
+	for (size_t i = 0; i < json_array_size(anchors) && i < ANCHORS_MAX; i++) {
+		STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(APPLE_RECORD_MAX);
+		const char *base64 = json_string_value(json_array_get(anchors, i));
+		if (base64 && stg_unbase64(base64, &der, NULL) && der.len)
+			plist_array_append_item(list, plist_new_data((const char *)der.data, der.len));
+	}
+	if (plist_array_get_size(list))
+		plist_dict_set_item(c, "AnchorCertificates", list);
+	else
+		plist_free(list);
 }
 
 static plist_t configuration(const struct stg_supervision *what)
@@ -68,6 +74,7 @@ static plist_t configuration(const struct stg_supervision *what)
 		plist_array_append_item(list, plist_new_data((const char *)what->certificate.data, what->certificate.len));
 		plist_dict_set_item(c, "SupervisorHostCertificates", list);
 	}
+	put_anchors(c, what->anchors);
 	const char *key;
 	json_t *value;
 	json_object_foreach((json_t *)(uintptr_t)what->extra, key, value) {
@@ -126,6 +133,22 @@ static bool look(struct apple_device *dev, const struct stg_supervision *what, e
 	return true;
 }
 
+/* Judges what is there in the end; the configuration being ours, the Setup Assistant is told to be brief the older way too. That
+ * is a courtesy: a device that does not take the file is supervised all the same, and the reading says so. */
+static bool finished(struct apple_device *dev, const struct stg_supervision *what, enum standing now, plist_t cloud, json_t *read, struct stg_error *err)
+{
+	struct stg_error ignored = { 0 };
+	if (!judge(now, cloud, err))
+		return false;
+	/* with AllowPairing false our trust is over, and a new service cannot be had */
+	bool wanted = what->allow_pairing && (!what->skip || json_array_size(what->skip));
+	if (wanted && read)
+		stg_json_put_bool(read, "SkipSetupFile", apple_skip_setup_file(dev, &ignored));
+	else if (wanted)
+		(void)apple_skip_setup_file(dev, &ignored);
+	return true;
+}
+
 bool apple_supervise(struct stg_device *base, const struct stg_supervision *what, json_t **ret_read, struct stg_error *err)
 {
 	struct apple_device *dev = apple_device(base);
@@ -157,7 +180,7 @@ bool apple_supervise(struct stg_device *base, const struct stg_supervision *what
 		return false;
 	}
 	if (now != NOTHING)
-		return judge(now, cloud, err);
+		return finished(dev, what, now, cloud, ret_read ? *ret_read : NULL, err);
 	if (why.code == STG_E_UNKNOWN)
 		return stg_fail_id(err, STG_E_UNKNOWN, STG_ID_OUTCOME_UNKNOWN, why.origin, "supervise: %s; nothing is there yet", why.msg);
 	return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONFIGURATION_NOT_STORED, 0,

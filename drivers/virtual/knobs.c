@@ -95,6 +95,10 @@ bool virt_device_set(struct virt_device *d, const char *knob, const json_t *valu
 	} else if (strcmp(knob, "supervised") == 0 && !truth(value)) {
 		plist_free(d->cloud_config);
 		d->cloud_config = NULL;
+	} else if (strcmp(knob, "trust_revoked") == 0) {
+		/* as by Settings, Reset Location & Privacy */
+		if (truth(value))
+			virt_device_forget_records(d);
 	} else if (strcmp(knob, "string_remove") == 0) {
 		d->string_remove_ignored = strcmp(text, "ignore") == 0;
 	} else if (strcmp(knob, "activation_state") == 0) {

@@ -30,6 +30,7 @@ struct stg_supervision {
 	bool allow_pairing;
 	const json_t *skip;              /* list of pane names; NULL: all known ones */
 	const json_t *extra;             /* further CloudConfiguration strings (department, phone, ...); NULL: none */
+	const json_t *anchors;           /* list of base64 DER: whom the device trusts when it fetches from ConfigurationURL; NULL: none */
 };
 
 struct stg_driver {
