@@ -23,6 +23,7 @@
 #include "receiver.h"
 #include "sysfs.h"
 #include "tls.h"
+#include "usb/usb.h"
 
 void virt_bench_count(struct virt_bench *b, const char *what)
 {
@@ -71,6 +72,7 @@ void virt_bench_free(struct virt_bench *b)
 	virt_control_stop(b->control);
 	virt_mux_stop(b->mux);
 	b->mux = NULL;
+	virt_usb_bus_stop(b->usb);
 	for (size_t i = 0; i < b->n_devices; i++)
 		virt_device_free(b->devices[i]);
 	free(b->devices);
@@ -197,6 +199,11 @@ bool virt_bench_start(struct virt_bench *b, struct stg_error *err)
 	if (o->sysfs_dir) {
 		b->sysfs = virt_sysfs_start(b, o->sysfs_dir, b->n_ports, err);
 		if (!b->sysfs)
+			return false;
+	}
+	if (o->usb_vhci) {
+		b->usb = virt_usb_bus_start(b, err);
+		if (!b->usb)
 			return false;
 	}
 	/* Those that were given a port first, so that nobody sits on it. */

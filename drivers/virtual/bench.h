@@ -16,6 +16,7 @@ struct stg_error;
 struct virt_mux;
 struct virt_sysfs;
 struct virt_control;
+struct virt_usb_bus;
 struct virt_keys;
 struct virt_receiver;
 struct virt_receiver_options;
@@ -28,6 +29,7 @@ struct virt_options {
 	const char *usbmuxd_tcp;            /* "127.0.0.1:0"; NULL: no TCP */
 	const char *control_path;
 	const char *sysfs_dir;
+	bool usb_vhci;                      /* devices appear on the kernel's virtual USB controller too */
 	const char *scenario_path;
 	const char *keys_dir;
 	const char *activation_listen;      /* "127.0.0.1:0" by default */
@@ -48,6 +50,7 @@ struct virt_bench {
 	struct virt_keys *keys;
 	struct virt_mux *mux;
 	struct virt_sysfs *sysfs;           /* NULL without --sysfs */
+	struct virt_usb_bus *usb;           /* NULL without --usb */
 	struct virt_control *control;
 	struct virt_device **devices;
 	size_t n_devices, cap_devices;
@@ -58,6 +61,8 @@ struct virt_bench {
 	json_t *ready;                      /* the line on standard output: parts add what others must know */
 	json_t *stats;                      /* counters of the whole bench */
 	unsigned int open_conns, most_conns;
+	unsigned int lose_next;             /* so many arrivals the mux will not notice, as usbmuxd in a storm */
+	int lose_for;                       /* until the kernel has announced them so often again; -1: for ever */
 	char activation_url[128];           /* of the virtual albert.apple.com; "" when there is none */
 	void *activation_server;            /* activation_server.c's own */
 	struct virt_receiver *receiver;     /* NULL without --receiver */

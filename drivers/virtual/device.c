@@ -22,6 +22,7 @@
 #include "mux.h"
 #include "supervision.h"
 #include "sysfs.h"
+#include "usb/usb.h"
 
 #define LOG_MAX 65536u
 
@@ -489,6 +490,13 @@ static unsigned int next_address(struct virt_bench *b, unsigned int bus)
 	return last;
 }
 
+static void list(struct virt_device *d)
+{
+	d->device_id = d->bench->next_device_id++;
+	if (d->bench->mux)
+		virt_mux_attached(d->bench->mux, d);
+}
+
 static void attach(struct virt_device *d)
 {
 	struct virt_bench *b = d->bench;
@@ -501,14 +509,34 @@ static void attach(struct virt_device *d)
 	d->attach_count++;
 	d->touched_us = virt_loop_now_us(b->loop);
 	usb_serial_for_mode(d);
+	d->lost = 0;
+	d->announced_left = false;
+	if (d->usb_mode == VIRT_USB_NORMAL && b->lose_next) {
+		b->lose_next--;
+		d->lost = b->lose_for;
+	}
 	if (b->sysfs)
 		virt_sysfs_add(b->sysfs, d);
+	if (b->usb)
+		virt_usb_bus_add(b->usb, d);
 	virt_control_changed(b);
-	if (d->usb_mode != VIRT_USB_NORMAL)
+	if (d->usb_mode == VIRT_USB_NORMAL && !d->lost)
+		list(d);
+}
+
+void virt_device_announced(struct virt_device *d, bool came)
+{
+	if (!d->lost || !virt_device_is_attached(d))
 		return;
-	d->device_id = b->next_device_id++;
-	if (b->mux)
-		virt_mux_attached(b->mux, d);
+	virt_bench_count(d->bench, came ? "announced add" : "announced remove");
+	if (came && d->announced_left && (d->lost < 0 || --d->lost > 0)) {
+		d->announced_left = false;
+	} else if (came && d->announced_left) {
+		list(d);
+		virt_control_changed(d->bench);
+	} else {
+		d->announced_left = !came;
+	}
 }
 
 static void detach(struct virt_device *d)
@@ -519,6 +547,8 @@ static void detach(struct virt_device *d)
 	d->device_id = 0;
 	if (d->bench->sysfs)
 		virt_sysfs_remove(d->bench->sysfs, d);
+	if (d->bench->usb)
+		virt_usb_bus_remove(d->bench->usb, d);
 	if (id && d->bench->mux)
 		virt_mux_detached(d->bench->mux, id);
 	virt_control_changed(d->bench);

@@ -83,6 +83,8 @@ struct virt_device {
 	uint32_t device_id;                 /* of the mux; 0 while not attached */
 	uint32_t location_id;
 	unsigned int bus_number, device_number;
+	int lost;                           /* the mux missed it: announcements until it notices; -1: never; 0: not lost */
+	bool announced_left;                /* of a lost one: the kernel said that it went */
 	unsigned int attach_count;
 	unsigned int power_ups;             /* comings back that were asked for */
 
@@ -169,6 +171,8 @@ void virt_device_shutdown(struct virt_device *);
 /* Forgets everything a wipe forgets: records, configuration, profiles, files, key. Restarts; comes back after real_ms. */
 void virt_device_erase(struct virt_device *, int64_t real_ms);
 bool virt_device_is_attached(const struct virt_device *);
+/* A lost one: the kernel announced it again, as gone or as come. */
+void virt_device_announced(struct virt_device *, bool came);
 
 bool virt_device_is_supervised(const struct virt_device *);
 void virt_device_set_activation(struct virt_device *, const char *state);  /* posts the notification too */

@@ -37,6 +37,7 @@ static const char USAGE[] =
 	"  --usbmuxd unix:PATH  socket for clients; also tcp:127.0.0.1:PORT, may be given twice (default tcp:127.0.0.1:0)\n"
 	"  --control unix:PATH  the control socket\n"
 	"  --sysfs DIR          keeps DIR/bus/usb/devices like the kernel's\n"
+	"  --usb vhci           on the kernel's virtual USB controller too (root, module vhci_hcd): for the real usbmuxd\n"
 	"  --keys DIR           device keys, made when first needed (default bench-keys beside the program)\n"
 	"  --seed S             same seed, same devices\n"
 	"  --pace real|fast|instant   (default fast: a twentieth)\n"
@@ -48,7 +49,7 @@ static const char USAGE[] =
 	"  --receiver ADDRESS   the receiving server beside the devices; its other options: stager-bench receiver --help\n";
 
 enum { OPT_IPHONES = 256, OPT_IPADS, OPT_ANDROIDS, OPT_UNPLUGGED, OPT_SLOTS, OPT_SCENARIO, OPT_USBMUXD, OPT_CONTROL,
-       OPT_SYSFS, OPT_KEYS, OPT_SEED, OPT_PACE, OPT_TIME_SCALE, OPT_FRESH, OPT_MIXED, OPT_LINE, OPT_WITH_PARENT, OPT_HELP };
+       OPT_SYSFS, OPT_USB, OPT_KEYS, OPT_SEED, OPT_PACE, OPT_TIME_SCALE, OPT_FRESH, OPT_MIXED, OPT_LINE, OPT_WITH_PARENT, OPT_HELP };
 
 static const struct option options[] = {
 	{ "iphones", required_argument, NULL, OPT_IPHONES },   { "ipads", required_argument, NULL, OPT_IPADS },
@@ -56,6 +57,7 @@ static const struct option options[] = {
 	{ "slots", required_argument, NULL, OPT_SLOTS },       { "scenario", required_argument, NULL, OPT_SCENARIO },
 	{ "usbmuxd", required_argument, NULL, OPT_USBMUXD },   { "control", required_argument, NULL, OPT_CONTROL },
 	{ "sysfs", required_argument, NULL, OPT_SYSFS },       { "keys", required_argument, NULL, OPT_KEYS },
+	{ "usb", required_argument, NULL, OPT_USB },          
 	{ "seed", required_argument, NULL, OPT_SEED },         { "pace", required_argument, NULL, OPT_PACE },
 	{ "time-scale", required_argument, NULL, OPT_TIME_SCALE },
 	{ "fresh", no_argument, NULL, OPT_FRESH },             { "mixed", no_argument, NULL, OPT_MIXED },
@@ -110,6 +112,9 @@ static bool take_option(struct virt_options *o, int opt, const char *arg)
 	case OPT_SYSFS:
 		o->sysfs_dir = arg;
 		return true;
+	case OPT_USB:
+		o->usb_vhci = true;
+		return strcmp(arg, "vhci") == 0;
 	case OPT_KEYS:
 		o->keys_dir = arg;
 		return true;

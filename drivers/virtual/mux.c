@@ -619,8 +619,10 @@ static void come_back(struct virt_timer *t)
 
 	b->next_device_id = 1;
 	for (size_t i = 0; i < b->n_devices; i++)
-		if (b->devices[i]->device_id)
+		if (b->devices[i]->device_id || (b->devices[i]->lost && virt_device_is_attached(b->devices[i]))) {
 			b->devices[i]->device_id = b->next_device_id++;
+			b->devices[i]->lost = 0;
+		}
 	stg_buf_reset(&m->list);
 	if (!open_doors(m, NULL))
 		virt_timer_set(b->loop, &m->back, 100, come_back);

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +32,8 @@ struct virt_sysfs {
 	char staging[256];  /* beside it, on the same file system */
 	char top[256];
 	unsigned int n_hubs, n_buses;
+	struct virt_watch said;   /* somebody wrote into the uevent file of a lost device */
+	int inotify;
 };
 
 /* The chip's path within a hub: "", ".7", ".7.7". */
@@ -194,11 +198,59 @@ static void write_hubs(struct virt_sysfs *s)
 	}
 }
 
+static void uevent_path(const struct virt_sysfs *s, const struct virt_device *d, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s/%s/uevent", s->dir, d->port);
+}
+
+static void on_said(struct virt_watch *w, uint32_t events)
+{
+	struct virt_sysfs *s = VIRT_OWNER(w, struct virt_sysfs, said);
+	char raw[4096], path[600], word[16];
+
+	(void)events;
+	while (read(s->inotify, raw, sizeof(raw)) > 0)
+		;
+	for (size_t i = 0; i < s->bench->n_devices; i++) {
+		struct virt_device *d = s->bench->devices[i];
+		FILE *f;
+
+		uevent_path(s, d, path, sizeof(path));
+		f = d->lost && d->is_plugged ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		if (fgets(word, sizeof(word), f) && (strcmp(word, "add") == 0 || strcmp(word, "remove") == 0)) {
+			bool came = word[0] == 'a';
+
+			if (came == d->announced_left)
+				virt_device_announced(d, came);
+		}
+		fclose(f);
+	}
+}
+
+/* Only what the mux missed has this file: making it for every plug would cost more than all the rest. */
+static void listen_to(struct virt_sysfs *s, const struct virt_device *d)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, d->port);
+	write_attr(path, "uevent", "");
+	if (s->inotify < 0) {
+		s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+		s->said.ready = on_said;
+		virt_watch_set(s->bench->loop, &s->said, s->inotify, EPOLLIN);
+	}
+	snprintf(path, sizeof(path), "%s/%s/uevent", s->dir, d->port);
+	inotify_add_watch(s->inotify, path, IN_CLOSE_WRITE);
+}
+
 struct virt_sysfs *virt_sysfs_start(struct virt_bench *b, const char *dir, unsigned int ports, struct stg_error *err)
 {
 	struct virt_sysfs *s = stg_calloc(1, sizeof(*s));
 
 	s->bench = b;
+	s->inotify = -1;
 	s->n_hubs = (ports + VIRT_HUB_PORTS - 1) / VIRT_HUB_PORTS;
 	s->n_buses = (s->n_hubs + HUBS_A_BUS - 1) / HUBS_A_BUS;
 	if (strlen(dir) > 180) {
@@ -232,6 +284,10 @@ void virt_sysfs_stop(struct virt_sysfs *s)
 
 	if (!s)
 		return;
+	if (s->inotify >= 0) {
+		virt_watch_clear(s->bench->loop, &s->said);
+		close(s->inotify);
+	}
 	remove_folder(s->staging);
 	remove_folder(s->dir);
 	snprintf(path, sizeof(path), "%s/bus/usb", s->top);
@@ -241,7 +297,7 @@ void virt_sysfs_stop(struct virt_sysfs *s)
 	free(s);
 }
 
-void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
+static void add_folder(struct virt_sysfs *s, const struct virt_device *d)
 {
 	struct usb_facts u = { .name = d->port, .devpath = strchr(d->port, '-') + 1, .bus = d->bus_number,
 			       .address = d->device_number, .vendor = 0x05ac, .power_ma = 500, .speed = "480", .bcd = 0x1500,
@@ -283,6 +339,13 @@ void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
 		u.product_name = d->model->is_ipad ? "iPad" : "iPhone";
 	}
 	write_folder(s, &u);
+}
+
+void virt_sysfs_add(struct virt_sysfs *s, const struct virt_device *d)
+{
+	add_folder(s, d);
+	if (d->lost)
+		listen_to(s, d);
 }
 
 void virt_sysfs_remove(struct virt_sysfs *s, const struct virt_device *d)

@@ -433,8 +433,13 @@ static bool storm(struct virt_bench *b, const json_t *args, json_t *ret, struct 
 static bool mux(struct virt_bench *b, const json_t *args, json_t *ret, struct stg_error *err)
 {
 	(void)ret;
+	if (strcmp(word(args, 0), "lose") == 0) {
+		b->lose_next = (unsigned int)number(args, 1, 1);
+		b->lose_for = (int)number(args, 2, 1);
+		return true;
+	}
 	if (strcmp(word(args, 0), "restart") != 0)
-		return stg_fail(err, STG_E_USAGE, 0, "mux restart [MS]");
+		return stg_fail(err, STG_E_USAGE, 0, "mux restart [MS], mux lose N [ANNOUNCEMENTS|-1]");
 	virt_mux_restart(b->mux, number(args, 1, 500));
 	return true;
 }
@@ -494,7 +499,7 @@ static const struct {
 	{ "log", show_log, "log DEVICE [clear]" },
 	{ "stats", stats, "stats [reset]" },
 	{ "storm", storm, "storm N [MS]" },
-	{ "mux", mux, "mux restart [MS]" },
+	{ "mux", mux, "mux restart [MS] | mux lose N [ANNOUNCEMENTS|-1]" },
 	{ "add", add, "add JSON" },
 	{ "quit", quit, "quit" },
 	{ "help", help, "help" },
