@@ -61,7 +61,7 @@ check: deps deps-check ## install what is missing, build, run every test: no dev
 	$(Q)$(MAKE) --no-print-directory $(JOBS) build tests
 	$(Q)sh tests/run.sh $(B)
 
--include $(wildcard stager/rules.mk tests/rules.mk images/rules.mk)
+-include $(wildcard stager/rules.mk tests/rules.mk tests/vm/rules.mk images/rules.mk)
 
 tests: $(TEST_BIN) $(B)/bench-keys/63.pem  ## build the test programs
 
@@ -149,4 +149,4 @@ clean:                 ## remove what was built
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f -not -path '$(B)/vm/*' 2>/dev/null)

@@ -45,6 +45,9 @@ void stg_watch_close_at(struct stg_watch **w);
 /* Gives usbmuxd a pair record (an XML property list) under the UDID as usbmuxd spells it, for other programs on this machine.
  * Blocks for a moment. STG_E_IO: it was not kept; STG_E_NOT_FOUND: there is nothing in `record`. */
 bool stg_trust_share(const char *udid, uint32_t handle, const struct stg_secret *record, struct stg_error *err);
+/* Whether usbmuxd serves its clients now: asks for its list on a connection of its own. Blocks up to timeout_ms (at most 60 s).
+ * STG_E_TIMEOUT: it is busy or wedged; others: it is not there. Any thread. */
+bool stg_mux_answers(int64_t timeout_ms, struct stg_error *err);
 /* Where usbmuxd is: "UNIX:/run/usbmuxd" or "127.0.0.1:27015". */
 void stg_mux_address(char *ret, size_t size);
 /* A UDID as the rest of the program compares it: upper case, a 24-character one gets its hyphen. False: not a UDID (ret = ""). */

@@ -89,7 +89,7 @@ json_t *stg_station_stage(struct stg_station *s, const json_t *in, const char *a
 		if (!named(slot, in))
 			continue;
 		bool may = port_allowed(s, slot->arrival.port) || !stg_json_bool(in, "all", false);
-		if (!may || slot->worker) {
+		if (!may || slot->worker || !slot->arrival.handle) {
 			json_array_append_new(skipped, slot_json(slot));
 			continue;
 		}

@@ -137,7 +137,7 @@ json_t *slot_json(const struct slot *slot)
 /* Whether anybody asked for this device: a started batch on its port, or a person's explicit order. */
 static bool wanted(const struct stg_station *s, const struct slot *slot)
 {
-	if (strcmp(slot->arrival.driver, "apple") != 0 || slot->arrival.mode != STG_MODE_NORMAL)
+	if (strcmp(slot->arrival.driver, "apple") != 0 || slot->arrival.mode != STG_MODE_NORMAL || !slot->arrival.handle)
 		return false;
 	return slot->order || batch_on_port(s, slot->arrival.port);
 }
@@ -161,13 +161,8 @@ static void unit_from_udid(struct slot *slot)
 	stg_copy(slot->identity.udid, sizeof(slot->identity.udid), slot->arrival.udid);
 }
 
-void slots_arrived(struct stg_station *s, const struct stg_arrival *a)
+static struct slot *slot_add(struct stg_station *s, const struct stg_arrival *a)
 {
-	struct slot *old = slot_by_udid(s, a->udid);
-	if (old && old->arrival.handle == a->handle)
-		return;
-	if (old)
-		slots_left(s, a->udid);   /* usbmuxd forgot to say so */
 	struct slot *slot = stg_calloc(1, sizeof(*slot)), **end = &s->slots;
 	slot->arrival = *a;
 	stg_copy(slot->label, sizeof(slot->label), port_label(s, a->port));
@@ -175,6 +170,26 @@ void slots_arrived(struct stg_station *s, const struct stg_arrival *a)
 	while (*end)
 		end = &(*end)->next;
 	*end = slot;
+	return slot;
+}
+
+struct slot *slots_unlisted(struct stg_station *s, const struct stg_arrival *a)
+{
+	struct slot *slot = slot_add(s, a);
+	slot->arrival.handle = 0;
+	slot->arrival.attach = s->next_attach++;
+	slot->state = SLOT_LISTED;
+	return slot;
+}
+
+void slots_arrived(struct stg_station *s, const struct stg_arrival *a)
+{
+	struct slot *old = slot_by_udid(s, a->udid);
+	if (old && old->arrival.handle == a->handle)
+		return;
+	if (old)
+		slots_left(s, a->udid);   /* usbmuxd forgot to say so */
+	struct slot *slot = slot_add(s, a);
 	stg_log(STG_LOG_INFO, &tag, "%s plugged in at %s", a->udid, a->port[0] ? a->port : "an unknown port");
 	if (wanted(s, slot) && !s->stopping) {
 		queue_slot(s, slot);
@@ -207,7 +222,8 @@ void slots_left(struct stg_station *s, const char *udid)
 	struct slot *slot = slot_by_udid(s, udid);
 	if (!slot)
 		return;
-	stg_log(STG_LOG_INFO, &tag, "%s unplugged from %s", udid, slot->arrival.port);
+	if (slot->arrival.handle)
+		stg_log(STG_LOG_INFO, &tag, "%s unplugged from %s", udid, slot->arrival.port);
 	if (slot->worker && !slot->worker->finished) {
 		/* its last words may still be in the channel: a step that was acknowledged before the plug was pulled, or an
 		 * expected restart. Read them before the job is called interrupted. */

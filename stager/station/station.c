@@ -129,6 +129,7 @@ static int on_watch(sd_event_source *src, int fd, uint32_t what, void *arg)
 	while (stg_watch_next(s->watch, &e)) {
 		switch (e.kind) {
 		case STG_WATCH_ARRIVED:
+			s->listed_ms = stg_boot_ms();
 			arrived(s, e.arrival);
 			break;
 		case STG_WATCH_LEFT:
@@ -146,6 +147,7 @@ static int on_watch(sd_event_source *src, int fd, uint32_t what, void *arg)
 		}
 		settle_again(s);
 	}
+	unlisted_look(s);
 	slots_serve(s);
 	return 0;
 }
@@ -170,6 +172,7 @@ static int on_topology(sd_event_source *src, int fd, uint32_t what, void *arg)
 		if (!ours)
 			socket_event(s, json_pack("{s:s, s:s}", "what", "topology", "port", e.device.port));
 	}
+	unlisted_look(s);
 	slots_serve(s);
 	return 0;
 }
@@ -360,6 +363,7 @@ void stg_station_free(struct stg_station *s)
 	pushing_stop(s);
 	stg_watch_close(s->watch);
 	stg_topology_free(s->topology);
+	unlisted_free(s);
 	slots_free(s);
 	stg_channel_free(s->muxdoor);
 	s->muxdoor = NULL;

@@ -131,6 +131,11 @@ struct stg_station {
 	struct cache cache;
 	sd_event_source *start_timer;    /* the next worker's time to start has come */
 	uint64_t next_start_us;
+	struct unlisted *unlisted;       /* plugged in, not listed by usbmuxd */
+	sd_event_source *unlisted_timer;
+	int64_t listed_ms, came_ms;      /* when usbmuxd listed one last, when one came that it had not listed */
+	int64_t answered_ms;             /* when a question was begun that usbmuxd answered */
+	bool asking_mux;
 	uint64_t next_attach;
 	unsigned int next_ref, busy_workers;
 	unsigned int filling_pool;       /* keys under way */
@@ -152,6 +157,8 @@ struct slot *slot_by_attach(struct stg_station *s, uint64_t attach);
 struct slot *slot_by_udid(struct stg_station *s, const char *udid);
 void slots_arrived(struct stg_station *s, const struct stg_arrival *a);
 void slots_left(struct stg_station *s, const char *udid);
+/* A device that only the kernel knows: shown, never worked on. usbmuxd's word replaces it. */
+struct slot *slots_unlisted(struct stg_station *s, const struct stg_arrival *a);
 void slots_free(struct stg_station *s);
 /* Something changed that may give a resting device work: ports, batches, orders, the line. */
 void slots_reconsider(struct stg_station *s);
@@ -183,6 +190,10 @@ void workers_spawned(struct stg_station *s, const json_t *m);
 void workers_exited(struct stg_station *s, const json_t *m);
 void workers_last_words(struct stg_station *s, struct slot *slot);
 void workers_turns(struct stg_station *s);                      /* a step of a capped kind ended: let the next one in */
+
+/* unlisted.c: what usbmuxd missed. Something may have changed; also rings by itself. */
+void unlisted_look(struct stg_station *s);
+void unlisted_free(struct stg_station *s);
 
 /* intake.c: whose is it, which job */
 /* `why` is what went wrong while asking, NULL: nothing. */
