@@ -261,6 +261,9 @@ json_t *virt_device_show(const struct virt_device *d)
 	stg_json_put_int(o, "generation", d->generation);
 	stg_json_put(o, "activation_state", d->activation_state);
 	stg_json_put_bool(o, "supervised", virt_device_is_supervised(d));
+	plist_t by = d->cloud_config ? plist_dict_get_item(d->cloud_config, "OrganizationName") : NULL;
+	if (by && plist_get_node_type(by) == PLIST_STRING)
+		stg_json_put(o, "supervised_by", plist_get_string_ptr(by, NULL));
 	stg_json_put_bool(o, "locked", d->is_locked);
 	for (size_t i = 0; i < STG_ARRAY_LEN(switches); i++) {
 		bool yes;

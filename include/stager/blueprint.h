@@ -4,7 +4,7 @@
  * Errors are STG_E_INPUT, "file:line: what was wrong, what was expected". Where a name is looked up: the state's
  * blueprints/, /etc/stager/blueprints, built in. A job keeps the pinned JSON form, so an edit changes nothing that runs.
  *
- * JSON form: {"v":1,"name","about","sha256","erases":bool,"params":{},"requires":{...},"steps":[{"key":"03-install_profile-wifi","step",
+ * JSON form: {"v":1,"name","about","organisation" (absent: the default one),"sha256","erases":bool,"params":{},"requires":{...},"steps":[{"key":"03-install_profile-wifi","step",
  * "params":{},"when":[...],"retry":{"times","wait_ms"},"on_failure":"stop|continue|hold","timeout_ms","destroys_data"}]}
  */
 #ifndef STAGER_BLUEPRINT_H

@@ -368,7 +368,7 @@ static bool read_steps(struct parsing *p, const struct stg_yaml_node *root, stru
 json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_t *params, bool lenient,
 		       struct stg_error *err)
 {
-	static const char *const known[] = { "name", "about", "params", "requires", "steps", NULL };
+	static const char *const known[] = { "name", "about", "organisation", "params", "requires", "steps", NULL };
 	STG_AUTO(stg_yaml_free_at) struct stg_yaml *y = stg_yaml_parse(file_name, text, err);
 	if (!y)
 		return NULL;
@@ -376,8 +376,8 @@ json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_
 	STG_AUTO(stg_json_free_at) json_t *site = json_object();
 	STG_AUTO(stg_json_free_at) json_t *o = json_object();
 	struct parsing p = { .y = y, .site = site, .steps = json_array(), .lenient = lenient };
-	const char *name = NULL, *about = "";
-	const struct stg_yaml_node *n_name = NULL, *n_about = NULL;
+	const char *name = NULL, *about = "", *organisation = "";
+	const struct stg_yaml_node *n_org = NULL, *n_name = NULL, *n_about = NULL;
 	bool ok = stg_yaml_only(y, root, known, err);
 	if (ok) {
 		n_name = stg_yaml_get(root, "name");
@@ -388,7 +388,8 @@ json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_
 	if (ok && !name_ok(name))
 		ok = stg_yaml_fail(y, n_name, err,
 				   "'%.70s' is not a name, expected at most 63 letters, digits, '.', '_', '-'", name);
-	ok = ok && (!n_about || stg_yaml_string(y, n_about, &about, err)) &&
+	n_org = ok ? stg_yaml_get(root, "organisation") : NULL;
+	ok = ok && (!n_org || stg_yaml_string(y, n_org, &organisation, err)) && (!n_about || stg_yaml_string(y, n_about, &about, err)) &&
 	     read_site(&p, stg_yaml_get(root, "params"), params, err) && read_steps(&p, root, err);
 	stg_json_put_new(o, "steps", p.steps);
 	if (!ok)
@@ -396,6 +397,8 @@ json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_
 	stg_json_put_int(o, "v", 1);
 	stg_json_put(o, "name", name);
 	stg_json_put_new(o, "about", json_string(about));
+	if (*organisation)
+		stg_json_put(o, "organisation", organisation);
 	stg_json_put_bool(o, "erases", p.erases);
 	stg_json_put_new(o, "params", json_incref(site));
 	char *canonical = stg_json_text(o), hash[65];

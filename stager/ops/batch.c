@@ -291,6 +291,16 @@ static json_t *make_pins(struct stg_op_ctx *c, const json_t *in, const char *blu
 	STG_AUTO(stg_json_free_at) json_t *profiles = plan ? stg_blueprint_profiles(c->state_dir, plan, err) : NULL;
 	if (!profiles)
 		return NULL;
+	/* --org says it for this batch; else the blueprint may, else it is the default one */
+	if (*stg_json_str(in, "org"))
+		stg_json_put(plan, "organisation", stg_json_str(in, "org"));
+	const char *org = stg_json_str(plan, "organisation");
+	struct stg_error why = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *row = *org ? stg_store_org(c->store, org, NULL, &why) : NULL;
+	if (*org && !row) {
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_ORGANISATION, 0, "no organisation '%.64s'", org);
+		return NULL;
+	}
 	json_t *pins = json_pack("{s:O,s:O}", "blueprint", plan, "profiles", profiles);
 	if (ports)
 		json_object_set(pins, "ports", ports);
@@ -381,6 +391,10 @@ static bool update(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	STG_AUTO(stg_json_free_at) json_t *pins = make_pins(c, in, stg_json_str(batch, "blueprint"), ports ? ports : json_object_get(old, "ports"), err);
 	if (!pins)
 		return false;
+	/* whose devices they are was said at the start, and stays so unless it is said anew */
+	const char *org = stg_json_str(json_object_get(old, "blueprint"), "organisation");
+	if (*org && !*stg_json_str(json_object_get(pins, "blueprint"), "organisation"))
+		stg_json_put(json_object_get(pins, "blueprint"), "organisation", org);
 	bool changed = !json_equal(json_object_get(pins, "blueprint"), json_object_get(old, "blueprint")) ||
 		       !json_equal(json_object_get(pins, "profiles"), json_object_get(old, "profiles"));
 	STG_AUTO(stg_json_free_at) json_t *serials = changed ? staged_serials(c, name, err) : json_array();

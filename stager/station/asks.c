@@ -361,22 +361,24 @@ static void erase_looked(void *arg, bool ok, const struct stg_error *why)
 static bool supervisor_answer(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(16384);
-	if (!s->cache.org)
+	const struct cache_org *org = slot_org(s, slot);
+	if (!org)
 		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_ORGANISATION, 0, "no organisation");
 	json_t *fields = json_object();
-	if (!stg_org_supervisor(s->cache.org, &der, err) || !put_base64(fields, "der", stg_buf_view(&der), err)) {
+	if (!stg_org_supervisor(org->row, &der, err) || !put_base64(fields, "der", stg_buf_view(&der), err)) {
 		json_decref(fields);
 		return false;
 	}
-	stg_json_put(fields, "organisation", stg_json_str(s->cache.org, "name"));
-	stg_json_put(fields, "organisation_id", stg_json_str(s->cache.org, "magic"));
+	stg_json_put(fields, "organisation", stg_json_str(org->row, "name"));
+	stg_json_put(fields, "organisation_id", stg_json_str(org->row, "magic"));
 	ask_answer(slot, m, fields, NULL);
 	return true;
 }
 
 static bool sign_ask(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err)
 {
-	if (!s->cache.org)
+	const struct cache_org *org = slot_org(s, slot);
+	if (!org)
 		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_ORGANISATION, 0, "no organisation");
 	if (slot->worker->challenges >= 2)
 		return stg_fail(err, STG_E_REFUSED, 0, "this step has had its challenge signed");
@@ -386,8 +388,8 @@ static bool sign_ask(struct stg_station *s, struct slot *slot, const json_t *m, 
 		return stg_fail(err, STG_E_REFUSED, 0, "a challenge has 1 to %d bytes", CHALLENGE_MAX);
 	}
 	slot->worker->challenges++;
-	q->org = json_incref(s->cache.org);
-	struct stg_bytes sealed = stg_buf_view(&s->cache.org_sealed);
+	q->org = json_incref(org->row);
+	struct stg_bytes sealed = stg_buf_view(&org->sealed);
 	if (!stg_buf_add(&q->org_sealed, sealed.data, sealed.len, err)) {
 		question_free(q);
 		return false;

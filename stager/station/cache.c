@@ -29,9 +29,36 @@ static void put_setting(struct stg_store *store, json_t *settings, const char *k
 	free(value);
 }
 
+static bool load_orgs(struct stg_store *store, struct cache *c, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_orgs(store, err);
+	if (!rows)
+		return false;
+	c->orgs = stg_calloc(json_array_size(rows) + 1, sizeof(*c->orgs));
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		struct cache_org *one = &c->orgs[c->n_orgs++];
+		one->sealed = STG_BUF(1 << 20);
+		one->row = stg_store_org(store, stg_json_str(json_array_get(rows, i), "name"), &one->sealed, err);
+		if (!one->row)
+			return false;
+	}
+	return true;
+}
+
+const struct cache_org *slot_org(const struct stg_station *s, const struct slot *slot)
+{
+	const json_t *plan = json_object_get(slot->job_row, "blueprint");
+	const char *name = stg_json_str(plan ? plan : batch_on_port(s, slot->arrival.port), "organisation");
+	for (size_t i = 0; i < s->cache.n_orgs; i++) {
+		const struct cache_org *one = &s->cache.orgs[i];
+		if (*name ? strcmp(stg_json_str(one->row, "name"), name) == 0 : stg_json_bool(one->row, "default", false))
+			return one;
+	}
+	return NULL;
+}
+
 bool cache_load(struct stg_store *store, struct cache *c, struct stg_error *err)
 {
-	c->org_sealed = STG_BUF(1 << 20);
 	c->ports = stg_store_ports(store, err);
 	if (!c->ports)
 		return false;
@@ -51,15 +78,11 @@ bool cache_load(struct stg_store *store, struct cache *c, struct stg_error *err)
 		stg_json_put(one, "name", stg_json_str(b, "name"));
 		if (json_object_get(pins, "ports"))
 			json_object_set(one, "ports", json_object_get(pins, "ports"));
+		stg_json_put(one, "organisation", stg_json_str(json_object_get(pins, "blueprint"), "organisation"));
 		json_array_append_new(c->batches, one);
 	}
-	struct stg_error none = { 0 };
-	c->org = stg_store_org(store, "", &c->org_sealed, &none);
-	if (!c->org && none.code != STG_E_NOT_FOUND) {
-		if (err)
-			*err = none;
+	if (!load_orgs(store, c, err))
 		return false;
-	}
 	c->settings = json_object();
 	static const char *const keys[] = { "activation_url", "station_name", "station_id" };
 	for (size_t k = 0; k < STG_ARRAY_LEN(keys); k++)
@@ -88,9 +111,12 @@ void cache_clear(struct cache *c)
 {
 	json_decref(c->ports);
 	json_decref(c->batches);
-	json_decref(c->org);
+	for (size_t i = 0; i < c->n_orgs; i++) {
+		json_decref(c->orgs[i].row);
+		stg_buf_clear(&c->orgs[i].sealed);
+	}
+	free(c->orgs);
 	json_decref(c->settings);
-	stg_buf_clear(&c->org_sealed);
 	*c = (struct cache){ 0 };
 }
 

@@ -289,7 +289,8 @@ void intake_decide(struct stg_station *s, struct slot *slot, const struct stg_er
 	d->order = json_incref(slot->order);
 	d->window_open = window_open(s);
 	d->known = slot->identity.serial[0] != 0;
-	d->no_backup = !s->rehearsal && s->cache.org && stg_json_int(s->cache.org, "backup_verified_ms", 0) == 0;
+	const struct cache_org *org = slot_org(s, slot);
+	d->no_backup = !s->rehearsal && org && stg_json_int(org->row, "backup_verified_ms", 0) == 0;
 	stg_copy(d->port, sizeof(d->port), slot->arrival.port);
 	stg_copy(d->label, sizeof(d->label), slot->label);
 	stg_copy(d->port_batch, sizeof(d->port_batch), stg_json_str(batch_on_port(s, slot->arrival.port), "name"));

@@ -51,10 +51,11 @@ json_t *job_values(const struct stg_station *s, const struct slot *slot)
 {
 	json_t *v = stg_variables_of(&slot->identity, slot->batch, json_object_get(slot->job_row, "attributes"),
 					 json_object_get(slot->job_row, "blueprint"));
-	if (s->cache.org) {
-		(void)stg_org_values(s->cache.org, v, NULL);
-		stg_json_put(v, "organisation", stg_json_str(s->cache.org, "name"));
-		stg_json_put(v, "organisation_id", stg_json_str(s->cache.org, "magic"));
+	const struct cache_org *org = slot_org(s, slot);
+	if (org) {
+		(void)stg_org_values(org->row, v, NULL);
+		stg_json_put(v, "organisation", stg_json_str(org->row, "name"));
+		stg_json_put(v, "organisation_id", stg_json_str(org->row, "magic"));
 	}
 	return v;
 }
@@ -233,9 +234,10 @@ void payload_ask(struct stg_station *s, struct slot *slot, const json_t *ask)
 	const char *profile = stg_json_str(json_object_get(step, "params"), "profile");
 	if (ok && *profile)
 		ok = pinned(m, slot, profile, &err);
-	if (ok && s->cache.org) {
-		struct stg_bytes sealed = stg_buf_view(&s->cache.org_sealed);
-		m->org = json_incref(s->cache.org);
+	const struct cache_org *org = slot_org(s, slot);
+	if (ok && org) {
+		struct stg_bytes sealed = stg_buf_view(&org->sealed);
+		m->org = json_incref(org->row);
 		ok = stg_buf_add(&m->org_sealed, sealed.data, sealed.len, &err);
 	}
 	if (!ok) {

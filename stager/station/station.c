@@ -306,7 +306,6 @@ struct stg_station *stg_station_start(struct stg_nursery *n, const struct stg_st
 	struct stg_station *s = stg_calloc(1, sizeof(*s));
 	s->setup = *setup;
 	s->nursery = n;
-	s->cache.org_sealed = STG_BUF(1 << 20);
 	s->no_erase = getenv("STAGER_NO_ERASE") != NULL;
 	s->started_ms = stg_boot_ms();
 	s->bulk = bulk_new();

@@ -88,11 +88,17 @@ struct slot {
 #define BUID_SIZE 40         /* a UUID in text */
 
 /* What the main loop knows of the database without asking: reloaded after every operation that changes it. */
+/* An organisation with its sealed keys. */
+struct cache_org {
+	json_t *row;
+	struct stg_buf sealed;
+};
+
 struct cache {
 	json_t *ports;                   /* [{"port","label","allowed"}] */
 	json_t *batches;                 /* started ones, with "ports" of their pins */
-	json_t *org;                     /* default organisation's row, or NULL */
-	struct stg_buf org_sealed;
+	struct cache_org *orgs;          /* all there are */
+	size_t n_orgs;
 	json_t *settings;                /* activation_url, ... */
 	struct stg_window window;
 	char buid[BUID_SIZE];
@@ -246,6 +252,9 @@ void cache_use(struct stg_station *s, struct cache *fresh /* emptied */);
 void cache_reload(struct stg_station *s);
 bool cache_load_now(struct stg_station *s, struct stg_error *err);
 void cache_clear(struct cache *c);
+/* Whose device is this? The organisation its blueprint names; before there is a job, the one of the batch on its port;
+ * else the default one. NULL: there is none of that name, or none at all. */
+const struct cache_org *slot_org(const struct stg_station *s, const struct slot *slot);
 
 /* window.c: the line */
 bool window_open(const struct stg_station *s);

@@ -140,7 +140,8 @@ static int serve(struct worker *w, bool own_process)
 		if (strcmp(t, "unpair") == 0) {
 			unpair(w);
 		} else if (strcmp(t, "steps") == 0) {
-			if (!take_job(w, msg, &err))
+			/* what the intake read, it read with another organisation's eyes */
+			if (!take_job(w, msg, &err) || (*stg_json_str(w->job.blueprint, "organisation") && !worker_reopen(w, &err)))
 				say_failed(w, &err);
 			else
 				steps(w);
