@@ -12,6 +12,9 @@ install: build docs    ## put program, service, rules, man pages, completion und
 	$(Q)$(INSTALL) -D -m 755 $(B)/stager $(DESTDIR)$(PREFIX)/bin/stager
 	$(Q)$(INSTALL) -D -m 755 $(B)/stager-bench $(LIBEXEC)/stager-bench
 	$(Q)mkdir -p $(UNITS) && sed 's|@PREFIX@|$(PREFIX)|' images/stager.service >$(UNITS)/stager.service && chmod 644 $(UNITS)/stager.service
+	$(Q)$(INSTALL) -D -m 755 images/usb-announce.sh $(LIBEXEC)/usb-announce
+	$(Q)$(INSTALL) -D -m 644 images/stager-usb.socket $(UNITS)/stager-usb.socket
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|' images/stager-usb@.service >$(UNITS)/stager-usb@.service && chmod 644 $(UNITS)/stager-usb@.service
 	$(Q)$(INSTALL) -D -m 644 images/usbmuxd-stager.conf $(UNITS)/usbmuxd.service.d/stager.conf
 	$(Q)$(INSTALL) -D -m 644 images/60-stager.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-stager.rules
 	$(Q)$(INSTALL) -D -m 644 images/sysusers-stager.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/stager.conf

@@ -3,7 +3,7 @@
  *
  * For:    Apple devices that usbmuxd lost in a storm of arrivals.
  * Uses:   the device's `uevent` file; where that is not ours to write, the root helper's socket (images/stager-usb.socket).
- * Called: by the station, and by the helper itself (stager usb-helper).
+ * Called: by the station.
  * Thread: any; no state. Does not block.
  * Facts:  Documentation/ABI/testing/sysfs-uevent (Linux 6.1); libusb 1.0.26 (os/linux_udev.c) drops a device at "remove" and
  *         takes it anew at "add"; usbmuxd 1.1.1 (src/usb.c) must have run in between, else it keeps its half-made entry.
@@ -38,8 +38,8 @@ static bool ask_helper(const char *port, const char *word, struct stg_error *err
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = HELPER };
 	char text[STG_PORT_MAX + 16];
-	int len = snprintf(text, sizeof(text), "%s %s", word, port);
-	STG_AUTO(stg_close_at) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int len = snprintf(text, sizeof(text), "%s %s\n", word, port);
+	STG_AUTO(stg_close_at) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || send(fd, text, (size_t)len, MSG_NOSIGNAL) != len)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ANNOUNCE_REFUSED, errno, "%s: %s", HELPER, strerror(errno));
 	return true;

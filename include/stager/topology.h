@@ -76,7 +76,7 @@ void stg_topology_recount(struct stg_topology *t);
 void stg_usb_arrival(const struct stg_usb_device *d, struct stg_arrival *ret);
 /* Makes the kernel announce the device on `port` again, as arrived or as left, to every program that watches USB; the
  * device itself is not touched. A program that lost it is given LEFT, time to clear up, then ARRIVED. Does not block.
- * May need root: then `may_ask` lets the root helper do it (stager usb-helper, by datagram, no answer).
+ * May need root: then `may_ask` lets the root helper do it (images/usb-announce.sh, no answer).
  * STG_E_GONE: nothing there; STG_E_REFUSED (STG_ID_ANNOUNCE_REFUSED): not allowed and no helper; STG_E_IO. */
 bool stg_usb_announce(const char *port, enum stg_usb_kind kind, bool may_ask, struct stg_error *err);
 /* The hub's path of a socket: "2-1.4" gives "2-1", "2-1" gives "usb2" (false at the root). */

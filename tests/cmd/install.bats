@@ -19,6 +19,8 @@ installed() { # the programs of this run, whatever compiler and sanitizer made t
 	grep -q '^Type=notify' lib/systemd/system/stager.service
 	grep -q '^ExecStart=$' lib/systemd/system/usbmuxd.service.d/stager.conf
 	grep -q -- '--no-preflight' lib/systemd/system/usbmuxd.service.d/stager.conf
+	[ -f lib/systemd/system/stager-usb.socket ] && [ -x libexec/stager/usb-announce ]
+	grep -q '^ExecStart=/usr/libexec/stager/usb-announce$' lib/systemd/system/stager-usb@.service
 	[ -f lib/udev/rules.d/60-stager.rules ] && [ -f lib/sysusers.d/stager.conf ]
 	for name in $("$STAGER" help --completion | cut -d' ' -f1); do
 		[ -f "share/man/man1/stager-$name.1.gz" ] || { echo "no page of $name"; false; }

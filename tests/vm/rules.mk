@@ -1,7 +1,7 @@
 # A virtual machine with the kernel's virtual USB controller and the real usbmuxd: what happens when many devices arrive at once.
 DEPS_VM := qemu-system-x86 busybox-static kmod lz4 cpio xz-utils usbmuxd libimobiledevice-utils
 VM      := $(B)/vm
-VM_RUN  ?= plain16 plain64 own64 own120
+VM_RUN  ?= mend16 station64 station120 plain16
 
 .PHONY: vm
 vm: build $(B)/bench-keys/63.pem $(B)/tests/vm/storm  ## arrival storms of 16, 64, 120 devices in a virtual machine with the real usbmuxd

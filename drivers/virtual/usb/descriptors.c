@@ -50,6 +50,10 @@ static uint16_t product_id(const struct virt_device *d)
 		return 0x1281;
 	case VIRT_USB_DFU:
 		return 0x1227;
+	case VIRT_USB_WTF:
+		return 0x1222;
+	case VIRT_USB_PORT_DFU:
+		return 0xf014;
 	default:
 		return d->model->is_ipad ? 0x12ab : 0x12a8;
 	}

@@ -358,6 +358,11 @@ int virt_usb_control(struct virt_usb *u, const uint8_t setup[8], struct stg_byte
 	case GET_STATUS:
 		return reply(in, size, stg_bytes(zero, 2));
 	case GET_DESCRIPTOR:
+		/* one that is to be lost: usbmuxd asks for the serial with room for 1,032 bytes, the kernel for 255, and asks once */
+		if (u->device->lost && value == VIRT_USB_SERIAL && (setup[6] | setup[7] << 8) > 1000) {
+			u->device->lost -= u->device->lost > 0;
+			return -1;
+		}
 		return is_in ? virt_usb_descriptor(u->device, value, in, size) : -1;
 	case GET_CONFIGURATION:
 		return reply(in, size, stg_bytes(&now, 1));

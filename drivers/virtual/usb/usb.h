@@ -32,6 +32,7 @@ int virt_usb_in(struct virt_usb *, unsigned int endpoint, uint8_t *in, size_t si
 /* descriptors.c. Both return the length, -1: there is none. `configuration`: 0, 1, ... as in GET_DESCRIPTOR. */
 int virt_usb_descriptor(const struct virt_device *, uint16_t value, uint8_t *ret, size_t size);
 unsigned int virt_usb_configurations(const struct virt_device *);
+#define VIRT_USB_SERIAL 0x0303u      /* GET_DESCRIPTOR: string 3 */
 #define VIRT_USB_MUX_OUT 4u
 #define VIRT_USB_MUX_IN 5u
 
