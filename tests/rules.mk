@@ -7,6 +7,12 @@ $(REPLAY_BIN): $(B)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ) | 
 	@echo "  test  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDHARD) -o $@ $< tests/fuzz/replay.c $(OBJ) $(LIBS)
 
+# Under valgrind RSA keys come from the virtual bench's drawer.
+memcheck: $(B)/tests/quick_keys.so
+$(B)/tests/quick_keys.so: tests/quick_keys.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -o $@ $< -lcrypto -ldl
+
 .PHONY: soak
 soak: deps-check build tests ## the long runs: 200 kills over 40 devices, 1,000 pulled plugs, a real order in depth, 10 million erase events
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_KILLS=200 STG_DEVICES=40 $(B)/tests/journeys/test_kill

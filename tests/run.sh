@@ -58,7 +58,7 @@ one() {
 	*)
 		wrap=
 		[ -z "${STG_VALGRIND:-}" ] ||
-			wrap="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=24
+			wrap="env LD_PRELOAD=$B/tests/quick_keys.so STG_QUICK_KEYS=$B/bench-keys valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=24
 				--suppressions=tests/valgrind.supp --log-file=$reports/report.%p --trace-children=yes
 				--trace-children-skip=/bin/*,/usr/*"
 		# shellcheck disable=SC2086 # $wrap is a list of words
