@@ -39,6 +39,8 @@ json_t *stg_station_stage(struct stg_station *s, const json_t *in, const char *a
 /* Politely, or `now`: what ran when it was asked. */
 json_t *stg_station_stop(struct stg_station *s, bool now);
 json_t *stg_station_figures(const struct stg_station *s);
+/* Ports are being named: no device that arrives is touched for so many seconds (at most ten minutes); 0: over. */
+void stg_station_learning(struct stg_station *s, int64_t seconds);
 /* A round of the push thread at once; "" = every target. */
 void stg_station_push(struct stg_station *s, const char *target);
 

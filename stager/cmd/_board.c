@@ -16,6 +16,7 @@
 #include <stager/text.h>
 
 #include "_board.h"
+#include "_busline.h"
 
 #define DRAW_MS 100
 #define SAID 3
@@ -24,6 +25,7 @@ struct board {
 	enum board_mode mode;
 	FILE *to;
 	json_t *slots;            /* by attach, in the order of arrival */
+	json_t *bus;              /* what fits on the hubs */
 	int lines;                /* drawn last time */
 	int64_t drawn_ms;
 	size_t width;             /* of the terminal, when drawn */
@@ -94,6 +96,7 @@ void board_free(struct board *b)
 	b->drawn_ms = 0;
 	board_draw(b);
 	json_decref(b->slots);
+	json_decref(b->bus);
 	free(b);
 }
 
@@ -217,6 +220,10 @@ void board_event(struct board *b, const json_t *event)
 		snprintf(key, sizeof(key), "%020lld", (long long)stg_json_int(event, "attach", 0));
 		json_object_del(b->slots, key);
 		b->dirty = true;
+	} else if (strcmp(what, "bus") == 0) {
+		json_decref(b->bus);
+		b->bus = json_incref(json_object_get(event, "bus"));
+		b->dirty = true;
 	}
 }
 
@@ -254,6 +261,18 @@ static void put_totals(struct board *b)
 	b->lines++;
 }
 
+/* How much more fits, and the cheapest thing that would help: one line each. */
+static void put_bus(struct board *b)
+{
+	char text[400];
+	bus_room(b->bus, text, sizeof(text));
+	for (int i = 0; i < 2 && (i == 0 || bus_fix(b->bus, 0, text, sizeof(text))); i++)
+		if (text[0]) {
+			fprintf(b->to, "%.*s\033[K\n", (int)stg_text_fits(text, b->width), text);
+			b->lines++;
+		}
+}
+
 static int by_port(const void *a, const void *b)
 {
 	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
@@ -281,7 +300,7 @@ void board_draw(struct board *b)
 	struct winsize size = { .ws_row = 40, .ws_col = 80 };
 	(void)ioctl(fileno(b->to), TIOCGWINSZ, &size);
 	size_t n = json_object_size(b->slots), at = 0, labels = 8;
-	int room = size.ws_row > 8 ? size.ws_row - 6 : 20;
+	int room = size.ws_row > 10 ? size.ws_row - 8 : size.ws_row > 8 ? size.ws_row - 6 : 20;
 	b->width = size.ws_col ? size.ws_col : 80;
 	json_t **sorted = stg_calloc(n + 1, sizeof(*sorted));
 	const char *key;
@@ -305,6 +324,7 @@ void board_draw(struct board *b)
 		b->lines++;
 	}
 	put_totals(b);
+	put_bus(b);
 	for (int i = 0; i < SAID; i++, b->lines++)
 		fprintf(b->to, "%.*s\033[K\n", (int)stg_text_fits(b->said[i], b->width), b->said[i]);
 	fputs("\033[J", b->to);

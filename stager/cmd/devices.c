@@ -27,7 +27,7 @@ static int run(struct stg_cmd_ctx *c)
 {
 	static const struct column columns[] = {
 		{ "port", N_("port"), COLUMN_TEXT }, { "label", N_("label"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_STATE },
-		{ "serial", N_("serial"), COLUMN_TEXT }, { "udid", N_("UDID"), COLUMN_TEXT }, { "model_name", N_("model"), COLUMN_TEXT },
+		{ "serial", N_("serial"), COLUMN_TEXT }, { "udid", N_("UDID"), COLUMN_TEXT }, { "ecid", N_("ECID"), COLUMN_TEXT }, { "model_name", N_("model"), COLUMN_TEXT },
 		{ "product", N_("product"), COLUMN_TEXT }, { "os_version", N_("system"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
 		{ 0 },
 	};

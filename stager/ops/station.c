@@ -11,6 +11,7 @@
  *   stage         {"port"|"serials":[..]|"all":true, "blueprint":{pinned},"profiles":{pinned}} -> {"staging":[{port,udid,attach}],"skipped":[..]}
  *   station.stop  {"now":bool} -> {"running":[{"port","label","serial","step","seconds","erasing"}]}
  *   station.show  -> figures: pid, workers, CPU, memory
+ *   port.learning {"seconds"} -> {}: ports are being named; no new device is touched for so long (at most ten minutes; 0: over)
  *   push.now      {"target"} -> {}: waits of targets are forgotten, the push thread goes round at once
  */
 #include <stager/station.h>
@@ -50,11 +51,20 @@ static bool push_now(struct stg_op_ctx *c, const json_t *in, json_t **ret, struc
 	return true;
 }
 
+static bool learning(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)err;
+	stg_station_learning(c->station, stg_json_int(in, "seconds", 0));
+	*ret = json_object();
+	return true;
+}
+
 const struct stg_op stg_ops_station[] = {
 	{ "devices", STG_OP_STATION, devices },
 	{ "stage", STG_OP_STATION, stage },
 	{ "station.stop", STG_OP_STATION, stop },
 	{ "station.show", STG_OP_STATION, show },
+	{ "port.learning", STG_OP_STATION, learning },
 	{ "push.now", STG_OP_STATION, push_now },
 	{ 0 },
 };

@@ -149,6 +149,7 @@ void cache_use(struct stg_station *s, struct cache *fresh)
 	for (struct slot *slot = s->slots; slot; slot = slot->next)
 		stg_copy(slot->label, sizeof(slot->label), port_label(s, slot->arrival.port));
 	window_changed(s);
+	bus_changed(s);
 	slots_reconsider(s);
 	pushing_wake(s);
 }

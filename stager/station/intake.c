@@ -200,7 +200,10 @@ static unsigned int alike(struct stg_station *s, const struct slot *me)
 {
 	unsigned int n = 0;
 	for (const struct slot *slot = s->slots; slot; slot = slot->next)
-		if (slot == me || (me->identity.unit[0] && strcmp(slot->identity.unit, me->identity.unit) == 0) ||
+		/* one that comes back from recovery may still be shown there for a moment */
+		if (slot != me && boot_mode(slot->arrival.mode))
+			continue;
+		else if (slot == me || (me->identity.unit[0] && strcmp(slot->identity.unit, me->identity.unit) == 0) ||
 		    (me->identity.serial[0] && strcmp(slot->identity.serial, me->identity.serial) == 0))
 			n++;
 	return n;

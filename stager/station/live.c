@@ -19,8 +19,8 @@ static json_t *foreign_json(const struct stg_station *s, const struct stg_usb_de
 {
 	json_t *j = json_object();
 	stg_json_put_int(j, "v", 1);
-	stg_json_put(j, "port", d->port);
-	stg_json_put(j, "label", port_label(s, d->port));
+	stg_json_put(j, "port", d->socket);
+	stg_json_put(j, "label", port_label(s, d->socket));
 	stg_json_put(j, "mode", stg_mode_name(d->mode));
 	stg_json_put(j, "state", d->mode == STG_MODE_FOREIGN || d->mode == STG_MODE_NORMAL ? "listed" : stg_mode_name(d->mode));
 	stg_json_put(j, "family", d->driver);
@@ -31,21 +31,30 @@ static json_t *foreign_json(const struct stg_station *s, const struct stg_usb_de
 	char code[16];
 	bool apple = strcmp(d->driver, "apple") == 0;
 	if (!apple) {
-		snprintf(code, sizeof(code), "STG-%u", (unsigned int)STG_ID_ANOTHER_FAMILY);
+		snprintf(code, sizeof(code), "STG-%u", (unsigned int)(d->is_phone ? STG_ID_ANOTHER_FAMILY : STG_ID_NOT_A_PHONE));
 		stg_json_put(j, "code", code);
 	}
 	return j;
 }
 
+/* Half-made entries have no numbers yet; boot modes and running Apple devices have slots. */
+static bool shown(struct stg_station *s, const struct stg_usb_device *d)
+{
+	bool has_slot = !d->vid || slot_by_udid(s, d->udid);
+	for (const struct slot *slot = s->slots; slot && !has_slot; slot = slot->next)
+		has_slot = boot_mode(slot->arrival.mode) && strcmp(slot->arrival.port, d->socket) == 0;
+	return has_slot;
+}
+
 json_t *stg_station_devices(struct stg_station *s)
 {
 	json_t *list = json_array();
+	topology_heard(s);
 	for (const struct slot *slot = s->slots; slot; slot = slot->next)
 		json_array_append_new(list, slot_json(slot));
-	(void)stg_topology_scan(s->topology, NULL);
 	for (size_t i = 0; i < stg_topology_count(s->topology); i++) {
 		const struct stg_usb_device *d = stg_topology_at(s->topology, i);
-		if (d->sockets || (d->udid[0] && slot_by_udid(s, d->udid)))
+		if (d->is_hub || shown(s, d))
 			continue;
 		json_array_append_new(list, foreign_json(s, d));
 	}
@@ -157,4 +166,11 @@ json_t *stg_station_figures(const struct stg_station *s)
 void stg_station_push(struct stg_station *s, const char *target)
 {
 	pushing_now(s, target);
+}
+
+void stg_station_learning(struct stg_station *s, int64_t seconds)
+{
+	s->learning_until_ms = seconds > 0 ? stg_boot_ms() + (seconds > 600 ? 600 : seconds) * 1000 : 0;
+	if (!s->learning_until_ms)
+		slots_reconsider(s);
 }

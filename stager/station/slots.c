@@ -31,7 +31,7 @@ struct slot *slot_by_attach(struct stg_station *s, uint64_t attach)
 
 struct slot *slot_by_udid(struct stg_station *s, const char *udid)
 {
-	for (struct slot *slot = s->slots; slot; slot = slot->next)
+	for (struct slot *slot = s->slots; slot && udid[0]; slot = slot->next)
 		if (strcasecmp(slot->arrival.udid, udid) == 0)
 			return slot;
 	return NULL;
@@ -137,7 +137,8 @@ json_t *slot_json(const struct slot *slot)
 /* Whether anybody asked for this device: a started batch on its port, or a person's explicit order. */
 static bool wanted(const struct stg_station *s, const struct slot *slot)
 {
-	if (strcmp(slot->arrival.driver, "apple") != 0 || slot->arrival.mode != STG_MODE_NORMAL || !slot->arrival.handle)
+	if (strcmp(slot->arrival.driver, "apple") != 0 || slot->arrival.mode != STG_MODE_NORMAL || !slot->arrival.handle ||
+	    stg_boot_ms() < s->learning_until_ms)
 		return false;
 	return slot->order || batch_on_port(s, slot->arrival.port);
 }
@@ -195,7 +196,9 @@ void slots_arrived(struct stg_station *s, const struct stg_arrival *a)
 		queue_slot(s, slot);
 	} else {
 		slot->state = SLOT_LISTED;
-		if (!port_allowed(s, a->port))
+		if (stg_boot_ms() < s->learning_until_ms)
+			slot_why(slot, STG_ID_PORTS_LEARNING, NULL);
+		else if (!port_allowed(s, a->port))
 			slot_why(slot, STG_ID_PORT_NOT_ALLOWED, NULL);
 		else
 			slot_why(slot, STG_ID_NO_BATCH, NULL);
@@ -220,8 +223,14 @@ static void slot_free(struct stg_station *s, struct slot *slot)
 void slots_left(struct stg_station *s, const char *udid)
 {
 	struct slot *slot = slot_by_udid(s, udid);
-	if (!slot)
-		return;
+	if (slot)
+		slot_left(s, slot);
+}
+
+void slot_left(struct stg_station *s, struct slot *slot)
+{
+	char udid[STG_UDID_MAX];
+	stg_copy(udid, sizeof(udid), slot->arrival.udid);
 	if (slot->arrival.handle)
 		stg_log(STG_LOG_INFO, &tag, "%s unplugged from %s", udid, slot->arrival.port);
 	if (slot->worker && !slot->worker->finished) {

@@ -202,6 +202,10 @@ static void snapshot(struct client *c)
 		stg_json_put_new(e, "slot", slot_json(slot));
 		event_to(c, e);
 	}
+	if (s->bus_told) {
+		STG_AUTO(stg_json_free_at) json_t *bus = json_pack("{s:s, s:O}", "what", "bus", "bus", s->bus_told);
+		event_to(c, bus);
+	}
 	STG_AUTO(stg_json_free_at) json_t *e = json_pack("{s:s, s:b, s:b}", "what", "snapshot", "settled", s->settled, "mux", s->mux_up);
 	event_to(c, e);
 }

@@ -104,8 +104,10 @@ static void arrived(struct stg_station *s, struct stg_arrival a)
 		if (!stg_topology_scan(s->topology, &err))
 			stg_log_error(STG_LOG_DEBUG, &tag, &err);
 		const struct stg_usb_device *d = stg_topology_find(s->topology, a.udid, NULL);
+		if (d && d->mode == STG_MODE_RESTORE)
+			return;      /* boot.c shows it; nobody speaks to it */
 		if (d) {
-			stg_copy(a.port, sizeof(a.port), d->port);
+			stg_copy(a.port, sizeof(a.port), d->socket);
 			stg_copy(a.product, sizeof(a.product), d->product);
 			stg_copy(a.maker, sizeof(a.maker), d->maker);
 		}
@@ -153,27 +155,34 @@ static int on_watch(sd_event_source *src, int fd, uint32_t what, void *arg)
 }
 
 /* What libusb-level watching says; Apple devices in normal mode come through usbmuxd. */
-static int on_topology(sd_event_source *src, int fd, uint32_t what, void *arg)
+void topology_heard(struct stg_station *s)
 {
-	(void)src, (void)fd, (void)what;
-	struct stg_station *s = arg;
 	struct stg_usb_event e;
 	if (!stg_topology_scan(s->topology, NULL))
-		return 0;
+		return;
 	while (stg_topology_next(s->topology, &e)) {
 		bool ours = strcmp(e.device.driver, "apple") == 0 && e.device.mode == STG_MODE_NORMAL;
 		struct slot *slot = ours ? slot_by_udid(s, e.device.udid) : NULL;
 		if (slot && e.kind == STG_USB_ARRIVED && !slot->arrival.port[0]) {
 			/* usbmuxd was quicker than the kernel's tree */
-			stg_copy(slot->arrival.port, sizeof(slot->arrival.port), e.device.port);
-			stg_copy(slot->label, sizeof(slot->label), port_label(s, e.device.port));
+			stg_copy(slot->arrival.port, sizeof(slot->arrival.port), e.device.socket);
+			stg_copy(slot->label, sizeof(slot->label), port_label(s, e.device.socket));
 			slots_reconsider(s);
 		}
+		if (strcmp(e.device.driver, "apple") == 0 && boot_mode(e.device.mode))
+			(e.kind == STG_USB_ARRIVED ? boot_seen : boot_gone)(s, &e.device);
+		bus_changed(s);
 		if (!ours)
 			socket_event(s, json_pack("{s:s, s:s}", "what", "topology", "port", e.device.port));
 	}
 	unlisted_look(s);
 	slots_serve(s);
+}
+
+static int on_topology(sd_event_source *src, int fd, uint32_t what, void *arg)
+{
+	(void)src, (void)fd, (void)what;
+	topology_heard(arg);
 	return 0;
 }
 
@@ -202,6 +211,8 @@ static int on_tick(sd_event_source *src, uint64_t us, void *arg)
 	struct stg_station *s = arg;
 	pool_fill(s);
 	slots_retry_line(s);
+	if (s->learning_until_ms && stg_boot_ms() >= s->learning_until_ms)
+		stg_station_learning(s, 0);
 	slots_serve(s);
 	station_stop_if_idle(s);
 	sd_event_source_set_time(src, us + TICK_MS * 1000ull);
@@ -379,11 +390,12 @@ void stg_station_free(struct stg_station *s)
 	queue_stop(s->recorder);
 	cache_clear(&s->cache);
 	sd_event_source *sources[] = { s->nursery_io, s->watch_io, s->muxdoor_io, s->topology_io, s->recorder_io, s->maker_io,
-		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer, s->start_timer, s->bulk_timer };
+		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer, s->start_timer, s->bulk_timer, s->bus_timer };
 	for (size_t i = 0; i < STG_ARRAY_LEN(sources); i++)
 		sd_event_source_unref(sources[i]);
 	sd_event_unref(s->loop);
 	bulk_free(s->bulk);
+	json_decref(s->bus_told);
 	stg_keys_close(s->keys);
 	stg_store_close(s->store);
 	if (s->run_dir[0])

@@ -72,6 +72,7 @@ struct slot {
 	char batch[64], label[32];
 	bool again;                      /* look at it once more when the worker has ended */
 	unsigned int crashes;
+	int usb_address;                 /* boot.c: of this plug */
 	/* a step begun on disk and not ended: whoever ends the job ends it too */
 	char open_key[96];
 	int open_n;
@@ -148,6 +149,9 @@ struct stg_station {
 	bool pool_ready, reloading, reload_again;
 	int64_t worker_cpu_us, door_cpu_us, worker_rss_kib;  /* for `make bench` */
 	struct push_thread *push;
+	json_t *bus_told;                /* what those who watch heard of the hubs last */
+	sd_event_source *bus_timer;
+	int64_t learning_until_ms;       /* somebody walks a device over the sockets: nothing new is touched until then */
 	struct bulk *bulk;
 	sd_event_source *bulk_timer;
 	int64_t started_ms, line_due_ms;
@@ -165,6 +169,7 @@ void slots_arrived(struct stg_station *s, const struct stg_arrival *a);
 void slots_left(struct stg_station *s, const char *udid);
 /* A device that only the kernel knows: shown, never worked on. usbmuxd's word replaces it. */
 struct slot *slots_unlisted(struct stg_station *s, const struct stg_arrival *a);
+void slot_left(struct stg_station *s, struct slot *slot);
 void slots_free(struct stg_station *s);
 /* Something changed that may give a resting device work: ports, batches, orders, the line. */
 void slots_reconsider(struct stg_station *s);
@@ -214,6 +219,17 @@ void job_lost(struct stg_station *s, struct slot *slot, enum stg_id id, const ch
 void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m);
 void ask_answer(struct slot *slot, const json_t *ask, json_t *ok_fields /* taken, NULL on failure */, const struct stg_error *err);
 json_t *job_values(const struct stg_station *s, const struct slot *slot);
+
+/* station.c: takes in what the topology shows now */
+void topology_heard(struct stg_station *s);
+
+/* boot.c: recovery, DFU, restore */
+bool boot_mode(enum stg_mode mode);
+void boot_seen(struct stg_station *s, const struct stg_usb_device *d);
+void boot_gone(struct stg_station *s, const struct stg_usb_device *d);
+
+/* busline.c */
+void bus_changed(struct stg_station *s);
 
 /* bulkask.c: turns on a shared cable */
 void bulk_asked(struct stg_station *s, struct slot *slot, const json_t *m);

@@ -1,0 +1,103 @@
+/*
+ * boot.c - Apple devices that show no system: recovery, DFU, a restore under way. Listed with what is known, never touched.
+ *
+ * For:    the board and `stager devices`: what is on the port, whose it is, what a hand should do.
+ * Uses:   the topology's descriptors; the inventory, asked on the recorder's thread.
+ * Called: station.c, when the topology changes.
+ * Thread: the main loop's; looks up on the recorder's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <stager/clock.h>
+
+#include "station_i.h"
+
+static const struct stg_tag tag = { .room = "station" };
+
+static const struct {
+	enum stg_mode mode;
+	const char *word;           /* as the board calls it */
+	enum stg_id id;
+} modes[] = {
+	{ STG_MODE_RECOVERY, "recovery", STG_ID_IN_RECOVERY }, { STG_MODE_DFU, "dfu", STG_ID_IN_DFU }, { STG_MODE_WTF, "dfu", STG_ID_IN_WTF },
+	{ STG_MODE_PORT_DFU, "dfu", STG_ID_IN_PORT_DFU }, { STG_MODE_RESTORE, "restore", STG_ID_IN_RESTORE },
+};
+
+bool boot_mode(enum stg_mode mode)
+{
+	for (size_t i = 0; i < STG_ARRAY_LEN(modes); i++)
+		if (modes[i].mode == mode)
+			return true;
+	return false;
+}
+
+struct lookup {
+	struct stg_station *station;
+	uint64_t attach;
+	char unit[32], udid[STG_UDID_MAX];
+	struct stg_identity who;
+};
+
+static bool look(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	struct lookup *l = arg;
+	if (l->unit[0])
+		return stg_store_device_find(store, "apple", l->unit, &l->who, err);
+	return stg_store_device_by_udid(store, l->udid, &l->who, err);
+}
+
+static void looked(void *arg, bool ok, const struct stg_error *err)
+{
+	struct lookup *l = arg;
+	struct slot *slot = slot_by_attach(l->station, l->attach);
+	if (!ok && err->code != STG_E_NOT_FOUND)
+		stg_log_error(STG_LOG_DEBUG, &tag, err);
+	if (ok && slot) {
+		slot->identity = l->who;
+		event_slot(l->station, slot);
+	}
+	free(l);
+}
+
+void boot_seen(struct stg_station *s, const struct stg_usb_device *d)
+{
+	struct slot *slot = stg_calloc(1, sizeof(*slot)), **end = &s->slots;
+	stg_usb_arrival(d, &slot->arrival);
+	slot->arrival.attach = s->next_attach++;
+	slot->state = SLOT_LISTED;
+	slot->usb_address = d->address;
+	stg_copy(slot->label, sizeof(slot->label), port_label(s, slot->arrival.port));
+	stg_copy(slot->identity.family, sizeof(slot->identity.family), "apple");
+	stg_copy(slot->identity.unit, sizeof(slot->identity.unit), d->unit);
+	stg_copy(slot->identity.udid, sizeof(slot->identity.udid), d->udid);
+	stg_copy(slot->identity.model, sizeof(slot->identity.model), d->model);
+	if (d->mode == STG_MODE_RECOVERY)
+		stg_copy(slot->identity.serial, sizeof(slot->identity.serial), d->serial);
+	while (*end)
+		end = &(*end)->next;
+	*end = slot;
+	stg_log(STG_LOG_INFO, &tag, "ECID %s plugged in at %s, %s", d->unit[0] ? d->unit : "unknown", slot->arrival.port, stg_mode_name(d->mode));
+	for (size_t i = 0; i < STG_ARRAY_LEN(modes); i++)
+		if (modes[i].mode == d->mode) {
+			slot_why(slot, modes[i].id, NULL);
+			slot_word(s, slot, modes[i].word);
+		}
+	if (!d->unit[0] && !d->udid[0])
+		return;
+	struct lookup *l = stg_calloc(1, sizeof(*l));
+	l->station = s;
+	l->attach = slot->arrival.attach;
+	stg_copy(l->unit, sizeof(l->unit), d->unit);
+	stg_copy(l->udid, sizeof(l->udid), d->udid);
+	queue_post(s->recorder, look, looked, l);
+}
+
+void boot_gone(struct stg_station *s, const struct stg_usb_device *d)
+{
+	for (struct slot *slot = s->slots; slot; slot = slot->next)
+		if (boot_mode(slot->arrival.mode) && slot->usb_address == d->address && strcmp(slot->arrival.port, d->socket) == 0) {
+			slot_left(s, slot);
+			return;
+		}
+}
