@@ -206,6 +206,41 @@ bool stg_device_erase(struct stg_device *dev, bool keep_esim, struct stg_error *
 	CALL(erase, "erase itself", keep_esim);
 }
 
+json_t *stg_device_security_info(struct stg_device *dev, struct stg_error *err)
+{
+	CALL_FOR_LIST(security_info, "tell whether it has a passcode");
+}
+
+bool stg_device_unlock_token(struct stg_device *dev, struct stg_secret *ret, struct stg_error *err)
+{
+	CALL(unlock_token, "give an unlock token", ret);
+}
+
+bool stg_device_clear_passcode(struct stg_device *dev, const struct stg_secret *token, struct stg_error *err)
+{
+	CALL(clear_passcode, "clear its passcode", token);
+}
+
+bool stg_device_clear_restrictions_password(struct stg_device *dev, struct stg_error *err)
+{
+	CALL(clear_restrictions_password, "clear its restrictions code");
+}
+
+bool stg_device_set_wallpaper(struct stg_device *dev, struct stg_bytes image, enum stg_wallpaper where, struct stg_error *err)
+{
+	CALL(set_wallpaper, "set its wallpaper", image, where);
+}
+
+bool stg_device_wifi_power(struct stg_device *dev, bool on, struct stg_error *err)
+{
+	CALL(wifi_power, "switch its Wi-Fi", on);
+}
+
+bool stg_device_shutdown(struct stg_device *dev, struct stg_error *err)
+{
+	CALL(shutdown, "switch itself off");
+}
+
 bool stg_udid_clean(const char *text, char ret[STG_UDID_MAX])
 {
 	size_t len = strlen(text), out = 0;

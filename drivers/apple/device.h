@@ -55,6 +55,8 @@ struct apple_device {
 	bool escalated;
 	json_t *owner_facts;             /* owner.c; until something is changed */
 	enum { APPLE_OURS_UNKNOWN, APPLE_OURS_NO, APPLE_OURS_YES } ours;
+
+	struct apple_link *leaving;      /* leave.c: a device told to switch off does so when this ends */
 };
 
 static inline struct apple_device *apple_device(struct stg_device *d)
@@ -139,6 +141,13 @@ bool apple_set_language(struct stg_device *, const char *language, const char *l
 json_t *apple_settings(struct stg_device *, struct stg_error *);
 bool apple_restart(struct stg_device *, struct stg_error *);
 bool apple_erase(struct stg_device *, bool keep_esim, struct stg_error *);
+bool apple_shutdown(struct stg_device *, struct stg_error *);
+json_t *apple_security_info(struct stg_device *, struct stg_error *);
+bool apple_unlock_token(struct stg_device *, struct stg_secret *ret, struct stg_error *);
+bool apple_clear_passcode(struct stg_device *, const struct stg_secret *token, struct stg_error *);
+bool apple_clear_restrictions_password(struct stg_device *, struct stg_error *);
+bool apple_set_wallpaper(struct stg_device *, struct stg_bytes image, enum stg_wallpaper where, struct stg_error *);
+bool apple_wifi_power(struct stg_device *, bool on, struct stg_error *);
 
 /* ---- owner.c ---- */
 /* Adds what only the supervisor may read, where we have proved to be it on the open connection; else nothing. */
@@ -164,6 +173,9 @@ bool apple_mcinstall_ask(struct apple_device *dev, enum apple_mc way, plist_t as
 plist_t apple_mcinstall_request(const char *type);
 /* Proves on this connection that we are the supervisor. */
 bool apple_escalate(struct apple_device *dev, struct stg_error *err);
+/* The same on a device that is locked: the step that waits for an unlock is left out, which requests about the passcode need
+ * not. Nothing else may be asked on this connection: close it afterwards. */
+bool apple_escalate_locked(struct apple_device *dev, struct stg_error *err);
 
 /* ---- mcerror.c ---- */
 /* Status and ErrorChain as an error; true when acknowledged. */

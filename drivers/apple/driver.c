@@ -44,6 +44,7 @@ static void close_device(struct stg_device *base)
 		return;
 	apple_mcinstall_close(dev);
 	apple_lockdown_close(dev);
+	apple_link_close_at(&dev->leaving);
 	apple_record_clear(dev);
 	apple_plist_free_at(&dev->pair_ask);
 	apple_plist_free_at(&dev->pair_keep);
@@ -121,4 +122,11 @@ const struct stg_driver stg_driver_apple = {
 	.restart = apple_restart,
 	.erase = apple_erase,
 	.warm = apple_warm,
+	.security_info = apple_security_info,
+	.unlock_token = apple_unlock_token,
+	.clear_passcode = apple_clear_passcode,
+	.clear_restrictions_password = apple_clear_restrictions_password,
+	.set_wallpaper = apple_set_wallpaper,
+	.wifi_power = apple_wifi_power,
+	.shutdown = apple_shutdown,
 };

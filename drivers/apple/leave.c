@@ -1,7 +1,7 @@
 /*
- * leave.c - the two requests after which the device goes away: restart and erase.
+ * leave.c - the requests after which the device goes away: restart, switching off, erase.
  *
- * For:    stg_device_restart, _erase.
+ * For:    stg_device_restart, _shutdown, _erase.
  * Uses:   mcinstall.c, lockdown.c.
  * Called: through the driver's table; the erase gate was passed by the caller.
  * Thread: the worker's.
@@ -14,30 +14,47 @@
 #define RELAY_MS 30000
 #define ERASE_MS 60000
 
-bool apple_restart(struct stg_device *base, struct stg_error *err)
+/* Acts when the connection ends, which is the caller's: NULL = it said no. */
+static struct apple_link *told_to(struct apple_device *dev, const char *request, struct stg_error *err)
 {
-	struct apple_device *dev = apple_device(base);
 	STG_AUTO(apple_link_close_at) struct apple_link *l = apple_service(dev, RELAY, err);
 	STG_AUTO(apple_plist_free_at) plist_t ask = plist_new_dict();
 	if (!l)
-		return stg_while(err, "restart");
-	apple_put_str(ask, "Request", "Restart");
+		return NULL;
+	apple_put_str(ask, "Request", request);
 	apple_put_bool(ask, "WaitForDisconnect", true);
 	apple_put_bool(ask, "DisplayPass", false);
 	apple_put_bool(ask, "DisplayFail", false);
 	STG_AUTO(apple_plist_free_at) plist_t reply = apple_link_ask(l, ask, &stg_plist_device, RELAY_MS, err);
 	if (!reply)
-		return stg_while(err, "restart");
+		return NULL;
 	const char *status = apple_str(reply, "Status");
-	if (strcmp(status, "Success") != 0) {
-		char clean[80];
-		stg_printable(status, false, clean, sizeof(clean));
-		return stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_REFUSED, 0, "restart: %s", clean);
-	}
+	if (strcmp(status, "Success") == 0)
+		return stg_steal(l);
+	char clean[80];
+	stg_printable(status, false, clean, sizeof(clean));
+	stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_REFUSED, 0, "%s", clean);
+	return NULL;
+}
+
+bool apple_restart(struct stg_device *base, struct stg_error *err)
+{
+	struct apple_device *dev = apple_device(base);
+	STG_AUTO(apple_link_close_at) struct apple_link *l = told_to(dev, "Restart", err);
+	if (!l)
+		return stg_while(err, "restart");
 	/* it waits for this, and everything else that is open ends with it */
 	apple_mcinstall_close(dev);
 	apple_lockdown_close(dev);
 	return true;
+}
+
+bool apple_shutdown(struct stg_device *base, struct stg_error *err)
+{
+	struct apple_device *dev = apple_device(base);
+	if (!dev->leaving)
+		dev->leaving = told_to(dev, "Shutdown", err);
+	return dev->leaving || stg_while(err, "switch off");
 }
 
 bool apple_erase(struct stg_device *base, bool keep_esim, struct stg_error *err)

@@ -152,7 +152,7 @@ bool apple_cloud_configuration(struct apple_device *dev, plist_t *ret, struct st
 	return true;
 }
 
-static bool escalate_once(struct apple_device *dev, struct stg_bytes certificate, struct stg_error *err)
+static bool escalate_once(struct apple_device *dev, struct stg_bytes certificate, bool locked, struct stg_error *err)
 {
 	const struct stg_host *host = dev->base.host;
 	STG_AUTO(apple_plist_free_at) plist_t ask = apple_mcinstall_request("Escalate");
@@ -175,14 +175,14 @@ static bool escalate_once(struct apple_device *dev, struct stg_bytes certificate
 	STG_AUTO(apple_plist_free_at) plist_t verdict = exchange(dev, answer, ESCALATE_MS, err);
 	if (!verdict || !apple_mc_accepted(verdict, "EscalateResponse", err))
 		return false;
-	STG_AUTO(apple_plist_free_at) plist_t last = exchange(dev, proceed, KEYBAG_MS, err);
-	if (!last || !apple_mc_accepted(last, "ProceedWithKeybagMigration", err))
+	STG_AUTO(apple_plist_free_at) plist_t last = locked ? NULL : exchange(dev, proceed, KEYBAG_MS, err);
+	if (!locked && (!last || !apple_mc_accepted(last, "ProceedWithKeybagMigration", err)))
 		return false;
 	dev->escalated = true;
 	return true;
 }
 
-bool apple_escalate(struct apple_device *dev, struct stg_error *err)
+static bool escalate(struct apple_device *dev, bool locked, struct stg_error *err)
 {
 	const struct stg_host *host = dev->base.host;
 	STG_AUTO(stg_buf_clear) struct stg_buf certificate = STG_BUF(APPLE_RECORD_MAX);
@@ -192,14 +192,14 @@ bool apple_escalate(struct apple_device *dev, struct stg_error *err)
 	if (!host->supervisor || !host->supervisor(host->ctx, &certificate, err))
 		return stg_while(err, "escalate");
 	bool kept = dev->mcinstall != NULL;
-	if (escalate_once(dev, stg_buf_view(&certificate), &why))
+	if (escalate_once(dev, stg_buf_view(&certificate), locked, &why))
 		return true;
 	/* One more try where one is worth it: a connection from before the supervision, or a signature refused by mistake
 	 * (seen with one challenge in twelve when a signer rewrites line ends; ours does not, a device may). */
 	if (why.id == STG_ID_CHALLENGE_REFUSED || (kept && (why.id == STG_ID_NOT_OUR_SUPERVISION || why.code == STG_E_GONE))) {
 		apple_mcinstall_close(dev);
 		stg_error_reset(&why);
-		if (escalate_once(dev, stg_buf_view(&certificate), &why))
+		if (escalate_once(dev, stg_buf_view(&certificate), locked, &why))
 			return true;
 	}
 	/* half a proof is none, and nobody knows what state the connection is in */
@@ -207,4 +207,14 @@ bool apple_escalate(struct apple_device *dev, struct stg_error *err)
 	if (err)
 		*err = why;
 	return stg_while(err, "escalate");
+}
+
+bool apple_escalate(struct apple_device *dev, struct stg_error *err)
+{
+	return escalate(dev, false, err);
+}
+
+bool apple_escalate_locked(struct apple_device *dev, struct stg_error *err)
+{
+	return escalate(dev, true, err);
 }

@@ -320,6 +320,8 @@ static void forget_everything(struct virt_device *d)
 	d->cloud_config = NULL;
 	stg_buf_clear(&d->stored_profile);
 	stg_buf_clear(&d->unlock_token);
+	d->wallpaper_lock[0] = d->wallpaper_home[0] = '\0';
+	d->wifi_off = false;
 	plist_free(d->values);
 	d->values = plist_new_dict();
 	free_data(d);

@@ -126,6 +126,9 @@ struct virt_device {
 	struct virt_profile *queued;        /* wait for a person in Settings */
 	struct stg_buf stored_profile;      /* StoreProfile PostSetupInstallation */
 	struct stg_buf unlock_token;
+	char next_token[64];                /* what the next unlock token begins with: a mark that tests look for */
+	char wallpaper_lock[65], wallpaper_home[65];  /* SHA-256 of the pictures set, "" none */
+	bool wifi_off;
 	plist_t values;                     /* what SetValue changed: "domain/key" -> value */
 
 	bool stays_out;                     /* a scenario keeps it unplugged at the start */

@@ -29,7 +29,7 @@ static const char *const others[] = {
 	"mute_connect", "drop_bytes", "tls_refuse", "tls_hang", "plaintext",  /* connections, conn.c */
 	"slow",                                                               /* streams, conn.c */
 	"refuse", "dialog_pending", "service_limit", "unknown_domain",        /* lockdownd.c, pairing.c, mcinstall.c */
-	"no_reply", "absent", "reported_failed", "ignore", "fail", "disk_full", "form",  /* mcinstall.c and other services */
+	"no_reply", "bad_picture", "absent", "reported_failed", "ignore", "fail", "disk_full", "form",  /* mcinstall.c and other services */
 	"connect_refused", "connect_hang",                                    /* mux.c */
 };
 

@@ -29,7 +29,7 @@ static const struct {
 	SWITCH(activation_acknowledged), SWITCH(activation_lock), SWITCH(has_network), SWITCH(abm_assigned), SWITCH(find_my),
 	SWITCH(at_home_screen), SWITCH(escrow_locked), SWITCH(has_passcode), SWITCH(mdm_line_needed),
 	SWITCH(battery_charging), SWITCH(disk_full), SWITCH(auto_trust), SWITCH(string_remove_ignored),
-	SWITCH(serial_raw24), SWITCH(long_challenge), SWITCH(enrolment_tap), SWITCH(programme_told), SWITCH(programme_no_pairing),
+	SWITCH(serial_raw24), SWITCH(long_challenge), SWITCH(enrolment_tap), SWITCH(programme_told), SWITCH(programme_no_pairing), SWITCH(wifi_off),
 #undef SWITCH
 };
 
@@ -111,6 +111,8 @@ bool virt_device_set(struct virt_device *d, const char *knob, const json_t *valu
 		d->battery_percent = (unsigned int)number;
 	} else if (strcmp(knob, "iccid") == 0) {
 		stg_copy(d->iccid, sizeof(d->iccid), text);
+	} else if (strcmp(knob, "next_token") == 0) {
+		stg_copy(d->next_token, sizeof(d->next_token), text);
 	} else if (strcmp(knob, "device_name") == 0) {
 		stg_copy(d->name, sizeof(d->name), text);
 	} else if (strcmp(knob, "set_serial") == 0) {
@@ -280,6 +282,8 @@ json_t *virt_device_show(const struct virt_device *d)
 		stg_json_put_new(o, "cloud_configuration", from_plist(d->cloud_config));
 	stg_json_put_new(o, "profiles", show_profiles(d->profiles));
 	stg_json_put_new(o, "queued", show_profiles(d->queued));
+	stg_json_put(o, "wallpaper_lock", d->wallpaper_lock);
+	stg_json_put(o, "wallpaper_home", d->wallpaper_home);
 	stg_json_put_int(o, "stored_profile_bytes", (int64_t)d->stored_profile.len);
 	stg_json_put_new(o, "values", from_plist(d->values));
 	stg_json_put_new(o, "faults", virt_fault_list(d));

@@ -21,6 +21,9 @@ enum stg_trust { STG_TRUST_NONE, STG_TRUST_OURS, STG_TRUST_LOCKED };
 /* How a profile gets in. AUTO: silently when supervised by us, else in the Setup Assistant. */
 enum stg_install { STG_INSTALL_AUTO, STG_INSTALL_SILENT, STG_INSTALL_ASK_PERSON };
 
+/* Where a picture goes; both together is one value of its own for the device. */
+enum stg_wallpaper { STG_WALLPAPER_LOCK = 1, STG_WALLPAPER_HOME = 2, STG_WALLPAPER_BOTH = 3 };
+
 /* What supervise asks for; the driver makes the family's own form of it. */
 struct stg_supervision {
 	const char *organisation;        /* shown on the device */
@@ -106,6 +109,26 @@ struct stg_driver {
 	/* Makes an assigned device fetch that configuration from the maker's programme now, over its own network. True: it
 	 * took the order, re-read configuration(). STG_E_WAITING: no network, or nothing is there for it. Optional. */
 	bool (*fetch_configuration)(struct stg_device *, struct stg_error *);
+
+	/* ---- what only its supervisor may do; each proves the supervision first, STG_E_REFUSED + NOT_OUR_SUPERVISION ---- */
+
+	/* {"passcode_present","passcode_compliant","passcode_compliant_with_profiles": flags, "hardware_encryption": number}, as far
+	 * as the device tells. Answers on a locked device too. */
+	json_t *(*security_info)(struct stg_device *, struct stg_error *);
+	/* A token that clears the passcode somebody sets later; each one replaces the one before. STG_E_REFUSED + PASSCODE_NO_TOKEN
+	 * when there is a passcode already. The caller clears ret. */
+	bool (*unlock_token)(struct stg_device *, struct stg_secret *ret, struct stg_error *);
+	/* Takes the passcode away, on a locked device too. STG_E_REFUSED + TOKEN_REFUSED: not a token of this device as it is now.
+	 * Acknowledged is not proven: read security_info again. */
+	bool (*clear_passcode)(struct stg_device *, const struct stg_secret *token, struct stg_error *);
+	/* The separate code of Screen Time (restrictions). */
+	bool (*clear_restrictions_password)(struct stg_device *, struct stg_error *);
+	/* `image`: PNG or JPEG, borrowed. True only when the device acknowledged the item itself, which is all the proof there is. */
+	bool (*set_wallpaper)(struct stg_device *, struct stg_bytes image, enum stg_wallpaper, struct stg_error *);
+	bool (*wifi_power)(struct stg_device *, bool on, struct stg_error *);
+
+	/* Switches it off when stg_device_close() is called: until then it answers. Needs no supervision. */
+	bool (*shutdown)(struct stg_device *, struct stg_error *);
 };
 
 /* A driver's own device begins with this. */
@@ -145,5 +168,12 @@ json_t *stg_device_configuration(struct stg_device *, struct stg_error *);
 bool stg_device_fetch_configuration(struct stg_device *, struct stg_error *);
 bool stg_device_restart(struct stg_device *, struct stg_error *);
 bool stg_device_erase(struct stg_device *, bool keep_esim, struct stg_error *);
+json_t *stg_device_security_info(struct stg_device *, struct stg_error *);
+bool stg_device_unlock_token(struct stg_device *, struct stg_secret *ret, struct stg_error *);
+bool stg_device_clear_passcode(struct stg_device *, const struct stg_secret *token, struct stg_error *);
+bool stg_device_clear_restrictions_password(struct stg_device *, struct stg_error *);
+bool stg_device_set_wallpaper(struct stg_device *, struct stg_bytes image, enum stg_wallpaper where, struct stg_error *);
+bool stg_device_wifi_power(struct stg_device *, bool on, struct stg_error *);
+bool stg_device_shutdown(struct stg_device *, struct stg_error *);
 
 #endif

@@ -73,6 +73,15 @@ struct stg_host {
 	 * after some seconds. Small things (profiles, questions) never ask, and so always go first. NULL: nobody shares.
 	 * Called through struct stg_bulk, not directly. */
 	bool (*bulk_turn)(void *ctx, uint64_t left_bytes, uint64_t *ret_bytes, struct stg_error *);
+
+	/* Seals a token of this device to the organisation's recovery key and keeps it; *ret_receipt (a new reference) says
+	 * {"key_sha256","escrow","sealed_sha256"}, no secret. NULL token: only asks whether there is such a key. STG_E_NOT_FOUND +
+	 * STG_ID_NO_RECOVERY_KEY without one. */
+	bool (*escrow)(void *ctx, const struct stg_secret *token, json_t **ret_receipt, struct stg_error *);
+	/* The token of this device that two persons opened; once. STG_E_NEEDS_HUMAN + STG_ID_UNLOCK_NOT_OPENED. */
+	bool (*unlock_token)(void *ctx, struct stg_secret *ret, struct stg_error *);
+	/* This name for this device from now on. STG_E_REFUSED + STG_ID_NAME_TAKEN when another one of the batch has it. */
+	bool (*claim_name)(void *ctx, const char *name, struct stg_error *);
 };
 
 /*

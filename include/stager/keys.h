@@ -74,6 +74,25 @@ bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_byte
 		    const struct stg_secret *key_pem, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row, struct stg_error *err);
 bool stg_leaf_key_make(struct stg_secret *ret_pem, struct stg_error *err);
 bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number, struct stg_buf *ret_der, struct stg_error *err);
+/* ---- escrow: tokens for a recovery key that is not on the station ---- */
+/* Reads the public half: a PEM or DER certificate, RSA >= 2048 or EC >= 256 bits; PEM back. STG_ID_RECOVERY_FILE;
+ * STG_E_SAFETY + STG_ID_RECOVERY_KEY_PRIVATE when the file also holds the private half. */
+bool stg_recovery_certificate(struct stg_bytes file, struct stg_buf *ret_pem, char ret_sha256[65], struct stg_error *err);
+/* A new pair: `ret_file` (key locked with the passphrase, and certificate; PEM) is for the safe, `ret_pem` stays here. Takes
+ * about a second. */
+bool stg_recovery_make(const char *organisation, const struct stg_secret *passphrase, struct stg_buf *ret_file, struct stg_buf *ret_pem,
+		       char ret_sha256[65], struct stg_error *err);
+/* The token of this device as CMS AuthEnvelopedData, AES-256-GCM. */
+bool stg_escrow_seal(const char *recovery_pem, const struct stg_identity *who, const struct stg_secret *token, struct stg_buf *ret_sealed,
+		     struct stg_error *err);
+/* With the key out of the safe. STG_ID_RECOVERY_KEY_WRONG (key or passphrase), STG_ID_SEALED_DAMAGED (also: another device's). */
+bool stg_escrow_open(struct stg_bytes key_file, const struct stg_secret *passphrase, const struct stg_identity *who, struct stg_bytes sealed,
+		     struct stg_secret *ret_token, struct stg_error *err);
+/* An opened token waits in this process's memory for its device's job, for so long; `token` is moved. */
+bool stg_escrow_lend(const struct stg_identity *who, struct stg_secret *token, int64_t for_ms, struct stg_error *err);
+/* Once. STG_E_NEEDS_HUMAN + STG_ID_UNLOCK_NOT_OPENED when nobody opened it. */
+bool stg_escrow_take(const char *family, const char *unit, struct stg_secret *ret_token, struct stg_error *err);
+
 /* CN, issuer, dates, sha256 of a PEM or DER certificate, for shows and radars. */
 json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err);
 

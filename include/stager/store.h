@@ -180,6 +180,17 @@ json_t *stg_store_orgs(struct stg_store *s, struct stg_error *err);
 bool stg_store_secret_put(struct stg_store *s, const char *name, struct stg_bytes sealed, struct stg_error *err); /* empty = remove */
 bool stg_store_secret_get(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
 json_t *stg_store_secrets(struct stg_store *s, struct stg_error *err);  /* names and dates only */
+/* What was sealed to a recovery key for a device: {"family","unit","serial","kind","org","key_sha256","job"}; nothing is ever
+ * overwritten, the newest counts. ret_id may be NULL. */
+bool stg_store_escrow_add(struct stg_store *s, const json_t *row, struct stg_bytes sealed, int64_t *ret_id, struct stg_error *err);
+/* The newest for a serial or unit, with "id","sealed_sha256","created_ms","opened_ms"; STG_E_NOT_FOUND. ret_sealed may be NULL. */
+json_t *stg_store_escrow(struct stg_store *s, const char *serial_or_unit, const char *kind, struct stg_buf *ret_sealed, struct stg_error *err);
+/* The newest of each device; "" = all. Without the sealed bytes. */
+json_t *stg_store_escrows(struct stg_store *s, const char *serial_or_unit, struct stg_error *err);
+bool stg_store_escrow_opened(struct stg_store *s, int64_t id, struct stg_error *err);
+/* From now on this name is this unit's within the batch, and the one it had before is free. STG_E_REFUSED + STG_ID_NAME_TAKEN when
+ * another unit of it has it (capitals do not count). */
+bool stg_store_name_give(struct stg_store *s, const char *batch, const char *name, const char *family, const char *unit, struct stg_error *err);
 /* {"issuer","serial_hex","unit","device_serial","subject","san","sha256","spki_sha256","not_before_ms","not_after_ms","purpose","job","status","pem"} */
 bool stg_store_certificate_add(struct stg_store *s, const json_t *row, struct stg_error *err);
 bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, const char *status /* issued installed superseded revoked */, const char *reason, struct stg_error *err);

@@ -55,6 +55,20 @@ static void say_certificate(const struct stg_cmd_ctx *c, const json_t *in, const
 		printf(_("%s: certificate of %s (%s).\n"), stg_json_str(in, "file"), stg_json_str(ret, "name"), stg_json_str(ret, "which"));
 }
 
+static void say_recovery(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("Unlock tokens of %s are sealed to the key %.16s from now on.\n"), stg_json_str(ret, "name"), stg_json_str(ret, "sha256"));
+	if (*stg_json_str(ret, "replaced"))
+		printf(_("Keep the key %.16s too: it opens what was sealed before.\n"), stg_json_str(ret, "replaced"));
+}
+
+static void say_recovery_made(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	say_recovery(c, in, ret);
+	printf(_("Put %s into the safe, its passphrase elsewhere, and leave no copy on this station.\n"), stg_json_str(in, "file"));
+}
+
 static const struct verb verbs[] = {
 	{ "", "org.list", "", orgs, NULL, NULL, NULL },
 	{ "list", "org.list", "", orgs, NULL, NULL, NULL },
@@ -63,6 +77,8 @@ static const struct verb verbs[] = {
 	{ "show", "org.show", "name?", NULL, NULL, NULL, NULL },
 	{ "backup", "org.backup", "file> --name= ^passphrase+", NULL, NULL, say_backup, NULL },
 	{ "restore", "org.restore", "file< ^passphrase", NULL, NULL, say_restore, NULL },
+	{ "recovery-key", "org.recovery_key", "file< --name= --second= ^second_pin", NULL, NULL, say_recovery, NULL },
+	{ "recovery-make", "org.recovery_make", "file> --name= --second= ^second_pin ^passphrase+", NULL, NULL, say_recovery_made, NULL },
 	{ "certificate", "org.certificate", "which file> --name=", NULL, NULL, say_certificate, NULL },
 	{ 0 },
 };
@@ -83,6 +99,10 @@ const struct stg_cmd stg_cmd_org = {
 		    "    one encrypted file, read back and compared; asks for a passphrase, kept off the station\n"
 		    "stager org restore FILE\n"
 		    "    asks for the passphrase\n"
+		    "stager org recovery-make FILE [--name NAME] [--second NAME]\n"
+		    "    a key for unlock tokens: the file is for the safe, the station keeps its certificate only\n"
+		    "stager org recovery-key CERTIFICATE [--name NAME] [--second NAME]\n"
+		    "    the certificate of a key made elsewhere (a smart card). Replacing one takes a second person\n"
 		    "stager org certificate root|issuing|chain|supervisor FILE\n"
 		    "    for a RADIUS server or an MDM"),
 	.about = N_("the organisation: supervision identity and certificate authority"),

@@ -17,6 +17,7 @@
 
 #include "_board.h"
 #include "_child.h"
+#include "_stage.h"
 #include "_words.h"
 #include "_table.h"
 
@@ -97,7 +98,7 @@ static int outcome(struct stg_cmd_ctx *c, const struct stage *st)
 	return failed ? 1 : other ? 6 : 0;
 }
 
-static int stage(struct stg_cmd_ctx *c, struct stg_caller *caller, const char *blueprint, json_t *in)
+int stage_devices(struct stg_cmd_ctx *c, struct stg_caller *caller, const char *blueprint, json_t *in)
 {
 	struct stg_error err = { 0 };
 	struct stage st = { .until_ms = stg_boot_ms() + 4 * 3600000LL };
@@ -176,7 +177,7 @@ static int run(struct stg_cmd_ctx *c)
 		return status;
 	if (!station_needed(caller, &station, &err))
 		return stg_cmd_tell(c, &err);
-	status = stage(c, caller, blueprint, in);
+	status = stage_devices(c, caller, blueprint, in);
 	station_release(caller, &station);
 	return status;
 }

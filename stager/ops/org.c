@@ -35,7 +35,7 @@
 static json_t *public_of(const json_t *row)
 {
 	static const char *const kept[] = { "name", "kind", "country", "domain", "email", "phone", "address", "department", "crl_url", "issuer",
-					    "root_key", "magic" };
+					    "root_key", "magic", "recovery_sha256" };
 	static const struct { const char *word, *field; } certs[] = { { "supervisor", "supervisor_pem" }, { "root", "root_pem" },
 								      { "issuing", "issuing_pem" }, { "signer", "signer_pem" } };
 	json_t *j = json_object();

@@ -243,6 +243,9 @@ void trust_share(struct stg_station *s, const struct slot *slot);
 void payload_ask(struct stg_station *s, struct slot *slot, const json_t *m);
 void payload_installed(struct stg_station *s, int64_t job, bool proven);
 
+/* escrow.c: tokens in and out, names of a batch */
+void escrow_ask(struct stg_station *s, struct slot *slot, const json_t *m);
+
 /* muxdoor.c */
 bool door_start(struct stg_station *s, struct stg_error *err);
 bool door_open(struct stg_station *s, struct slot *slot, const struct stg_secret *record, struct stg_error *err);

@@ -8,6 +8,8 @@
  */
 #include <stager/registry.h>
 
+#include <strings.h>
+
 #include "steps.h"
 
 const struct stg_step *stg_step_find(const char *name)
@@ -89,4 +91,22 @@ const json_t *step_profile_in(const json_t *list, const char *identifier, const 
 			return p;
 	}
 	return NULL;
+}
+
+bool step_language_is(const char *asked, const char *shown)
+{
+	size_t len = strlen(asked);
+	return strncasecmp(asked, shown, len) == 0 && strchr("-_@", shown[len]) != NULL;
+}
+
+bool step_needs_supervision(struct stg_step_ctx *c, struct stg_error *err)
+{
+	bool by_us = false;
+	if (!step_supervised_by_us(c, &by_us, err))
+		return false;
+	if (by_us)
+		return true;
+	if (c->waits)
+		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_SUPERVISION, 0, "goes on once the device is supervised");
+	return stg_fail_id(err, STG_E_HOLD, STG_ID_NOT_SUPERVISED, 0, "needs a device supervised by us, this one is not");
 }

@@ -124,18 +124,9 @@ bool step_payload_proven(struct stg_step_ctx *c, bool *ret, struct stg_error *er
 /* A profile that only a supervised device takes waits for the supervision that waits for the line. */
 static bool supervision_is_there(struct stg_step_ctx *c, struct stg_error *err)
 {
-	bool by_us = false;
 	if (!stg_json_bool(c->params, "supervised", false) && how(c) != STG_INSTALL_SILENT)
 		return true;
-	if (!step_supervised_by_us(c, &by_us, err))
-		return false;
-	if (by_us)
-		return true;
-	if (c->waits)
-		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_SUPERVISION, 0,
-				   "goes in once the device is supervised");
-	return stg_fail_id(err, STG_E_HOLD, STG_ID_NOT_SUPERVISED, 0,
-			   "needs a device supervised by us, this one is not");
+	return step_needs_supervision(c, err);
 }
 
 bool step_payload_check(const json_t *params, struct stg_error *err)

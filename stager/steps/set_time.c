@@ -7,7 +7,6 @@
  * Thread: the worker's only one.
  */
 #include <stdlib.h>
-#include <strings.h>
 
 #include "steps.h"
 
@@ -26,13 +25,6 @@ static bool wants_more(const struct stg_step_ctx *c)
 	       *stg_json_str(c->params, "locale");
 }
 
-/* "fr" is shown as "fr" or "fr-FR", "fr_FR" with a calendar behind it: what was asked for is the beginning. */
-static bool is_as_asked(const char *asked, const char *shown)
-{
-	size_t len = strlen(asked);
-	return strncasecmp(asked, shown, len) == 0 && strchr("-_@", shown[len]) != NULL;
-}
-
 /* What this step wants and the device shows otherwise: the names go into `seen`. */
 static bool settings_hold(struct stg_step_ctx *c, const json_t *now, json_t *seen)
 {
@@ -45,7 +37,7 @@ static bool settings_hold(struct stg_step_ctx *c, const json_t *now, json_t *see
 		if (!*asked)
 			continue;
 		stg_json_put(seen, wanted[i].fact, shown);
-		if (i == 0 ? strcmp(asked, shown) == 0 : is_as_asked(asked, shown))
+		if (i == 0 ? strcmp(asked, shown) == 0 : step_language_is(asked, shown))
 			continue;
 		/* past the Setup Assistant a device keeps its own zone, and finds the right one by itself */
 		if (i == 0 && stg_json_bool(c->facts, STG_FACT_SETUP_DONE, false))

@@ -33,6 +33,11 @@ const json_t *step_expected_profiles(struct stg_step_ctx *c);
 /* A later step took this profile off again: verify does not look for it. */
 void step_forget_expected(struct stg_step_ctx *c, const char *identifier);
 
+/* "fr" is shown as "fr" or "fr-FR", "fr_FR" with a calendar behind it: what was asked for is the beginning. */
+bool step_language_is(const char *asked, const char *shown);
+/* What only a supervised device does waits for the supervision that waits for a line; else STG_E_HOLD + STG_ID_NOT_SUPERVISED. */
+bool step_needs_supervision(struct stg_step_ctx *c, struct stg_error *err);
+
 /* True when the operation is there; STG_E_UNSUPPORTED otherwise stays an error for the caller. */
 bool step_is_absent(const struct stg_error *err);
 

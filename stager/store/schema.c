@@ -176,6 +176,16 @@ static const char *const migrations[] = {
 	"CREATE TRIGGER outbox_counts_gone AFTER DELETE ON outbox BEGIN"
 	" UPDATE outbox_count SET n = n - 1 WHERE target = old.target AND state = old.state; END;"
 	"CREATE INDEX outbox_open ON outbox (id) WHERE state IN ('queued','sending','in_doubt','op_pending','parked');",
+
+	/* 4: tokens sealed to a recovery key that is not here, newest counts; names given out within a batch */
+	"CREATE TABLE escrow (id INTEGER PRIMARY KEY, family TEXT NOT NULL, unit TEXT NOT NULL, serial TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL,"
+	" org TEXT NOT NULL DEFAULT '', key_sha256 TEXT NOT NULL, sealed BLOB NOT NULL, sealed_sha256 TEXT NOT NULL, job INTEGER,"
+	" created_ms INTEGER NOT NULL, opened_ms INTEGER) STRICT;"
+	"CREATE INDEX escrow_unit ON escrow (family, unit, kind);"
+	"CREATE INDEX escrow_serial ON escrow (serial);"
+	"CREATE TABLE name_given (batch TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, family TEXT NOT NULL, unit TEXT NOT NULL,"
+	" at_ms INTEGER NOT NULL, PRIMARY KEY (batch, name)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX name_given_unit ON name_given (family, unit);",
 };
 
 int schema_version(void)

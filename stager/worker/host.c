@@ -206,6 +206,42 @@ static bool erase_token(void *ctx, const struct stg_identity *read_now, struct s
 	return a ? true : stg_while(err, "erase gate");
 }
 
+static bool escrow(void *ctx, const struct stg_secret *token, json_t **ret_receipt, struct stg_error *err)
+{
+	json_t *m = json_object();
+	if (token && !put_bytes(m, "token", stg_secret_reveal(token), err)) {
+		json_decref(m);
+		return false;
+	}
+	json_incref(m);
+	STG_AUTO(stg_json_free_at) json_t *a = ask(ctx, "escrow", m, err);
+	wipe(m, "token");
+	json_decref(m);
+	if (!a)
+		return stg_while(err, "keep an unlock token");
+	*ret_receipt = json_incref(json_object_get(a, "receipt"));
+	return *ret_receipt || stg_fail(err, STG_E_BUG, 0, "an answer without a receipt");
+}
+
+static bool unlock_token(void *ctx, struct stg_secret *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf token = { 0 };
+	json_t *a = ask(ctx, "unlock_token", json_object(), err);
+	bool ok = a && take_bytes(a, "token", DER_MAX * 4, &token, err) && stg_secret_set(ret, stg_buf_view(&token), err);
+	wipe(a, "token");
+	json_decref(a);
+	return ok || stg_while(err, "ask for the unlock token");
+}
+
+static bool claim_name(void *ctx, const char *name, struct stg_error *err)
+{
+	json_t *m = json_object();
+	stg_json_put(m, "name", name);
+	json_t *a = ask(ctx, "claim_name", m, err);
+	json_decref(a);
+	return a ? true : stg_while(err, "ask for the name");
+}
+
 static void ask_person(void *ctx, enum stg_ask what)
 {
 	struct worker *w = ctx;
@@ -253,5 +289,8 @@ void worker_host_init(struct worker *w)
 		.ask_person = ask_person,
 		.progress = progress,
 		.bulk_turn = bulk_turn,
+		.escrow = escrow,
+		.unlock_token = unlock_token,
+		.claim_name = claim_name,
 	};
 }

@@ -41,6 +41,8 @@ struct toy {
 	bool denied;                    /* somebody tapped Don't Trust */
 	int locked_pairs;               /* so many attempts find it locked */
 	int swapped_after;              /* so many identifications later another device answers; 0: never */
+	bool has_passcode;
+	int token_asks;
 	bool keeps_zone;                /* acknowledges another zone and keeps its own */
 	/* what was asked of it */
 	int identifies, erases_of_other;
@@ -317,12 +319,23 @@ static inline bool toy_erase(struct stg_device *d, bool keep_esim, struct stg_er
 	return !toy->erase_lost || stg_fail(err, STG_E_GONE, 0, "the connection was closed");
 }
 
+static inline bool toy_unlock_token(struct stg_device *d, struct stg_secret *ret, struct stg_error *err)
+{
+	(void)d;
+	if (!toy_here(err))
+		return false;
+	toy->token_asks++;
+	if (toy->has_passcode)
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_PASSCODE_NO_TOKEN, 37002, "a passcode is set already");
+	return stg_secret_random(ret, 32, err);
+}
+
 static const struct stg_driver toy_driver = {
 	.name = "toy", .claims = toy_claims, .open = toy_open, .close = toy_close, .identify = toy_identify, .facts = toy_facts,
 	.trust = toy_trust, .pair = toy_pair, .unpair = toy_unpair, .activation = toy_activation, .activate = toy_activate,
 	.supervise = toy_supervise, .install_profile = toy_install, .store_profile = toy_store, .stored_profile = toy_stored,
 	.list_profiles = toy_list, .set_name = toy_set_name, .set_time = toy_set_time, .get_time = toy_get_time, .settings = toy_settings,
-	.restart = toy_restart, .erase = toy_erase,
+	.restart = toy_restart, .erase = toy_erase, .unlock_token = toy_unlock_token,
 };
 
 /* An activated iPad at "Hello", new to us. */

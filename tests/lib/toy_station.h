@@ -13,6 +13,9 @@ struct toy_station {
 	bool gate_says_no;
 	bool gate_breaks;               /* the gate cannot be asked */
 	int payloads, tokens;
+	const char *name_taken;         /* another device of the batch has it */
+	bool no_recovery_key;
+	int kept;                       /* unlock tokens */
 };
 
 static inline json_t *toy_answer(void *ctx, const char *what, const json_t *ask, struct stg_error *err)
@@ -48,6 +51,18 @@ static inline json_t *toy_answer(void *ctx, const char *what, const json_t *ask,
 		if (!s->gate_says_no)
 			return o;
 		stg_fail(err, STG_E_SAFETY, 0, "not pool equipment");
+	} else if (strcmp(what, "claim_name") == 0) {
+		if (!s->name_taken || strcmp(s->name_taken, stg_json_str(ask, "name")) != 0)
+			return o;
+		stg_fail_id(err, STG_E_REFUSED, STG_ID_NAME_TAKEN, 0, "'%s'", s->name_taken);
+	} else if (strcmp(what, "escrow") == 0) {
+		if (!s->no_recovery_key) {
+			s->kept += *stg_json_str(ask, "token") != 0;
+			stg_json_put_new(o, "receipt", *stg_json_str(ask, "token") ? json_pack("{s:s, s:i}", "key_sha256", "beef", "escrow", s->kept)
+										   : json_pack("{s:s}", "key_sha256", "beef"));
+			return o;
+		}
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_RECOVERY_KEY, 0, "toy");
 	} else if (strcmp(what, "supervisor") == 0) {
 		stg_json_put(o, "der", "MAMCAQE=");
 		return o;

@@ -536,9 +536,84 @@ static void an_erase_that_did_not_happen_is_held_and_not_sent_again(void **state
 	toy_station_clear(&s);
 }
 
+/* ---- names, unlock tokens ---- */
+
+static void a_name_another_device_of_the_batch_has_is_not_given_twice(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy_station_make(&s, HEAD "  - set_name: {name: B-14}\n");
+	s.name_taken = "B-14";
+	const json_t *last = toy_run(&s);
+	toy_ends(last, "failed");
+	assert_string_equal(why_id(last), "NAME_TAKEN");
+	assert_int_equal(toy->names, 0);
+	toy_station_clear(&s);
+}
+
+static void check_token(const char *step, bool passcode, bool no_key, const char *end, const char *id, int asks, int kept)
+{
+	struct toy_station s;
+	char yaml[300];
+	toy_make();
+	toy->has_passcode = passcode;
+	snprintf(yaml, sizeof(yaml), HEAD "  - supervise:\n  - escrow_unlock_token: %s\n  - set_name: {name: X}\n", step);
+	toy_station_make(&s, yaml);
+	s.no_recovery_key = no_key;
+	const json_t *last = toy_run(&s);
+	if (strcmp(stg_json_str(last, "end"), end) != 0 || strcmp(why_id(last), id) != 0 || toy->token_asks != asks || s.kept != kept)
+		fail_msg("%s %d %d: %s %s, asked %d, kept %d", step, passcode, no_key, stg_json_str(last, "end"), why_id(last), toy->token_asks, s.kept);
+	toy_station_clear(&s);
+}
+
+static void an_unlock_token_is_asked_for_only_where_it_can_be_kept(void **state)
+{
+	(void)state;
+	check_token("{}", false, true, "hold", "NO_RECOVERY_KEY", 0, 0);
+	check_token("{optional: yes}", false, true, "staged", "", 0, 0);
+	check_token("{}", true, false, "failed", "PASSCODE_NO_TOKEN", 1, 0);
+	check_token("{}", false, false, "staged", "", 1, 1);
+}
+
+static void a_kept_token_is_not_asked_for_again_by_the_same_job(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->activated = toy->line = false;
+	toy_station_make(&s, HEAD "  - activate:\n  - supervise:\n  - escrow_unlock_token:\n");
+	toy_ends(toy_run(&s), "waiting");
+	assert_string_equal(side_outcome(&s.side, "05-escrow_unlock_token"), "waiting");
+	assert_int_equal(toy->token_asks, 0);
+	toy->line = true;
+	toy_ends(toy_run_again(&s), "staged");
+	assert_int_equal(toy->token_asks, 1);
+	toy_ends(toy_run_again(&s), "staged");
+	assert_int_equal(toy->token_asks, 1);
+	assert_string_equal(side_outcome(&s.side, "05-escrow_unlock_token"), "proven");
+	toy_station_clear(&s);
+}
+
+static void what_a_supervised_device_alone_does_is_held_elsewhere(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy_station_make(&s, HEAD "  - wifi: {power: off}\n");
+	const json_t *last = toy_run(&s);
+	toy_ends(last, "hold");
+	assert_string_equal(why_id(last), "NOT_SUPERVISED");
+	toy_station_clear(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name_another_device_of_the_batch_has_is_not_given_twice),
+		cmocka_unit_test(an_unlock_token_is_asked_for_only_where_it_can_be_kept),
+		cmocka_unit_test(a_kept_token_is_not_asked_for_again_by_the_same_job),
+		cmocka_unit_test(what_a_supervised_device_alone_does_is_held_elsewhere),
 		cmocka_unit_test(another_device_than_the_jobs_is_held_and_left_alone),
 		cmocka_unit_test(a_device_the_blueprint_is_not_for_is_never_written_to),
 		cmocka_unit_test(pairing_waits_for_the_tap_and_asks_for_it_once),

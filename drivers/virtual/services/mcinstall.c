@@ -406,13 +406,15 @@ static plist_t security_info(const struct virt_device *d)
 
 static plist_t request_unlock_token(struct virt_device *d)
 {
-	uint8_t token[48];
+	uint8_t token[96] = { 0 };
 	plist_t a;
 
 	if (d->has_passcode)
 		return failed_with(37002, KEYBAG, "A passcode is set already.");
-	virt_random_fill(&d->bench->random, token, sizeof(token));
-	stg_buf_reset(&d->unlock_token);
+	memcpy(token, d->next_token, strlen(d->next_token));
+	virt_random_fill(&d->bench->random, token + 48, sizeof(token) - 48);
+	stg_buf_clear(&d->unlock_token);
+	d->unlock_token = STG_BUF(4096);
 	stg_buf_add(&d->unlock_token, token, sizeof(token), NULL);
 	a = acknowledged();
 	plist_dict_set_item(a, "UnlockToken", plist_new_data((const char *)token, sizeof(token)));
@@ -431,7 +433,30 @@ static plist_t clear_passcode(struct virt_device *d, plist_t msg)
 	return acknowledged();
 }
 
-static plist_t settings(plist_t msg)
+static bool is_picture(struct stg_bytes b)
+{
+	return (b.len > 8 && memcmp(b.data, "\x89PNG\r\n\x1a\n", 8) == 0) || (b.len > 3 && memcmp(b.data, "\xff\xd8\xff", 3) == 0);
+}
+
+static plist_t set_wallpaper(struct virt_device *d, plist_t item)
+{
+	plist_t where = plist_dict_get_item(item, "Where");
+	uint64_t places = 0;
+	struct stg_bytes image;
+
+	if (!where || plist_get_node_type(where) != PLIST_UINT || !data_of(item, "Image", &image))
+		return bad_form();
+	plist_get_uint_val(where, &places);
+	if (places < 1 || places > 3 || !is_picture(image) || virt_fault(d, "Settings", "bad_picture", NULL))
+		return failed_with(28001, "MCSettingsErrorDomain", "The wallpaper image is not valid.");
+	if (places & 1)
+		stg_sha256_hex(image, d->wallpaper_lock);
+	if (places & 2)
+		stg_sha256_hex(image, d->wallpaper_home);
+	return acknowledged();
+}
+
+static plist_t settings(struct virt_device *d, plist_t msg)
 {
 	plist_t a, results, list = plist_dict_get_item(msg, "Settings");
 
@@ -443,7 +468,7 @@ static plist_t settings(plist_t msg)
 		plist_t item = plist_array_get_item(list, i);
 		const char *name = plist_get_node_type(item) == PLIST_DICT ? text_of(item, "Item") : NULL;
 		plist_t one = name && strcmp(name, "Wallpaper") == 0
-				      ? acknowledged()
+				      ? set_wallpaper(d, item)
 				      : failed_with(28000, "MCSettingsErrorDomain", "The item is not known.");
 
 		put_text(one, "Item", name);
@@ -501,6 +526,9 @@ static plist_t set_wifi(struct virt_device *d, plist_t msg)
 		return bad_form();
 	if (!virt_device_is_supervised(d))
 		return failed_with(14005, virt_tunnel_domain(d), "The power state of Wi-Fi may not be changed.");
+	uint8_t on = 0;
+	plist_get_bool_val(state, &on);
+	d->wifi_off = !on;
 	return acknowledged();
 }
 
@@ -533,7 +561,7 @@ static plist_t serve_supervisor(struct virt_conn *c, const char *request, plist_
 	if (strcmp(request, "ClearPasscode") == 0)
 		return clear_passcode(d, msg);
 	if (strcmp(request, "Settings") == 0)
-		return settings(msg);
+		return settings(d, msg);
 	if (strcmp(request, "DefaultMDMOptions") == 0) {
 		plist_t a = acknowledged();
 
