@@ -52,10 +52,11 @@ static struct item *item_new(struct stg_station *s, const struct slot *slot, con
 	i->who = slot->identity;
 	i->sealed = STG_BUF(SEALED_MAX);
 	stg_copy(i->batch, sizeof(i->batch), slot->batch);
-	if (s->cache.org) {
-		stg_copy(i->org, sizeof(i->org), stg_json_str(s->cache.org, "name"));
-		i->recovery_pem = stg_strdup(stg_json_str(s->cache.org, "recovery_pem"));
-		stg_copy(i->key_sha256, sizeof(i->key_sha256), stg_json_str(s->cache.org, "recovery_sha256"));
+	const struct cache_org *org = slot_org(s, slot);
+	if (org) {
+		stg_copy(i->org, sizeof(i->org), stg_json_str(org->row, "name"));
+		i->recovery_pem = stg_strdup(stg_json_str(org->row, "recovery_pem"));
+		stg_copy(i->key_sha256, sizeof(i->key_sha256), stg_json_str(org->row, "recovery_sha256"));
 	}
 	return i;
 }
