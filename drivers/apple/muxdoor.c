@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <stager/arrival.h>
+#include <stager/clock.h>
 #include <stager/message.h>
 #include <stager/muxdoor.h>
 #include <stager/secret.h>
@@ -27,6 +28,8 @@
 
 #include "muxwire.h"
 
+#define KNOCK_MS 20000      /* a worker's own deadlines are longer */
+#define KNOCK_AGAIN_MS 20
 #define PIPE_BYTES (128u << 10)   /* read at once; what the far side does not take waits in a buffer of this size */
 #define CONNS_PER_DOOR 64         /* the libraries use a handful; more is somebody trying */
 #define REFUSALS_TOLD 16          /* per door, so that a worker gone wild cannot flood the log */
@@ -48,6 +51,7 @@ struct conn {
 	enum conn_state state;
 	uint32_t tag;             /* of the Connect that waits */
 	bool far_connecting;
+	int64_t knock_until_ms;   /* usbmuxd's backlog is full: it is tried again until then; 0: not waiting */
 	bool near_ended, far_ended;   /* no more bytes come from there */
 	bool near_shut, far_shut;     /* told that no more bytes come */
 	struct stg_buf to_near, to_far, in;
@@ -74,7 +78,7 @@ struct hall {
 	struct end channel;
 	struct door *doors;
 	const char *mux;
-	bool leave, sweep;
+	bool leave, sweep, knocking;
 	uint8_t *scratch;
 };
 
@@ -355,15 +359,45 @@ static bool connect_far(struct hall *h, struct conn *c, plist_t ask, uint32_t ta
 	if (!mux_write(tag, body, &c->to_far, NULL))
 		return answer_result(h, c, MUX_REFUSED, tag);
 	c->tag = tag;
-	c->far.fd = mux_connect(h->mux, NULL);
-	if (c->far.fd < 0)
+	struct stg_error why = { 0 };
+	c->far.fd = mux_connect(h->mux, &why);
+	if (c->far.fd < 0 && why.origin != EAGAIN)
 		return answer_result(h, c, MUX_REFUSED, tag);
 	c->state = ASKING;
 	c->far_connecting = true;
-	watch(h, &c->far, EPOLLOUT);
+	if (c->far.fd >= 0) {
+		watch(h, &c->far, EPOLLOUT);
+	} else {
+		c->knock_until_ms = stg_boot_ms() + KNOCK_MS;
+		h->knocking = true;
+	}
 	/* the worker waits for its Result; its leaving is all we need to hear meanwhile */
 	watch(h, &c->near, EPOLLRDHUP);
 	return true;
+}
+
+/* usbmuxd takes five callers at a time (listen(fd, 5)) and none while it adds devices; a full backlog cannot be waited for
+ * by poll, so in a storm those who found it full are tried again a little later. */
+static void knock_again(struct hall *h)
+{
+	h->knocking = false;
+	for (struct door *d = h->doors; d; d = d->next) {
+		for (struct conn *c = d->conns; c; c = c->next) {
+			struct stg_error why = { 0 };
+			if (c->dead || !c->knock_until_ms)
+				continue;
+			c->far.fd = mux_connect(h->mux, &why);
+			if (c->far.fd >= 0) {
+				c->knock_until_ms = 0;
+				watch(h, &c->far, EPOLLOUT);
+			} else if (why.origin != EAGAIN || stg_boot_ms() >= c->knock_until_ms) {
+				c->knock_until_ms = 0;
+				give_up_far(h, c, MUX_REFUSED);
+			} else {
+				h->knocking = true;
+			}
+		}
+	}
 }
 
 static bool is_ours(struct hall *h, struct conn *c, plist_t ask)
@@ -644,11 +678,13 @@ int stg_muxdoor_run(int channel_fd, const char *mux)
 	watch(&h, &h.channel, EPOLLIN);
 	while (!h.leave) {
 		struct epoll_event ready[64];
-		int n = epoll_wait(h.epoll, ready, STG_ARRAY_LEN(ready), -1);
+		int n = epoll_wait(h.epoll, ready, STG_ARRAY_LEN(ready), h.knocking ? KNOCK_AGAIN_MS : -1);
 		if (n < 0 && errno != EINTR)
 			break;
 		for (int i = 0; i < n; i++)
 			on_event(&h, ready[i].data.ptr, ready[i].events);
+		if (h.knocking)
+			knock_again(&h);
 		if (h.sweep)
 			sweep(&h);
 	}

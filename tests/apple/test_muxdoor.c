@@ -381,6 +381,50 @@ static void the_pipe_carries_megabytes_both_ways_unchanged(void **state)
 	bench_end(&bench);
 }
 
+/* usbmuxd takes few callers at a time; in a storm of arrivals some find its backlog full, and that is no refusal. */
+static void a_full_backlog_is_waited_for(void **state)
+{
+	char path[100], mux[120];
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	(void)state;
+	bench_begin(&bench, "--pace", "instant", "--iphones", "1", NULL);
+	snprintf(path, sizeof(path), "%s/full", bench.dir);
+	snprintf(mux, sizeof(mux), "UNIX:%s", path);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), callers[8], n = 0;
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	for (; n < 8; n++) {
+		callers[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (connect(callers[n], (struct sockaddr *)&a, sizeof(a)) < 0)
+			break;
+	}
+	assert_true(n > 0 && n < 8);       /* the next one finds it full */
+	door_begin(mux);
+	open_for(getpid(), bench.udid, 3, NULL);
+	int fd = at_door();
+	mux_send(fd, connect_to(3, 62078), 1);
+	assert_false(readable(fd, 200));   /* neither refused nor connected */
+	for (int i = 0; i < n; i++)
+		close(accept(listener, NULL, NULL));
+	assert_true(readable(listener, HOST_TIMEOUT_MS));
+	int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	plist_free(mux_read(peer, NULL));
+	plist_t ok = mux_message("Result"), answer;
+	plist_dict_set_item(ok, "Number", plist_new_uint(0));
+	mux_send(peer, ok, 1);
+	answer = mux_read(fd, NULL);
+	assert_int_equal(number_in(answer, "Number"), 0);
+	plist_free(answer);
+	for (int i = 0; i <= n; i++)
+		close(callers[i]);
+	close(peer);
+	close(listener);
+	close(fd);
+	door_end();
+	bench_end(&bench);
+}
+
 static void the_driver_works_through_the_door(void **state)
 {
 	struct desk d;
@@ -465,6 +509,7 @@ int main(void)
 		cmocka_unit_test(a_path_that_cannot_be_made_is_told),
 		cmocka_unit_test(garbage_at_the_door_ends_that_connection_only),
 		cmocka_unit_test(the_pipe_carries_megabytes_both_ways_unchanged),
+		cmocka_unit_test(a_full_backlog_is_waited_for),
 		cmocka_unit_test(the_driver_works_through_the_door),
 		cmocka_unit_test(a_device_with_an_old_udid_works_through_the_door),
 	};
