@@ -283,3 +283,23 @@ asked() { # how often the profile service was asked for REQUEST
 	[ "$output" = "$(state "$UDID" .serial)" ]
 	is "$UDID" '.hosts | length' 1
 }
+
+@test "the identity it made is taken in every form, and stays the same certificate" {
+	local stager="${STAGER:-$PEERS_TOP/build/stager}" form
+	export STAGER_STATE="$BATS_TEST_TMPDIR/state"
+	"$stager" --quiet init --rehearsal
+	openssl pkcs12 -export -inkey supervision-private-key.pem -in supervision-cert.pem -out new.p12 -passout pass:a
+	openssl pkey -in supervision-private-key.pem -outform DER -out key.der
+	cat supervision-private-key.pem supervision-cert.pem >both.pem
+	echo a | "$stager" org import old --identity supervision.p12
+	echo a | "$stager" org import new --identity new.p12
+	echo | "$stager" org import pem --identity supervision-cert.pem --key supervision-private-key.pem
+	echo | "$stager" org import both --identity both.pem
+	echo | "$stager" org import der --identity supervision-cert.der --key key.der
+	for form in old new pem both der; do
+		"$stager" org certificate supervisor "$BATS_TEST_TMPDIR/$form.pem" --name "$form"
+		openssl x509 -in "$BATS_TEST_TMPDIR/$form.pem" -outform DER | cmp - supervision-cert.der
+	done
+	run "$stager" org import wrong --identity supervision.p12 <<<b
+	[ "$status" -ne 0 ]
+}
