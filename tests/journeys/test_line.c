@@ -29,7 +29,7 @@ static void a_new_box_goes_on_when_the_line_is_back(void **state)
 	journey_must(stg_events(&j.caller, until_waiting, &w, NULL, &err), &err, "events");
 	assert_int_equal(w.events, 0);
 	journey_tell(&j, "line", "open", NULL, NULL);
-	assert_true(journey_wait_staged(&j, 1, 120000));
+	assert_true(journey_wait_staged(&j, 1, 300000));
 	journey_end(&j);
 }
 
@@ -60,7 +60,7 @@ static void a_closed_line_keeps_results_here_and_an_hour_closes_it(void **state)
 	assert_false(stg_json_bool(json_object_get(status, "line"), "open", true));
 	journey_batch(&j, "ipad-hospital-ward", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
-	assert_true(journey_wait_staged(&j, 2, 120000));
+	assert_true(journey_wait_staged(&j, 2, 300000));
 	json_decref(journey_op(&j, "push.now", json_object(), NULL));
 	journey_let_pass(&j, 3, 1500);
 	STG_AUTO(stg_json_free_at) json_t *sum = journey_op(&j, "outbox.summary", json_object(), NULL);
