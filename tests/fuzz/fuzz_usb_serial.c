@@ -29,11 +29,12 @@ static void check(const struct stg_usb_device *d)
 		must((unsigned char)*p >= 0x20 && (unsigned char)*p < 0x7f);
 	must(!d->udid[0] || (stg_udid_clean(d->udid, again) && strcmp(again, d->udid) == 0));
 	must(strspn(d->unit, "0123456789") == strlen(d->unit));
+	must(!d->model[0] || (strchr(d->model, ',') && (d->model[0] == 'i')));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint16_t pids[] = { 0x12a8, 0x1281, 0x1227, 0x024f };
+	static const uint16_t pids[] = { 0x12a8, 0x1281, 0x1227, 0x1222, 0xf014, 0x024f };
 	char text[512];
 	if (size >= sizeof(text))
 		return 0;
@@ -41,6 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = 0;
 	for (size_t i = 0; i < STG_ARRAY_LEN(pids); i++) {
 		struct stg_usb_device d = { .vid = 0x05ac, .pid = pids[i] };
+		usb_recognise(&d, text);
+		check(&d);
+		/* the ramdisk of a restore is told by its product text, which comes from the device too */
+		stg_copy(d.product, sizeof(d.product), "(Restore Mode)");
 		usb_recognise(&d, text);
 		check(&d);
 	}
