@@ -32,6 +32,16 @@ struct stg_label {
 bool stg_label_png(const struct stg_label *l, struct stg_buf *ret, struct stg_error *err);   /* 300 dots per inch */
 bool stg_label_zpl(const struct stg_label *l, struct stg_buf *ret, struct stg_error *err);   /* 203 dots per inch, UTF-8 */
 
+/* A wallpaper: big tick, title, owner, QR code; half the pixels of this product type's screen. */
+struct stg_wallpaper_ask {
+	const char *model;              /* "iPad13,18"; unknown ones get the newest phone's shape */
+	const char *title, *owner;      /* "" for none */
+	const char *code;               /* printable ASCII, 1 to 64 */
+	bool tick, is_rehearsal;
+};
+bool stg_wallpaper_png(const struct stg_wallpaper_ask *ask, struct stg_buf *ret, struct stg_error *err);
+void stg_screen_of(const char *model, int *ret_width, int *ret_height);
+
 /* What a person still has to do about a row of a batch, in this language; "" when it is done. */
 void stg_report_todo(const json_t *row, const char *lang, char *ret, size_t size);
 

@@ -14,6 +14,7 @@
 
 #include <stager/blueprint.h>
 #include <stager/payload.h>
+#include <stager/report.h>
 
 #include "station_i.h"
 
@@ -27,7 +28,8 @@ struct make {
 	json_t *ask, *step, *values, *org, *job_row;
 	struct stg_buf org_sealed, profile;
 	char unit[32], serial[STG_SERIAL_MAX], name[128], identifier[200];
-	bool certificate, is_template;
+	char model[64];
+	bool certificate, is_template, wallpaper;
 	json_t *leaf_row;
 	struct stg_payload payload;
 };
@@ -120,6 +122,24 @@ static bool make_certificate(struct make *m, const json_t *params, struct stg_er
 	return stg_profile_identity(m->identifier, stg_json_str_or(params, "display_name", ask.common_name), m->unit, p12_bytes, password_bytes, issuers, &m->payload, err);
 }
 
+/* What nobody fills in is what the order says. */
+static bool make_wallpaper(struct make *m, const json_t *params, struct stg_error *err)
+{
+	struct stg_wallpaper_ask ask = {
+		.model = m->model,
+		.title = stg_json_str_or(params, "title", stg_json_str_or(m->values, "asset_tag", m->serial)),
+		.owner = stg_json_str_or(params, "owner", stg_json_str(m->values, "organisation")),
+		.code = stg_json_str_or(params, "code", m->serial),
+		.tick = stg_json_bool(params, "tick", true),
+		.is_rehearsal = m->station->rehearsal,
+	};
+	if (!stg_wallpaper_png(&ask, &m->payload.bytes, err))
+		return false;
+	stg_copy(m->payload.identifier, sizeof(m->payload.identifier), "wallpaper");
+	stg_sha256_hex(stg_buf_view(&m->payload.bytes), m->payload.sha256);
+	return true;
+}
+
 /* Maker: values filled in, signed by the organisation where the blueprint says so. */
 static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
 {
@@ -129,6 +149,8 @@ static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
 	if (!params)
 		return stg_say(err, STG_ID_PAYLOAD);
 	bool ok;
+	if (m->wallpaper)
+		return make_wallpaper(m, params, err) || stg_say(err, STG_ID_PAYLOAD);
 	if (m->certificate)
 		ok = make_certificate(m, params, err);
 	else
@@ -227,6 +249,8 @@ void payload_ask(struct stg_station *s, struct slot *slot, const json_t *ask)
 	m->profile = STG_BUF(4u << 20);
 	m->payload.bytes = STG_BUF(8u << 20);
 	m->certificate = strcmp(kind, "issue_certificate") == 0;
+	m->wallpaper = strcmp(kind, "wallpaper") == 0;
+	stg_copy(m->model, sizeof(m->model), slot->identity.model);
 	bool ok = slot->state == SLOT_STEPS && step && slot->worker->what && slot->worker->what->makes_payload &&
 		  (!*stg_json_str(ask, "key") || strcmp(stg_json_str(ask, "key"), stg_json_str(step, "key")) == 0);
 	if (!ok)

@@ -8,7 +8,7 @@
 
 static const char blueprint[] =
 	"name: ward\nabout: a token is kept\nsteps:\n  - identify:\n  - pair:\n  - activate:\n  - supervise:\n"
-	"  - escrow_unlock_token:\n  - set_name: {name: \"{{name}}\"}\n  - set_language: {language: fr, region: CA}\n  - wifi: {power: off}\n";
+	"  - wallpaper: {where: lock}\n  - escrow_unlock_token:\n  - set_name: {name: \"{{name}}\"}\n  - set_language: {language: fr, region: CA}\n  - wifi: {power: off}\n";
 
 static void put(struct journey *j, const char *name, const char *text)
 {
@@ -69,6 +69,9 @@ static void a_phone_that_comes_back_locked_is_opened_by_two_persons_and_the_key(
 	assert_true(journey_wait_staged(&j, 1, LOOK_MS));
 	STG_AUTO(stg_json_free_at) json_t *staged = look_device(&j, serial);
 	assert_true(stg_json_bool(staged, "wifi_off", false));
+	/* a picture was drawn for it, and stands where the blueprint says */
+	assert_int_equal(strlen(stg_json_str(staged, "wallpaper_lock")), 64);
+	assert_string_equal(stg_json_str(staged, "wallpaper_home"), "");
 	assert_int_equal(look_sent(&j, serial, "RequestUnlockToken"), 1);
 	assert_int_equal(stager(&j, "", "unlock list"), 0);
 	assert_true(out_says(&j, serial));
