@@ -126,7 +126,7 @@ static const char *step_word(const char *step)
 	static const char *const words[][2] = {
 		{ "identify", N_("identify") }, { "require", N_("check it fits") }, { "pair", N_("pair") }, { "activate", N_("activate") },
 		{ "supervise", N_("supervise") }, { "install_profile", N_("install profile") }, { "issue_certificate", N_("certificate") },
-		{ "verify", N_("verify") }, { "set_name", N_("set name") }, { "set_time", N_("set clock") }, { "restart", N_("restart") },
+		{ "verify", N_("verify") }, { "check_rules", N_("rules") }, { "set_name", N_("set name") }, { "set_time", N_("set clock") }, { "restart", N_("restart") },
 		{ "erase", N_("erase") }, { "wait_back", N_("wait for return") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++)

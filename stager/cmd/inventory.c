@@ -41,6 +41,21 @@ static void part(const struct stg_cmd_ctx *c, const char *title, const json_t *l
 	table_print(c, list, columns, NULL);
 }
 
+/* The rules the last job judged it by: the steps' evidence has them. */
+static void say_verdict(const struct stg_cmd_ctx *c, const json_t *steps)
+{
+	static const struct column rules[] = {
+		{ "rule", N_("rule"), COLUMN_TEXT }, { "result", N_("result"), COLUMN_WORD }, { "reason", N_("reason"), COLUMN_TEXT }, { 0 },
+	};
+	const json_t *found = NULL;
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		const json_t *step = json_array_get(steps, i), *seen = json_object_get(json_object_get(step, "evidence"), "reread");
+		if (strcmp(stg_json_str(step, "step"), "check_rules") == 0 && json_object_get(seen, "rules"))
+			found = json_object_get(seen, "rules");
+	}
+	part(c, _("Rules"), found, rules);
+}
+
 /* One device for a person: who it is, what was done to it, what it holds. Every fact and every proof is in --json. */
 static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
@@ -83,6 +98,7 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 	part(c, _("Orders"), json_object_get(ret, "orders"), orders);
 	part(c, _("Jobs"), list, jobs);
 	part(c, _("Steps of the last job"), json_object_get(last, "steps"), steps);
+	say_verdict(c, json_object_get(last, "steps"));
 	part(c, _("Holds"), json_object_get(ret, "holds"), holds);
 	part(c, _("Certificates"), json_object_get(ret, "certificates"), certificates);
 	part(c, _("Deliveries"), json_object_get(ret, "deliveries"), deliveries);

@@ -163,6 +163,8 @@ static const struct {
 	{ "install_profile", "Install the profile", "Installer le profil", "profile" },
 	{ "issue_certificate", "Issue a certificate for it and install it",
 	  "Émettre un certificat pour lui et l'installer", "profile" },
+	{ "check_rules", "Judge it by the rules, each with its reason; on hold if one is broken",
+	  "Juger selon les règles, chacune avec sa raison ; bloqué si l'une est enfreinte", NULL },
 	{ "verify", "Read everything once more and compare", "Tout relire et comparer", NULL },
 	{ "set_name", "Name it", "Le nommer", "name" },
 	{ "set_time", "Set its clock", "Régler son horloge", "zone" },

@@ -6,6 +6,8 @@
  * Called: by steps; stg_step_find() by everyone who has a step's name.
  * Thread: the worker's only one; stg_step_find() any.
  */
+#include <stdlib.h>
+
 #include <stager/registry.h>
 
 #include <strings.h>
@@ -109,4 +111,17 @@ bool step_needs_supervision(struct stg_step_ctx *c, struct stg_error *err)
 	if (c->waits)
 		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_SUPERVISION, 0, "goes on once the device is supervised");
 	return stg_fail_id(err, STG_E_HOLD, STG_ID_NOT_SUPERVISED, 0, "needs a device supervised by us, this one is not");
+}
+
+bool step_version_at_least(const char *have, const char *least)
+{
+	while (*have || *least) {
+		char *h = (char *)(uintptr_t)have, *l = (char *)(uintptr_t)least;
+		long x = strtol(have, &h, 10), y = strtol(least, &l, 10);
+		if (x != y)
+			return x > y;
+		have = *h == '.' ? h + 1 : "";
+		least = *l == '.' ? l + 1 : "";
+	}
+	return true;
 }

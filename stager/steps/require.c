@@ -26,20 +26,6 @@ static const struct stg_param params[] = {
 	{ 0 },
 };
 
-/* Dotted numbers; a shorter one is followed by zeros. */
-static bool version_at_least(const char *have, const char *least)
-{
-	while (*have || *least) {
-		char *h = (char *)(uintptr_t)have, *l = (char *)(uintptr_t)least;
-		long x = strtol(have, &h, 10), y = strtol(least, &l, 10);
-		if (x != y)
-			return x > y;
-		have = *h == '.' ? h + 1 : "";
-		least = *l == '.' ? l + 1 : "";
-	}
-	return true;
-}
-
 static bool check(const json_t *p, struct stg_error *err)
 {
 	const char *os = stg_json_str(p, "os");
@@ -75,7 +61,7 @@ static bool kind_fits(const struct stg_step_ctx *c, struct stg_error *err)
 				   who->model[0] ? who->model : "device of unknown model");
 	if (*os && !who->os_version[0])
 		return unread("the system version", err);
-	if (*os && !version_at_least(who->os_version, os))
+	if (*os && !step_version_at_least(who->os_version, os))
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_WRONG_OS, 0, "it has %s, at least %s is wanted",
 				   who->os_version, os);
 	if (*owner && strcmp(owner, said) != 0)

@@ -37,6 +37,8 @@ void step_forget_expected(struct stg_step_ctx *c, const char *identifier);
 bool step_language_is(const char *asked, const char *shown);
 /* What only a supervised device does waits for the supervision that waits for a line; else STG_E_HOLD + STG_ID_NOT_SUPERVISED. */
 bool step_needs_supervision(struct stg_step_ctx *c, struct stg_error *err);
+/* Dotted numbers; a shorter one is followed by zeros. */
+bool step_version_at_least(const char *have, const char *least);
 
 /* True when the operation is there; STG_E_UNSUPPORTED otherwise stays an error for the caller. */
 bool step_is_absent(const struct stg_error *err);

@@ -148,6 +148,20 @@ static json_t *wipe_part(const json_t *steps)
 	return part;
 }
 
+/* The last verdict by rules, each with its reason. NULL: no rules were asked for. */
+static json_t *compliance_part(const json_t *steps)
+{
+	const json_t *found = NULL;
+	json_t *one;
+	size_t i;
+	json_array_foreach((json_t *)steps, i, one)
+		if (strcmp(stg_json_str(one, "step"), "check_rules") == 0) {
+			const json_t *seen = json_object_get(json_object_get(one, "evidence"), "reread");
+			found = *stg_json_str(seen, "verdict") ? seen : found;
+		}
+	return found ? json_deep_copy(found) : NULL;
+}
+
 /* Of all facts that were read, those a receiver can use; the rest stays in the inventory. `moving`: those that change by
  * themselves, which are told but are no reason to tell a result again. */
 static void put_facts(json_t *part, const json_t *facts, bool moving)
@@ -223,6 +237,7 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 	json_t *wipe = wipe_part(steps);
 	if (wipe)
 		stg_json_put_new(r, "wipe", wipe);
+	put_unless_empty(r, "compliance", compliance_part(steps));
 	put_unless_empty(r, "facts", facts ? facts_part(facts) : NULL);
 	return r;
 }
