@@ -119,15 +119,16 @@ bool stg_wallpaper_png(const struct stg_wallpaper_ask *ask, struct stg_buf *ret,
 	cairo_t *c = cairo_create(s);
 	cairo_set_source_rgb(c, 0.07, 0.13, 0.20);
 	cairo_paint(c);
-	double y = h * 0.34;
 	if (ask->tick)
 		draw_tick(c, w / 2.0, h * 0.42, w * 0.26);
-	y = h * 0.52;
+	double y = h * 0.52;
 	y += line(c, ask->title, w, y, w * 0.14, true) + h * 0.005;
 	y += line(c, ask->owner, w, y, w * 0.06, false) + h * 0.005;
 	if (ask->is_rehearsal)
 		y += line(c, "REHEARSAL", w, y, w * 0.05, true);
-	bool ok = draw_code(c, code, w / 2, (int)lround(h * 0.68), (int)lround(w * 0.38), err);
+	/* below the words, however many there are, and above the bar one swipes from */
+	int top = (int)lround(fmax(h * 0.68, y + h * 0.015)), side = (int)lround(fmin(w * 0.38, h * 0.95 - top));
+	bool ok = draw_code(c, code, w / 2, top, side, err);
 	cairo_surface_flush(s);
 	ok = ok && paper_ok(c, s, err);
 	*ret = STG_BUF(PNG_MAX);
