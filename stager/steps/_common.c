@@ -125,3 +125,15 @@ bool step_version_at_least(const char *have, const char *least)
 	}
 	return true;
 }
+
+bool step_is_activated(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
+{
+	char state[32] = "";
+	*ret = true;
+	if (stg_device_activation(c->device, state, err))
+		*ret = strcmp(state, "Unactivated") != 0;
+	else if (!step_is_absent(err))
+		return stg_while(err, "activation state");
+	stg_error_reset(err);
+	return true;
+}

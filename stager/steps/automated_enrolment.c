@@ -145,23 +145,11 @@ static bool wait_for(struct stg_step_ctx *c, struct seen *s, int64_t until_ms, b
 	}
 }
 
-static bool is_activated(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
-{
-	char state[32] = "";
-	*ret = true;
-	if (stg_device_activation(c->device, state, err))
-		*ret = strcmp(state, "Unactivated") != 0;
-	else if (!step_is_absent(err))
-		return stg_while(err, "activation state");
-	stg_error_reset(err);
-	return true;
-}
-
 /* Tells the device to fetch. An old system that does not know the word still fetches by itself. */
 static bool order(struct stg_step_ctx *c, struct stg_error *err)
 {
 	bool active = false;
-	if (!is_activated(c, &active, err))
+	if (!step_is_activated(c, &active, err))
 		return false;
 	if (!active)
 		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_ACTIVATION, 0, "not activated: it cannot ask for its configuration");

@@ -42,5 +42,7 @@ bool step_version_at_least(const char *have, const char *least);
 
 /* True when the operation is there; STG_E_UNSUPPORTED otherwise stays an error for the caller. */
 bool step_is_absent(const struct stg_error *err);
+/* Activated, or not to be told by this family (true then). False: the device could not be asked. */
+bool step_is_activated(struct stg_step_ctx *c, bool *ret, struct stg_error *err);
 
 #endif

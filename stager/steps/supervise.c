@@ -77,18 +77,6 @@ static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 	return true;
 }
 
-static bool is_activated(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
-{
-	char state[32] = "";
-	*ret = true;
-	if (stg_device_activation(c->device, state, err))
-		*ret = strcmp(state, "Unactivated") != 0;
-	else if (!step_is_absent(err))
-		return stg_while(err, "activation state");
-	stg_error_reset(err);
-	return true;
-}
-
 static json_t *extras(const json_t *p)
 {
 	static const struct {
@@ -152,7 +140,7 @@ static bool check(const json_t *p, struct stg_error *err)
 static bool run(struct stg_step_ctx *c, struct stg_error *err)
 {
 	bool active = false;
-	if (!is_activated(c, &active, err))
+	if (!step_is_activated(c, &active, err))
 		return false;
 	if (!active)
 		return stg_fail_id(err, STG_E_WAITING, STG_ID_WAITS_ACTIVATION, 0, "not activated: nothing was sent");
