@@ -186,6 +186,28 @@ static const char *const migrations[] = {
 	"CREATE TABLE name_given (batch TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, family TEXT NOT NULL, unit TEXT NOT NULL,"
 	" at_ms INTEGER NOT NULL, PRIMARY KEY (batch, name)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX name_given_unit ON name_given (family, unit);",
+
+	/* 5: returned devices. A lead agrees beforehand to erases of others, and what was made of it; what is known of a leaver's
+	 * phone that no cable tells; the record of each proven erasure; devices that stand in a named queue; system images. */
+	"CREATE TABLE erase_exception (id INTEGER PRIMARY KEY, by TEXT NOT NULL, batch TEXT NOT NULL DEFAULT '', serials TEXT NOT NULL DEFAULT '[]',"
+	" most INTEGER NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, withdrawn_ms INTEGER,"
+	" withdrawn_by TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL) STRICT;"
+	"CREATE TABLE erase_exception_use (exception INTEGER NOT NULL REFERENCES erase_exception, family TEXT NOT NULL, unit TEXT NOT NULL,"
+	" serial TEXT NOT NULL, erase_order INTEGER NOT NULL REFERENCES erase_order, job INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (exception, family, unit)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE decision (id INTEGER PRIMARY KEY, serial TEXT NOT NULL COLLATE NOCASE, kind TEXT NOT NULL, answer TEXT NOT NULL,"
+	" by TEXT NOT NULL DEFAULT '', actor TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX decision_serial ON decision (serial, kind);"
+	"CREATE TABLE erasure (id INTEGER PRIMARY KEY, job INTEGER NOT NULL UNIQUE REFERENCES job, device INTEGER NOT NULL REFERENCES device,"
+	" at_ms INTEGER NOT NULL, body TEXT NOT NULL, mac TEXT NOT NULL) STRICT;"
+	"CREATE INDEX erasure_device ON erasure (device);"
+	"CREATE TABLE queued (id INTEGER PRIMARY KEY, queue TEXT NOT NULL, family TEXT NOT NULL DEFAULT '', unit TEXT NOT NULL DEFAULT '',"
+	" serial TEXT NOT NULL DEFAULT '', udid TEXT NOT NULL DEFAULT '', why_id INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',"
+	" detail TEXT, actor TEXT NOT NULL DEFAULT '', since_ms INTEGER NOT NULL, done_ms INTEGER, done_by TEXT NOT NULL DEFAULT '',"
+	" done_why TEXT NOT NULL DEFAULT '') STRICT;"
+	"CREATE INDEX queued_open ON queued (queue, unit) WHERE done_ms IS NULL;"
+	"CREATE TABLE image (sha256 TEXT PRIMARY KEY, file TEXT NOT NULL, size_bytes INTEGER NOT NULL, version TEXT NOT NULL, build TEXT NOT NULL,"
+	" products TEXT NOT NULL, actor TEXT NOT NULL DEFAULT '', added_ms INTEGER NOT NULL, removed_ms INTEGER) STRICT, WITHOUT ROWID;",
 };
 
 int schema_version(void)
