@@ -71,7 +71,8 @@ extern const struct stg_codes stg_codes_lockdown, stg_codes_mcinstall, stg_codes
 /* Makes dev->tls from the record. */
 bool apple_tls_ready(struct apple_device *dev, struct stg_error *err);
 void apple_tls_forget(struct apple_device *dev);
-EVP_PKEY *apple_read_key(struct stg_bytes pem);
+/* Long enough to be believed: RSA of 1024 bits, or not RSA. */
+bool apple_key_is_long(const EVP_PKEY *key);
 /* In the nursery: see driver.h, warm(). */
 void apple_warm(void);
 

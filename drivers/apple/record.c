@@ -2,7 +2,8 @@
  * record.c - pair records: read through usbmuxd's protocol, made from a host identity and the device's public key.
  *
  * For:    tls.c, lockdown.c and pairing.c.
- * Uses:   libusbmuxd (behind the mux door the station answers), libplist behind the scan, OpenSSL.
+ * Uses:   libusbmuxd (behind the mux door the station answers), libplist behind the scan, OpenSSL; stager/keys reads
+ *         the root key.
  * Called: from this folder.
  * Thread: the worker's.
  * Facts:  protocols/apple.md 3.5: keys and forms of records; certificates with empty names; DevicePublicKey is a PKCS#1 PEM.
@@ -16,6 +17,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <usbmuxd.h>
+
+#include <stager/keys.h>
 
 #include "device.h"
 
@@ -90,20 +93,24 @@ static BIO *memory(struct stg_bytes b)
 }
 
 /* "BEGIN RSA PUBLIC KEY": the bare PKCS#1 form, as all devices give it; read once as a key, to see that it is one, and
- * put as it is where a certificate wants it: through OpenSSL 3's encoders that costs ten times as much. */
-static X509_PUBKEY *device_public_key(struct stg_bytes pem)
+ * put as it is where a certificate wants it: through OpenSSL 3's encoders that costs ten times as much. NULL and
+ * *ret_short: it is one, and too short to be believed. */
+static X509_PUBKEY *device_public_key(struct stg_bytes pem, bool *ret_short)
 {
 	char *name = NULL, *header = NULL;
 	unsigned char *der = NULL;
 	long len = 0;
 	X509_PUBKEY *ret = NULL;
+	*ret_short = false;
 	BIO *bio = pem.len && pem.len < 8192 ? memory(pem) : NULL;
 	if (bio && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
 		const unsigned char *p = der;
 		if (strcmp(name, "PUBLIC KEY") == 0)
 			ret = d2i_X509_PUBKEY(NULL, &p, len);
 		EVP_PKEY *key = strcmp(name, "RSA PUBLIC KEY") == 0 ? d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len) : X509_PUBKEY_get(ret);
-		bool good = key && p == der + len && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) >= 1024);
+		bool good = key && p == der + len;
+		*ret_short = good && !apple_key_is_long(key);
+		good = good && !*ret_short;
 		if (good && !ret) {
 			ret = X509_PUBKEY_new();
 			if (ret && X509_PUBKEY_set0_param(ret, OBJ_nid2obj(NID_rsaEncryption), V_ASN1_NULL, NULL, der, (int)len) == 1)
@@ -172,12 +179,15 @@ static bool fill(X509 *cert, const X509_PUBKEY *key, EVP_PKEY *root_key)
 
 bool apple_device_certificate(struct stg_bytes public_pem, struct stg_bytes root_key, struct stg_buf *ret_pem, struct stg_error *err)
 {
-	X509_PUBKEY *key = device_public_key(public_pem);
+	bool is_short;
+	X509_PUBKEY *key = device_public_key(public_pem, &is_short);
+	if (is_short)
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_KEY_SHORT, 0, "the device's public key has too few bits");
 	if (!key)
 		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_DEVICE_NONSENSE, 0, "the device's public key cannot be read");
 	BIO *out = BIO_new(BIO_s_mem());
 	X509 *cert = X509_new();
-	EVP_PKEY *signer = apple_read_key(root_key);
+	EVP_PKEY *signer = stg_rsa_from_pem(root_key, NULL);
 	char *text = NULL;
 	bool ok = signer && cert && out && fill(cert, key, signer) && PEM_write_bio_X509(out, cert) == 1;
 	long len = ok ? BIO_get_mem_data(out, &text) : 0;
@@ -202,7 +212,8 @@ bool apple_spki_sha256(const X509_PUBKEY *key, char ret[65])
 
 bool apple_key_sha256(struct stg_bytes public_pem, char ret[65])
 {
-	X509_PUBKEY *key = device_public_key(public_pem);
+	bool is_short;
+	X509_PUBKEY *key = device_public_key(public_pem, &is_short);
 	bool ok = apple_spki_sha256(key, ret);
 	X509_PUBKEY_free(key);
 	return ok;

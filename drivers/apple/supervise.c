@@ -142,10 +142,9 @@ static bool finished(struct apple_device *dev, const struct stg_supervision *wha
 		return false;
 	/* with AllowPairing false our trust is over, and a new service cannot be had */
 	bool wanted = what->allow_pairing && (!what->skip || json_array_size(what->skip));
+	bool taken = wanted && apple_skip_setup_file(dev, &ignored);
 	if (wanted && read)
-		stg_json_put_bool(read, "SkipSetupFile", apple_skip_setup_file(dev, &ignored));
-	else if (wanted)
-		(void)apple_skip_setup_file(dev, &ignored);
+		stg_json_put_bool(read, "SkipSetupFile", taken);
 	return true;
 }
 

@@ -2,7 +2,7 @@
  * tls.c - the client half of the trust: our certificate, and the one key we accept on the other side.
  *
  * For:    every TLS connection to a device.
- * Uses:   OpenSSL 3.
+ * Uses:   OpenSSL 3; stager/keys reads our private key.
  * Called: by link.c; apple_warm() in the nursery, so that workers inherit what OpenSSL looks up and builds on first use.
  * Thread: the worker's.
  * Facts:  protocols/apple.md 3.6: the device shows the DeviceCertificate of the record, the host any certificate of it; no
@@ -10,6 +10,8 @@
  */
 #include <openssl/err.h>
 #include <openssl/pem.h>
+
+#include <stager/keys.h>
 
 #include "device.h"
 
@@ -67,30 +69,10 @@ static X509 *read_certificate(struct stg_bytes pem)
 	return x;
 }
 
-/* OpenSSL 3 finds out by trial what a private key in PEM is, at three times the cost of being told: it is RSA, in PKCS#8
- * or in the older form of its own. */
-EVP_PKEY *apple_read_key(struct stg_bytes pem)
+/* Below that a key keeps nobody out: whoever has an evening can be this device. What Apple makes has 2048 bits. */
+bool apple_key_is_long(const EVP_PKEY *key)
 {
-	char *name = NULL, *header = NULL;
-	unsigned char *der = NULL;
-	long len = 0;
-	EVP_PKEY *key = NULL;
-	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
-	if (bio && PEM_read_bio(bio, &name, &header, &der, &len) == 1) {
-		const unsigned char *p = der;
-		PKCS8_PRIV_KEY_INFO *info = strcmp(name, PEM_STRING_PKCS8INF) == 0 ? d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, len) : NULL;
-		int inner = (int)len;
-		if (strcmp(name, PEM_STRING_RSA) == 0 || (info && PKCS8_pkey_get0(NULL, &p, &inner, NULL, info) == 1))
-			key = d2i_PrivateKey(EVP_PKEY_RSA, NULL, &p, inner);
-		PKCS8_PRIV_KEY_INFO_free(info);
-	}
-	OPENSSL_free(name);
-	OPENSSL_free(header);
-	if (der)
-		OPENSSL_clear_free(der, (size_t)len);
-	BIO_free(bio);
-	ERR_clear_error();
-	return key;
+	return EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) >= 1024;
 }
 
 void apple_tls_forget(struct apple_device *dev)
@@ -111,13 +93,14 @@ bool apple_tls_ready(struct apple_device *dev, struct stg_error *err)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_NO_TRUST, 0, "no pair record");
 	X509 *device = read_certificate(dev->record.device_certificate);
 	X509 *host = read_certificate(dev->record.host_certificate);
-	EVP_PKEY *key = apple_read_key(dev->record.host_key);
+	EVP_PKEY *key = stg_rsa_from_pem(dev->record.host_key, NULL);
 	dev->device_key = device ? X509_get_pubkey(device) : NULL;
 	dev->device_key_sha256[0] = 0;
 	if (device)
 		(void)apple_spki_sha256(X509_get_X509_PUBKEY(device), dev->device_key_sha256);
 	dev->tls = spare ? stg_steal(spare) : new_context();
-	bool ok = dev->device_key && host && key && dev->tls && SSL_CTX_use_certificate(dev->tls, host) == 1 &&
+	bool is_short = dev->device_key && !apple_key_is_long(dev->device_key);
+	bool ok = dev->device_key && !is_short && host && key && dev->tls && SSL_CTX_use_certificate(dev->tls, host) == 1 &&
 		  SSL_CTX_use_PrivateKey(dev->tls, key) == 1;
 	if (ok)
 		SSL_CTX_set_cert_verify_callback(dev->tls, check_key, dev);
@@ -128,6 +111,8 @@ bool apple_tls_ready(struct apple_device *dev, struct stg_error *err)
 		return true;
 	apple_tls_forget(dev);
 	ERR_clear_error();
+	if (is_short)
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_KEY_SHORT, 0, "the pair record expects a key of too few bits");
 	return stg_fail_id(err, STG_E_REFUSED, STG_ID_TRUST_LOST, 0, "the pair record cannot be used");
 }
 

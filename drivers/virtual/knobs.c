@@ -16,6 +16,7 @@
 #include "conn.h"
 #include "profiles.h"
 #include "shelf.h"
+#include "tls.h"
 
 /* enum virt_usb_mode */
 static const char *const usb_modes[] = { "normal", "recovery", "dfu", "restore", "android", "wtf", "port_dfu" };
@@ -95,6 +96,10 @@ bool virt_device_set(struct virt_device *d, const char *knob, const json_t *valu
 	} else if (strcmp(knob, "supervised") == 0 && !truth(value)) {
 		plist_free(d->cloud_config);
 		d->cloud_config = NULL;
+	} else if (strcmp(knob, "programme_supervised") == 0) {
+		/* assigned without it: what was fetched says so */
+		if (d->cloud_config)
+			plist_dict_set_item(d->cloud_config, "IsSupervised", plist_new_bool(truth(value)));
 	} else if (strcmp(knob, "trust_revoked") == 0) {
 		/* as by Settings, Reset Location & Privacy */
 		if (truth(value))
@@ -109,6 +114,13 @@ bool virt_device_set(struct virt_device *d, const char *knob, const json_t *valu
 		if (number < 0 || number > 100)
 			return stg_fail(err, STG_E_INPUT, 0, "battery wants 0 to 100");
 		d->battery_percent = (unsigned int)number;
+	} else if (strcmp(knob, "key_bits") == 0) {
+		/* what a device of our own making, or an impostor's, might have */
+		struct virt_key *key = virt_keys_short(d->bench->keys, (unsigned int)number, err);
+
+		if (!key)
+			return false;
+		d->key = key;
 	} else if (strcmp(knob, "iccid") == 0) {
 		stg_copy(d->iccid, sizeof(d->iccid), text);
 	} else if (strcmp(knob, "next_token") == 0) {

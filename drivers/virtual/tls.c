@@ -27,6 +27,7 @@
 struct virt_keys {
 	char *dir;
 	struct virt_key keys[VIRT_KEYS];
+	struct virt_key few_bits;
 };
 
 struct virt_keys *virt_keys_open(const char *dir)
@@ -48,6 +49,8 @@ void virt_keys_close(struct virt_keys *k)
 		EVP_PKEY_free(k->keys[i].pkey);
 		stg_buf_clear(&k->keys[i].public_pem);
 	}
+	EVP_PKEY_free(k->few_bits.pkey);
+	stg_buf_clear(&k->few_bits.public_pem);
 	free(k->dir);
 	free(k);
 }
@@ -135,6 +138,23 @@ struct virt_key *virt_keys_get(struct virt_keys *k, unsigned int i, struct stg_e
 		return NULL;
 	}
 	return key;
+}
+
+struct virt_key *virt_keys_short(struct virt_keys *k, unsigned int bits, struct stg_error *err)
+{
+	struct virt_key *key = &k->few_bits;
+
+	if (key->pkey && EVP_PKEY_get_bits(key->pkey) == (int)bits)
+		return key;
+	EVP_PKEY_free(key->pkey);
+	stg_buf_clear(&key->public_pem);
+	key->pkey = bits >= 512 && bits < 2048 ? EVP_RSA_gen(bits) : NULL;
+	if (key->pkey && public_pem(key->pkey, &key->public_pem))
+		return key;
+	EVP_PKEY_free(key->pkey);
+	key->pkey = NULL;
+	stg_fail(err, STG_E_INPUT, 0, "key_bits wants 512 to 2047");
+	return NULL;
 }
 
 bool virt_keys_make_all(struct virt_keys *k, struct stg_error *err)

@@ -15,6 +15,8 @@ void virt_keys_close(struct virt_keys *);
 #define VIRT_KEYS 64
 /* Key i of the folder; the set owns it. */
 struct virt_key *virt_keys_get(struct virt_keys *, unsigned int i, struct stg_error *err);
+/* A key of so few bits that nobody should believe it; the last one made, the set owns it. Between 512 and 2047. */
+struct virt_key *virt_keys_short(struct virt_keys *, unsigned int bits, struct stg_error *err);
 /* Makes those that are missing, so that nobody waits for them later. */
 bool virt_keys_make_all(struct virt_keys *, struct stg_error *err);
 /* The key this device has in its present generation. */

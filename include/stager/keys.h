@@ -27,6 +27,9 @@ bool stg_keys_derive(const struct stg_keys *k, const char *purpose, struct stg_s
 /* Two RSA-2048 keys, SHA-256 certificates with empty names, not before yesterday; about 150 ms of CPU. Sealed JSON for the store. */
 bool stg_hostid_make(const struct stg_keys *k, const char *system_buid, char ret_host_id[64], struct stg_buf *ret_sealed, struct stg_error *err);
 bool stg_hostid_open(const struct stg_keys *k, struct stg_bytes sealed, struct stg_host_identity *ret, struct stg_error *err);
+/* An RSA key that is known to be one: of the pools and of pair records, PEM in PKCS#8 or PKCS#1, never encrypted. For
+ * those who were given such a key already, as the worker its host key; freed with EVP_PKEY_free(). NULL: STG_E_PROTOCOL. */
+struct evp_pkey_st *stg_rsa_from_pem(struct stg_bytes pem, struct stg_error *err);
 
 /* ---- organisations ---- */
 /* Supervision identity (RSA-2048 self-signed), root and intermediate CA (pathlen 0, name constraints, O first). `ret_row` is

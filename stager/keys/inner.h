@@ -65,8 +65,6 @@ EVP_PKEY *keys_make_rsa(unsigned int bits, struct stg_error *err);
 EVP_PKEY *keys_make_ec(const char *curve, struct stg_error *err);
 bool keys_to_pem(EVP_PKEY *key, struct stg_secret *ret, struct stg_error *err);
 EVP_PKEY *keys_from_pem(struct stg_bytes pem, struct stg_error *err);
-/* Of the pool: an RSA key in PKCS#8, as keys_to_pem() wrote it. */
-EVP_PKEY *keys_rsa_from_pem(struct stg_bytes pem, struct stg_error *err);
 X509 *keys_cert_from_pem(struct stg_bytes pem, struct stg_error *err);
 X509 *keys_cert_from_any(struct stg_bytes pem_or_der, struct stg_error *err);
 bool keys_cert_to_pem(X509 *cert, struct stg_buf *ret, struct stg_error *err);

@@ -200,7 +200,7 @@ static EVP_PKEY *leaf_key(const struct stg_leaf_ask *ask, const struct stg_secre
 		refuse(err, type, "rsa-2048 or p-256");
 		return NULL;
 	}
-	EVP_PKEY *key = key_pem && stg_secret_is_set(key_pem) ? keys_rsa_from_pem(stg_secret_reveal(key_pem), err) : keys_make_rsa(2048, err);
+	EVP_PKEY *key = key_pem && stg_secret_is_set(key_pem) ? stg_rsa_from_pem(stg_secret_reveal(key_pem), err) : keys_make_rsa(2048, err);
 	if (key && (!EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_get_bits(key) < 2048)) {
 		stg_fail(err, STG_E_BUG, 0, "a key from the pool is not RSA-2048");
 		EVP_PKEY_free(key);

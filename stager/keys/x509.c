@@ -60,18 +60,18 @@ EVP_PKEY *keys_from_pem(struct stg_bytes pem, struct stg_error *err)
 }
 
 /* OpenSSL 3 finds out what a PEM key is by trying every kind it knows; being told costs a quarter. */
-EVP_PKEY *keys_rsa_from_pem(struct stg_bytes pem, struct stg_error *err)
+EVP_PKEY *stg_rsa_from_pem(struct stg_bytes pem, struct stg_error *err)
 {
 	STG_AUTO(BIO_free_all_at) BIO *in = pem.len <= KEYS_PEM_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
 	char *name = NULL, *header = NULL;
 	unsigned char *der = NULL;
 	long len = 0;
 	EVP_PKEY *key = NULL;
-	if (in && PEM_read_bio(in, &name, &header, &der, &len) == 1 && strcmp(name, PEM_STRING_PKCS8INF) == 0) {
+	if (in && PEM_read_bio(in, &name, &header, &der, &len) == 1) {
 		const unsigned char *p = der;
-		int inner = 0;
-		PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, len);
-		if (info && PKCS8_pkey_get0(NULL, &p, &inner, NULL, info) == 1)
+		PKCS8_PRIV_KEY_INFO *info = strcmp(name, PEM_STRING_PKCS8INF) == 0 ? d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, len) : NULL;
+		int inner = (int)len;
+		if (strcmp(name, PEM_STRING_RSA) == 0 || (info && PKCS8_pkey_get0(NULL, &p, &inner, NULL, info) == 1))
 			key = d2i_PrivateKey(EVP_PKEY_RSA, NULL, &p, inner);
 		PKCS8_PRIV_KEY_INFO_free(info);
 	}
@@ -81,6 +81,7 @@ EVP_PKEY *keys_rsa_from_pem(struct stg_bytes pem, struct stg_error *err)
 		OPENSSL_clear_free(der, (size_t)len);
 	if (!key)
 		keys_ssl_fail(err, STG_E_PROTOCOL, "read an RSA key");
+	ERR_clear_error();
 	return key;
 }
 

@@ -3,6 +3,8 @@
  */
 #include "desk.h"
 
+#include <libimobiledevice/lockdown.h>
+
 static struct stg_device *paired(struct desk *d)
 {
 	struct stg_device *dev = desk_open(d);
@@ -163,6 +165,51 @@ static void a_challenge_without_an_organisation_is_somebody_elses_device(void **
 	desk_end(&d);
 }
 
+/* Whoever knows such a key is this device: it is told nothing, and gets no record to be believed by later. */
+static void a_device_with_a_key_of_too_few_bits_is_not_paired(void **state)
+{
+	struct desk d;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	tell(&d.bench, "set %s auto_trust true", d.bench.udid);
+	tell(&d.bench, "set %s key_bits 1023", d.bench.udid);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	NO(stg_device_pair(dev, &err), STG_E_REFUSED, STG_ID_DEVICE_KEY_SHORT);
+	assert_int_equal(count_of(&d.bench, d.bench.udid, "lockdownd Pair"), 0);
+	assert_int_equal(d.kept, 0);
+	/* the least that is believed */
+	tell(&d.bench, "set %s key_bits 1024", d.bench.udid);
+	DO(stg_device_pair(dev, &err));
+	assert_int_equal(d.kept, 1);
+	desk_end(&d);
+}
+
+/* Another program paired it and saw nothing in that; in our handshake such a key counts as none. */
+static void a_record_that_expects_a_key_of_too_few_bits_opens_no_session(void **state)
+{
+	struct desk d;
+	enum stg_trust trust;
+	idevice_t handle = NULL;
+	lockdownd_client_t client = NULL;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	tell(&d.bench, "set %s auto_trust true", d.bench.udid);
+	tell(&d.bench, "set %s key_bits 768", d.bench.udid);
+	assert_int_equal(idevice_new(&handle, d.bench.udid), IDEVICE_E_SUCCESS);
+	assert_int_equal(lockdownd_client_new(handle, &client, "test"), LOCKDOWN_E_SUCCESS);
+	assert_int_equal(lockdownd_pair(client, NULL), LOCKDOWN_E_SUCCESS);
+	lockdownd_client_free(client);
+	idevice_free(handle);
+	assert_int_equal(count_of(&d.bench, d.bench.udid, "lockdownd Pair"), 1);
+	int64_t before = count_of(&d.bench, d.bench.udid, "lockdownd GetValue");
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = desk_open(&d);
+	NO(stg_device_trust(dev, &trust, &err), STG_E_REFUSED, STG_ID_DEVICE_KEY_SHORT);
+	NO(stg_device_pair(dev, &err), STG_E_REFUSED, STG_ID_DEVICE_KEY_SHORT);
+	assert_int_equal(d.kept, 0);
+	assert_true(count_of(&d.bench, d.bench.udid, "lockdownd GetValue") <= before + 2);
+	desk_end(&d);
+}
+
 /* ---- chains of errors ---- */
 
 static const char mdm_profile[] =
@@ -244,6 +291,32 @@ static void a_device_that_takes_no_file_is_supervised_all_the_same(void **state)
 	desk_end(&d);
 }
 
+/* It fetched what the organisation prepared for it: that is another route, and not something to erase it for. */
+static void what_a_device_fetched_by_itself_is_not_called_set_up_by_hand(void **state)
+{
+	struct desk d;
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	struct stg_error why = { 0 };
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	struct stg_supervision what = supervision(&der);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	tell(&d.bench, "set %s abm_assigned true", d.bench.udid);
+	DO(stg_device_fetch_configuration(dev, &err));
+	assert_false(stg_device_supervise(dev, &what, NULL, &why));
+	assert_int_equal(why.id, STG_ID_ASSIGNED_CENTRALLY);
+	assert_int_equal(why.code, STG_E_HOLD);
+	assert_non_null(strstr(why.msg, "Example Organization"));
+	/* also where it was assigned without supervision */
+	tell(&d.bench, "set %s programme_supervised false", d.bench.udid);
+	NO(stg_device_supervise(dev, &what, NULL, &err), STG_E_HOLD, STG_ID_ASSIGNED_CENTRALLY);
+	assert_int_equal(count_of(&d.bench, d.bench.udid, "com.apple.mobile.MCInstall SetCloudConfiguration"), 0);
+	/* and one that a person's Configurator wrote stays what it is */
+	tell(&d.bench, "set %s supervised_by_other Elsewhere", d.bench.udid);
+	NO(stg_device_supervise(dev, &what, NULL, &err), STG_E_HOLD, STG_ID_SUPERVISED_BY_OTHER);
+	desk_end(&d);
+}
+
 static void what_the_programme_answers_is_told_apart(void **state)
 {
 	struct desk d;
@@ -292,9 +365,12 @@ int main(void)
 		cmocka_unit_test(a_bag_of_another_identity_is_not_carried_over),
 		cmocka_unit_test(before_its_first_unlock_a_device_is_trusted_but_shut),
 		cmocka_unit_test(a_challenge_without_an_organisation_is_somebody_elses_device),
+		cmocka_unit_test(a_device_with_a_key_of_too_few_bits_is_not_paired),
+		cmocka_unit_test(a_record_that_expects_a_key_of_too_few_bits_opens_no_session),
 		cmocka_unit_test(the_telling_link_of_a_chain_is_the_inner_one),
 		cmocka_unit_test(the_whole_configuration_arrives_and_the_setup_is_told_to_be_brief),
 		cmocka_unit_test(a_device_that_takes_no_file_is_supervised_all_the_same),
+		cmocka_unit_test(what_a_device_fetched_by_itself_is_not_called_set_up_by_hand),
 		cmocka_unit_test(what_the_programme_answers_is_told_apart),
 		cmocka_unit_test(a_newer_profile_takes_the_place_of_the_older_one),
 	};
