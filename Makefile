@@ -100,7 +100,9 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GENERATED)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# a number is one sentence for ever: given twice, the build stops
 $(B)/gen/errors.inc: $(ERRDEF)
+	@twice=$$(sed -n 's/^STG_ERR(\([0-9]*\),.*/\1/p' $^ | sort | uniq -d); [ -z "$$twice" ] || { echo "errors.def: given twice:" $$twice; exit 1; }
 	@mkdir -p $(@D) && cat $^ > $@.new && { cmp -s $@.new $@ && rm $@.new && touch $@ || mv $@.new $@; }
 $(B)/gen/tries.inc: $(TRIESDEF)
 	@mkdir -p $(@D) && cat $^ > $@
