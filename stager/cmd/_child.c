@@ -98,6 +98,57 @@ bool child_start(struct child *c, char *const argv[], const char *log, int64_t t
 	return true;
 }
 
+/* Everything until the other end closes; false: not within the deadline, or more than fits. */
+static bool read_all(int fd, struct stg_buf *ret, int64_t timeout_ms)
+{
+	int64_t until = stg_boot_ms() + timeout_ms;
+	for (;;) {
+		int64_t left = until - stg_boot_ms();
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		char c[16384];
+		if (left <= 0)
+			return false;
+		if (poll(&p, 1, (int)left) <= 0)
+			continue;
+		ssize_t n = read(fd, c, sizeof(c));
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return n == 0;
+		size_t room = ret->max - ret->len, taken = (size_t)n < room ? (size_t)n : room;
+		if (!stg_buf_add(ret, c, taken, NULL) || taken < (size_t)n)
+			return false;
+	}
+}
+
+bool child_output(char *const argv[], int64_t timeout_ms, struct stg_buf *ret, struct stg_error *err)
+{
+	int out[2], status = 0;
+	pid_t pid = 0;
+	posix_spawn_file_actions_t files;
+	if (pipe2(out, O_CLOEXEC) != 0)
+		return stg_fail_id(err, STG_E_STATION, STG_ID_PROGRAM_NOT_READY, errno, "pipe: %s", strerror(errno));
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	int failed = posix_spawnp(&pid, argv[0], &files, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	close(out[1]);
+	bool whole = !failed && read_all(out[0], ret, timeout_ms);
+	close(out[0]);
+	if (!failed) {
+		/* what was not read to its end is of no more use to it either */
+		if (!whole)
+			kill(pid, SIGKILL);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
+	if (failed || (whole && status != 0))
+		return stg_fail_id(err, STG_E_STATION, STG_ID_PROGRAM_NOT_READY, failed, "%s", argv[0]);
+	return whole || stg_fail_id(err, STG_E_STATION, STG_ID_PROGRAM_NOT_READY, 0, "%s", argv[0]);
+}
+
 void child_stop(struct child *c, int64_t grace_ms)
 {
 	if (c->pid > 0) {

@@ -21,6 +21,10 @@ bool child_start(struct child *c, char *const argv[], const char *log, int64_t t
 /* SIGTERM, then after grace_ms SIGKILL; takes one that never started. */
 void child_stop(struct child *c, int64_t grace_ms);
 
+/* What another program says on its standard output, to its end. False: it is not there, failed, took longer, or said more
+ * than `ret` holds (which then holds the beginning). */
+bool child_output(char *const argv[], int64_t timeout_ms, struct stg_buf *ret, struct stg_error *err);
+
 /* The program itself and its bench: beside the executable, else in the libexec folder. */
 bool own_program(char *ret, size_t size, struct stg_error *err);
 bool bench_program(char *ret, size_t size, struct stg_error *err);
