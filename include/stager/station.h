@@ -13,6 +13,7 @@
 
 struct stg_nursery;
 struct stg_station;
+struct stg_wallpaper_ask;
 
 struct stg_nursery *stg_nursery_start(struct stg_error *err);
 void stg_nursery_stop(struct stg_nursery *n);
@@ -24,6 +25,8 @@ struct stg_station_setup {
 	unsigned int socket_mode;         /* 0660 for the service, 0600 otherwise */
 	int max_workers;                  /* 0: 96 */
 	bool notify;                      /* tell systemd */
+	/* Draws a wallpaper (report.h): papers are made above the station. Required; the maker's thread. */
+	bool (*draw_wallpaper)(const struct stg_wallpaper_ask *ask, struct stg_buf *ret_png, struct stg_error *err);
 };
 
 struct stg_station *stg_station_start(struct stg_nursery *n, const struct stg_station_setup *setup, struct stg_error *err);

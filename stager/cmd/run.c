@@ -16,6 +16,8 @@
 
 #include <stager/cmd.h>
 #include <stager/log.h>
+#include <stager/report.h>
+#include <stager/report.h>
 #include <stager/station.h>
 #include <stager/text.h>
 
@@ -47,7 +49,7 @@ static int run(struct stg_cmd_ctx *c)
 		{ "workers", required_argument, NULL, WORKERS },
 		{ 0 },
 	};
-	struct stg_station_setup setup = { .kind = STG_STORE_ANY };
+	struct stg_station_setup setup = { .kind = STG_STORE_ANY, .draw_wallpaper = stg_wallpaper_png };
 	struct stg_error err = { 0 };
 	bool with_parent = false;
 	char *end = NULL;

@@ -449,8 +449,10 @@ void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m)
 		ok = relay_ask(s, slot, m, &err);
 	} else if (strcmp(what, "payload") == 0) {
 		payload_ask(s, slot, m);
-	} else if (strcmp(what, "escrow") == 0 || strcmp(what, "unlock_token") == 0 || strcmp(what, "claim_name") == 0) {
+	} else if (strcmp(what, "escrow") == 0 || strcmp(what, "unlock_token") == 0) {
 		escrow_ask(s, slot, m);
+	} else if (strcmp(what, "claim_name") == 0) {
+		ok = name_ask(s, slot, m, &err);
 	} else if (strcmp(what, "erase_token") == 0) {
 		ok = erase_ask(s, slot, m, &err);
 	} else if (strcmp(what, "bulk") == 0 && slot->state == SLOT_STEPS) {

@@ -1,7 +1,7 @@
 /*
- * escrow.c - unlock tokens on their way to the safe and back, and names that must be one device's in a batch.
+ * escrow.c - unlock tokens on their way to the safe and back.
  *
- * For:    asks.c ("escrow", "unlock_token", "claim_name").
+ * For:    asks.c ("escrow", "unlock_token").
  * Uses:   stager/keys (seal, take), the recorder.
  * Called: on the main loop.
  * Thread: main loop, maker (sealing), recorder; each hand-over is a task.
@@ -17,7 +17,6 @@
 
 #define TOKEN_MAX (64u << 10)
 #define SEALED_MAX (128u << 10)
-#define NAME_MAX_BYTES 63
 
 struct item {
 	struct stg_station *station;
@@ -28,7 +27,7 @@ struct item {
 	struct stg_identity who;
 	struct stg_secret token;
 	struct stg_buf sealed;
-	char org[128], *recovery_pem, key_sha256[65], batch[64], name[NAME_MAX_BYTES + 1];
+	char org[128], *recovery_pem, key_sha256[65];
 };
 
 static void item_free(struct item *i)
@@ -51,7 +50,6 @@ static struct item *item_new(struct stg_station *s, const struct slot *slot, con
 	i->ask = json_incref((json_t *)(uintptr_t)m);
 	i->who = slot->identity;
 	i->sealed = STG_BUF(SEALED_MAX);
-	stg_copy(i->batch, sizeof(i->batch), slot->batch);
 	const struct cache_org *org = slot_org(s, slot);
 	if (org) {
 		stg_copy(i->org, sizeof(i->org), stg_json_str(org->row, "name"));
@@ -145,14 +143,6 @@ static void spent(void *arg, bool ok, const struct stg_error *err)
 	answered(i, i->answer != NULL, ok ? &why : err);
 }
 
-/* ---- names ---- */
-
-static bool name_run(struct stg_store *store, void *arg, struct stg_error *err)
-{
-	struct item *i = arg;
-	return stg_store_name_give(store, i->batch, i->name, i->who.family, i->who.unit, err);
-}
-
 static bool step_is(const struct slot *slot, const char *name)
 {
 	return slot->state == SLOT_STEPS && slot->worker->what && strcmp(slot->worker->what->name, name) == 0;
@@ -174,16 +164,6 @@ void escrow_ask(struct stg_station *s, struct slot *slot, const json_t *m)
 	} else if (strcmp(what, "unlock_token") == 0 && step_is(slot, "clear_passcode")) {
 		queue_post(s->recorder, spend_run, spent, i);
 		return;
-	} else if (strcmp(what, "claim_name") == 0 && step_is(slot, "set_name")) {
-		/* outside a batch there is nothing to be confused with */
-		if (stg_copy(i->name, sizeof(i->name), stg_json_str(m, "name")) && i->name[0]) {
-			if (i->batch[0])
-				queue_post(s->recorder, name_run, answered, i);
-			else
-				answered(i, true, NULL);
-			return;
-		}
-		stg_fail(&err, STG_E_REFUSED, 0, "a name has 1 to %d bytes", NAME_MAX_BYTES);
 	} else {
 		stg_fail(&err, STG_E_REFUSED, 0, "a worker may not ask for '%s' now", what);
 	}

@@ -2,7 +2,8 @@
  * payload.c - the profile or certificate of one step for one device.
  *
  * For:    asks.c ("payload"), workers.c (the end of issue_certificate).
- * Uses:   the recorder (pinned bytes, secrets, the register row before delivery), keys and profiles on the maker's thread.
+ * Uses:   the recorder (pinned bytes, secrets, the register row before delivery), keys, profiles and
+ *         the painter given at start on the maker's thread.
  * Called: on the main loop.
  * Thread: main loop, recorder, maker, in that order; each hand-over is a task.
  *
@@ -133,7 +134,7 @@ static bool make_wallpaper(struct make *m, const json_t *params, struct stg_erro
 		.tick = stg_json_bool(params, "tick", true),
 		.is_rehearsal = m->station->rehearsal,
 	};
-	if (!stg_wallpaper_png(&ask, &m->payload.bytes, err))
+	if (!m->station->setup.draw_wallpaper(&ask, &m->payload.bytes, err))
 		return false;
 	stg_copy(m->payload.identifier, sizeof(m->payload.identifier), "wallpaper");
 	stg_sha256_hex(stg_buf_view(&m->payload.bytes), m->payload.sha256);

@@ -243,8 +243,11 @@ void trust_share(struct stg_station *s, const struct slot *slot);
 void payload_ask(struct stg_station *s, struct slot *slot, const json_t *m);
 void payload_installed(struct stg_station *s, int64_t job, bool proven);
 
-/* escrow.c: tokens in and out, names of a batch */
+/* escrow.c: tokens in and out */
 void escrow_ask(struct stg_station *s, struct slot *slot, const json_t *m);
+
+/* names.c: one device's within its batch. False: not asked for, the caller answers. */
+bool name_ask(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err);
 
 /* muxdoor.c */
 bool door_start(struct stg_station *s, struct stg_error *err);

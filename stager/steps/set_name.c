@@ -24,7 +24,7 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 {
 	const char *name = stg_json_str(c->params, "name");
 	if (!*name || strlen(name) > 63)
-		return stg_fail(err, STG_E_INPUT, 0, "a name of %zu bytes, expected 1 to 63", strlen(name));
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_NAME_LENGTH, 0, "%zu", strlen(name));
 	/* two devices of one name in one pile: nobody could tell them apart */
 	if (c->host->claim_name && !c->host->claim_name(c->host->ctx, name, err))
 		return false;
