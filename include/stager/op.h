@@ -48,6 +48,8 @@ const struct stg_op *stg_op_find(const char *name);
 
 /* Checks role and PIN of the second person an act needs: in["second"], in["second_pin"]. STG_E_SAFETY when missing or the same person. */
 bool stg_op_second(struct stg_op_ctx *c, const json_t *in, const char *least_role, struct stg_error *err);
+/* Is this the person, by PIN, and is the role high enough? STG_E_SAFETY + STG_ID_PIN_WRONG, STG_ID_ROLE_TOO_LOW. */
+bool stg_op_person(struct stg_op_ctx *c, const char *name, const char *pin, const char *least_role, struct stg_error *err);
 /* May the actor do this? With nobody registered everybody may; else an unknown actor counts as technician. Roles rise auditor,
  * technician, lead, admin. STG_E_SAFETY + STG_ID_ROLE_TOO_LOW. The actor's name is a claim (--as): this is a guard against
  * slips, the PIN of stg_op_second() is the guard against lies. */

@@ -143,6 +143,23 @@ json_t *stg_store_erase_order(struct stg_store *s, const char *family, const cha
 /* Spends it for this attach and writes the audit intent; second call: STG_E_SAFETY. */
 bool stg_store_erase_spend(struct stg_store *s, const char *family, const char *unit, int64_t job, uint64_t attach, struct stg_error *err);
 
+/* The order as stg_store_erase_order() gives it also says whose word it is: "by_role" (of the person in "by"; "" = nobody of that
+ * name is registered) and "people" (how many are registered). */
+/* The same as stg_store_erase_spend; with `second_needed` it also needs the order's second person or an exception, which it uses. */
+bool stg_store_erase_spend_two(struct stg_store *s, const char *family, const char *unit, int64_t job, uint64_t attach, bool second_needed,
+			       struct stg_error *err);
+/* A lead agrees beforehand: {"by","serials":[...] or "batch","most" (for a batch),"until_ms","reason"}; the caller has checked who it is.
+ * Row MAC and audit row. STG_E_USAGE + STG_ID_EXCEPTION_SPAN, _EMPTY. */
+bool stg_store_exception_sign(struct stg_store *s, const json_t *exception, int64_t *ret_id, struct stg_error *err);
+/* Newest first: {"id","by","batch","serials":[],"most","used","left","reason","at_ms","until_ms","withdrawn_ms","withdrawn_by",
+ * "state":"open|used|past|withdrawn"}; every one, or the open ones. */
+json_t *stg_store_exceptions(struct stg_store *s, bool open_only, struct stg_error *err);
+bool stg_store_exception_withdraw(struct stg_store *s, int64_t id, const char *by, struct stg_error *err);
+/* The one that stands in for a second person when `ordered_by` has ordered this serial (of this unit, if it is known) to be erased;
+ * else the newest that names it, with "used_for_it" and the rest saying why it does not; STG_E_NOT_FOUND: none names it. */
+json_t *stg_store_exception_for(struct stg_store *s, const char *family, const char *unit, const char *serial, const char *ordered_by,
+				struct stg_error *err);
+
 /* ---- holds, ports ---- */
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);

@@ -31,7 +31,7 @@
  *                    sign_challenge  challenge (base64)
  *                    relay           http{method, url_path, content_type, headers{}, body (base64)}
  *                    payload         key (of the running step)
- *                    erase_token     key, identity{} as read in this attach, just now
+ *                    erase_token     key, identity{} as read in this attach, just now; foreign bool: supervised, and not by us
  *                    bulk            left (bytes still to be moved; 0: done): answered when it is this device's turn
  *   S  answer      q, and error{} when it is no; else for
  *                    host_identity   host_id, system_buid, root_certificate, host_certificate, root_key, host_key (PEM text)

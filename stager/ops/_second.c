@@ -19,16 +19,9 @@ static int rank(const char *role)
 	return -1;
 }
 
-bool stg_op_second(struct stg_op_ctx *c, const json_t *in, const char *least_role, struct stg_error *err)
+bool stg_op_person(struct stg_op_ctx *c, const char *name, const char *pin, const char *least_role, struct stg_error *err)
 {
-	const char *name = stg_json_str(in, "second"), *pin = stg_json_str(in, "second_pin");
 	STG_AUTO(stg_secret_clear) struct stg_secret typed = { 0 };
-	if (!c->store)
-		return stg_fail(err, STG_E_BUG, 0, "a second person is asked where there is no inventory");
-	if (!*name || !*pin)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_NEEDED, 0, "≥ %s", least_role);
-	if (strcasecmp(name, c->actor) == 0)
-		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_SAME, 0, "%s = %s", name, c->actor);
 	if (!stg_secret_set(&typed, stg_bytes_str(pin), err) || !stg_store_user_pin(c->store, name, &typed, err))
 		return false;
 	STG_AUTO(stg_json_free_at) json_t *person = stg_store_user(c->store, name, err);
@@ -37,6 +30,18 @@ bool stg_op_second(struct stg_op_ctx *c, const json_t *in, const char *least_rol
 	if (rank(stg_json_str(person, "role")) < rank(least_role))
 		return stg_fail_id(err, STG_E_SAFETY, STG_ID_ROLE_TOO_LOW, 0, "%s: %s < %s", name, stg_json_str(person, "role"), least_role);
 	return true;
+}
+
+bool stg_op_second(struct stg_op_ctx *c, const json_t *in, const char *least_role, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "second"), *pin = stg_json_str(in, "second_pin");
+	if (!c->store)
+		return stg_fail(err, STG_E_BUG, 0, "a second person is asked where there is no inventory");
+	if (!*name || !*pin)
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_NEEDED, 0, "≥ %s", least_role);
+	if (strcasecmp(name, c->actor) == 0)
+		return stg_fail_id(err, STG_E_SAFETY, STG_ID_SECOND_SAME, 0, "%s = %s", name, c->actor);
+	return stg_op_person(c, name, pin, least_role, err);
 }
 
 bool stg_op_may(struct stg_op_ctx *c, const char *least_role, struct stg_error *err)

@@ -15,6 +15,8 @@
 #include <stager/net.h>
 
 #include "gate.h"
+#include <stager/clock.h>
+
 #include "station_i.h"
 
 #define CHALLENGE_MAX 64
@@ -36,6 +38,7 @@ struct question {
 	struct stg_buf org_sealed;
 	struct stg_identity read_now;
 	bool allow_loopback, pool_was_empty;
+	bool is_foreign, second_needed;  /* erase_token: another organisation supervises it; two persons must agree */
 	char base_url[256];
 	char buid[BUID_SIZE];   /* a copy: the cache is the main loop's */
 	void (*reply)(struct stg_station *s, struct slot *slot, struct question *q);
@@ -283,7 +286,7 @@ static bool relay_run(struct stg_store *store, void *arg, struct stg_error *err)
 static bool erase_look(struct stg_store *store, void *arg, struct stg_error *err)
 {
 	struct question *q = arg;
-	struct stg_error why = { 0 };
+	struct stg_error why = { 0 }, none = { 0 };
 	/* rows of the database the gate needs; absent ones are a no, not an error */
 	q->answer = json_object();
 	json_t *order = stg_store_erase_order(store, q->family, q->unit, &why);
@@ -294,13 +297,18 @@ static bool erase_look(struct stg_store *store, void *arg, struct stg_error *err
 	json_t *row = stg_store_batch_match(store, &q->read_now, &why);
 	if (row)
 		stg_json_put_new(q->answer, "row", row);
+	json_t *exception = stg_store_exception_for(store, q->family, q->unit, q->read_now.serial, stg_json_str(order, "by"), &none);
+	if (exception)
+		stg_json_put_new(q->answer, "exception", exception);
+	else if (none.code != STG_E_NOT_FOUND)
+		return *err = none, false;
 	return true;
 }
 
 static bool erase_spend(struct stg_store *store, void *arg, struct stg_error *err)
 {
 	struct question *q = arg;
-	return stg_store_erase_spend(store, q->family, q->unit, q->job, q->attach, err);
+	return stg_store_erase_spend_two(store, q->family, q->unit, q->job, q->attach, q->second_needed, err);
 }
 
 static bool step_erases(const struct slot *slot)
@@ -310,6 +318,17 @@ static bool step_erases(const struct slot *slot)
 	return stg_json_bool(blueprint, "erases", false) && strcmp(stg_json_str(step, "key"), slot->worker->key) == 0 &&
 	       strcmp(stg_json_str(step, "step"), "erase") == 0 && slot->worker->what && slot->worker->what->destroys_data &&
 	       slot->worker->holds_turn;
+}
+
+/* Where two persons are asked for: the blueprint says so, the person who ordered is no lead, or somebody else manages the device. */
+static bool second_needed(const struct slot *slot, const struct question *q)
+{
+	const json_t *steps = json_object_get(json_object_get(slot->job_row, "blueprint"), "steps");
+	const json_t *params = json_object_get(json_array_get(steps, (size_t)slot->worker->n), "params");
+	const json_t *order = json_object_get(q->answer, "order");
+	const char *role = stg_json_str(order, "by_role");
+	bool is_lead = strcmp(role, "lead") == 0 || strcmp(role, "admin") == 0;
+	return q->is_foreign || stg_json_bool(params, "two_persons", false) || (stg_json_int(order, "people", 0) > 0 && !is_lead);
 }
 
 static void erase_looked(void *arg, bool ok, const struct stg_error *why)
@@ -326,7 +345,17 @@ static void erase_looked(void *arg, bool ok, const struct stg_error *why)
 	for (const struct slot *other = s->slots; other; other = other->next)
 		if (strcmp(other->identity.unit, q->read_now.unit) == 0 || strcmp(other->identity.serial, q->read_now.serial) == 0)
 			alike++;
-	const json_t *row = json_object_get(q->answer, "row");
+	const json_t *row = json_object_get(q->answer, "row"), *order = json_object_get(q->answer, "order");
+	const json_t *e = json_object_get(q->answer, "exception");
+	const struct gate_exception exception = {
+		.signed_by = stg_json_str(e, "by"),
+		.names_it = e != NULL,
+		.withdrawn = strcmp(stg_json_str(e, "state"), "withdrawn") == 0,
+		.until_ms = stg_json_int(e, "until_ms", 0),
+		.left = stg_json_int(e, "left", 0),
+		.used_for_it = stg_json_int(e, "used_for_it", 1) != 0,
+	};
+	q->second_needed = second_needed(slot, q);
 	const struct gate_facts facts = {
 		.erasing_allowed_here = !s->no_erase,
 		.blueprint_erases = step_erases(slot),
@@ -334,7 +363,7 @@ static void erase_looked(void *arg, bool ok, const struct stg_error *why)
 		.batch_started = row && slot->batch[0] && strcmp(stg_json_str(row, "batch"), slot->batch) == 0 &&
 				 batch_on_port(s, slot->arrival.port) != NULL,
 		.port_allowed = port_allowed(s, slot->arrival.port),
-		.ordered = json_object_get(q->answer, "order") != NULL,
+		.ordered = order != NULL,
 		.present = true,
 		.job_attach = (uint64_t)stg_json_int(slot->job_row, "attach", 0),
 		.attach = slot->arrival.attach,
@@ -342,6 +371,11 @@ static void erase_looked(void *arg, bool ok, const struct stg_error *why)
 		.read_now = &q->read_now,
 		.attached_as_this = alike,
 		.token_spent = slot->worker->token_used,
+		.second_needed = q->second_needed,
+		.ordered_by = stg_json_str(order, "by"),
+		.second = stg_json_str(order, "second"),
+		.exception = &exception,
+		.now_ms = stg_wall_ms(),
 	};
 	slot->worker->token_used = true;
 	if (!gate_opens(&facts, &err)) {
@@ -417,6 +451,7 @@ static bool erase_ask(struct stg_station *s, struct slot *slot, const json_t *m,
 		question_free(q);
 		return stg_fail(err, STG_E_SAFETY, 0, "an erase is asked for outside a job");
 	}
+	q->is_foreign = stg_json_bool(m, "foreign", true);
 	queue_post(s->recorder, erase_look, erase_looked, q);
 	return true;
 }

@@ -7,6 +7,7 @@
  * Thread: any; no state.
  */
 #include <string.h>
+#include <strings.h>
 
 #include <stager/error.h>
 
@@ -15,6 +16,28 @@
 static bool no(struct stg_error *err, enum stg_id id, const char *why)
 {
 	return stg_fail_id(err, STG_E_SAFETY, id, 0, "erase refused: %s", why);
+}
+
+/* One person under two names would be no second person; who ordered must be known for that to be told. */
+static bool is_another(const char *person, const char *ordered_by)
+{
+	return person && *person && ordered_by && *ordered_by && strcasecmp(person, ordered_by) != 0;
+}
+
+/* NULL: it stands in for the second person. */
+static const char *against(const struct gate_exception *e, const struct gate_facts *f)
+{
+	if (!e || !e->names_it)
+		return "nobody agreed, and no exception names it";
+	if (!is_another(e->signed_by, f->ordered_by))
+		return "who signed the exception is who ordered the erase";
+	if (e->withdrawn)
+		return "the exception was withdrawn";
+	if (f->now_ms >= e->until_ms)
+		return "the hour of the exception has passed";
+	if (e->used_for_it)
+		return "the exception was used for this device";
+	return e->left > 0 ? NULL : "the exception is used up";
 }
 
 bool gate_opens(const struct gate_facts *f, struct stg_error *err)
@@ -31,6 +54,8 @@ bool gate_opens(const struct gate_facts *f, struct stg_error *err)
 		return no(err, STG_ID_ERASE_PORT, "its port is not allowed");
 	if (!f->ordered)
 		return no(err, STG_ID_ERASE_NOT_CONFIRMED, "nobody has typed its count or serial");
+	if (f->second_needed && !is_another(f->second, f->ordered_by) && against(f->exception, f))
+		return no(err, STG_ID_ERASE_SECOND, against(f->exception, f));
 	if (!f->present || f->job_attach == 0 || f->job_attach != f->attach)
 		return no(err, STG_ID_ERASE_OTHER_ATTACH, "it was plugged in again since");
 	if (!f->read_now || !f->job_identity || !f->read_now->serial[0] || !f->read_now->udid[0] ||

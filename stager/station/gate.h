@@ -6,6 +6,16 @@
 
 #include <stager/identity.h>
 
+/* What a lead signed beforehand for erases of others, as it stands now. */
+struct gate_exception {
+	const char *signed_by;
+	bool names_it;                   /* this serial, or the batch it is in */
+	bool withdrawn;
+	int64_t until_ms;                /* UTC */
+	int64_t left;                    /* uses not yet made */
+	bool used_for_it;                /* one use for each device */
+};
+
 /* One yes each; any no refuses. What each is read from stands in erase_ask() of asks.c. */
 struct gate_facts {
 	bool erasing_allowed_here;       /* not a no-erase station (STAGER_NO_ERASE unset) */
@@ -19,6 +29,11 @@ struct gate_facts {
 	const struct stg_identity *job_identity, *read_now;   /* who the job is for, and what was just re-read */
 	unsigned int attached_as_this;   /* how many attached devices say they are this unit or carry this serial */
 	bool token_spent;                /* this attach has asked before */
+	bool second_needed;              /* a blueprint, a role or a foreign supervisor asks for two persons */
+	const char *ordered_by;          /* who typed it */
+	const char *second;              /* who agreed to this order with a PIN; NULL or "": nobody */
+	const struct gate_exception *exception;   /* NULL: nobody signed beforehand */
+	int64_t now_ms;
 };
 
 /* True, or false with STG_E_SAFETY and the row that says which condition is missing. */

@@ -12,6 +12,7 @@
 
 static const struct stg_param params[] = {
 	{ "keep_esim", STG_PARAM_BOOL, .about = "keep the data plan of the eSIM (default yes)" },
+	{ "two_persons", STG_PARAM_BOOL, .about = "true: a lead agrees to each erase too, on the spot or signed beforehand" },
 	{ 0 },
 };
 

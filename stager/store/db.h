@@ -135,6 +135,8 @@ bool search_device(struct stg_store *s, int64_t device, struct stg_error *err);
 bool search_rebuild(struct stg_store *s, struct stg_error *err);
 /* Ids of devices that bear every word, at most `limit`, in rising order; the caller frees. */
 bool search_devices(struct stg_store *s, const char *text, int64_t limit, int64_t **ret, size_t *ret_n, struct stg_error *err);
+/* Takes one use of an exception for this order; STG_E_SAFETY + STG_ID_ERASE_SECOND when there is none that may be used. */
+bool exception_use(struct stg_store *s, const json_t *order, const char *family, const char *unit, int64_t job, int64_t *ret_id, struct stg_error *err);
 bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
 /* After a crash: what was being sent may have arrived. After a reboot: backoff counted on a clock that is gone. */
 bool outbox_in_doubt(struct stg_store *s, struct stg_error *err);

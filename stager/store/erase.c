@@ -6,6 +6,8 @@
  * Called: stager/station, stager/ops.
  * Thread: the one that has the store.
  */
+#include <strings.h>
+
 #include "db.h"
 
 static bool allow_one(struct stg_store *s, const json_t *order, const char *family, const char *unit, const char *serial, struct stg_error *err)
@@ -93,7 +95,8 @@ bool stg_store_erase_allow(struct stg_store *s, const json_t *order, struct stg_
 json_t *stg_store_erase_order(struct stg_store *s, const char *family, const char *unit, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT o.id AS id, o.batch AS batch, o.unit AS unit, o.serial AS serial, o.by AS by, o.second AS second,"
-							  " o.count AS count, o.at_ms AS at_ms, o.until_ms AS until_ms" ORDER_FOR_UNIT " AND o.spent_ms IS NULL ORDER BY o.id DESC LIMIT 1");
+							  " o.count AS count, o.at_ms AS at_ms, o.until_ms AS until_ms,"
+							  " (SELECT role FROM person WHERE name = o.by COLLATE NOCASE AND disabled = 0) AS by_role, (SELECT count(*) FROM person) AS people" ORDER_FOR_UNIT " AND o.spent_ms IS NULL ORDER BY o.id DESC LIMIT 1");
 	stmt_text(&q, ":family", family);
 	stmt_text(&q, ":unit", unit);
 	stmt_int(&q, ":now", stg_wall_ms());
@@ -137,8 +140,25 @@ static bool nothing_against(struct stg_store *s, const char *family, const char 
 	return true;
 }
 
+/* Two persons: whoever agreed when it was ordered, else one of the uses of an exception. *ret_exception: 0 when none was needed. */
+static bool second_agrees(struct stg_store *s, const json_t *order, const char *family, const char *unit, int64_t job, int64_t *ret_exception,
+			  struct stg_error *err)
+{
+	const char *second = stg_json_str(order, "second");
+	if (*second && strcasecmp(second, stg_json_str(order, "by")) != 0)
+		return true;
+	return exception_use(s, order, family, unit, job, ret_exception, err);
+}
+
 bool stg_store_erase_spend(struct stg_store *s, const char *family, const char *unit, int64_t job, uint64_t attach, struct stg_error *err)
 {
+	return stg_store_erase_spend_two(s, family, unit, job, attach, false, err);
+}
+
+bool stg_store_erase_spend_two(struct stg_store *s, const char *family, const char *unit, int64_t job, uint64_t attach, bool second_needed,
+			       struct stg_error *err)
+{
+	int64_t exception = 0;
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err))
 		return false;
@@ -156,7 +176,8 @@ bool stg_store_erase_spend(struct stg_store *s, const char *family, const char *
 		return stg_fail_id(err, STG_E_SAFETY, spent ? STG_ID_ERASE_SPENT : STG_ID_NO_ERASE_ORDER, 0, "%s",
 				   spent ? "the erase order was already used" : "nobody ordered this device to be erased");
 	}
-	if (!nothing_against(s, family, unit, job, attach, err))
+	if (!nothing_against(s, family, unit, job, attach, err) ||
+	    (second_needed && !second_agrees(s, order, family, unit, job, &exception, err)))
 		return false;
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "UPDATE erase_order SET spent_ms = :now, spent_job = :job, spent_attach = :attach"
 							  " WHERE id = :id AND spent_ms IS NULL");
@@ -179,6 +200,8 @@ bool stg_store_erase_spend(struct stg_store *s, const char *family, const char *
 	stg_json_put(detail, "second", stg_json_str(order, "second"));
 	stg_json_put_int(detail, "order", stg_json_int(order, "id", 0));
 	stg_json_put_int(detail, "attach", (int64_t)attach);
+	if (exception)
+		stg_json_put_int(detail, "exception", exception);
 	stg_json_put_new(entry, "detail", detail);
 	return stg_store_audit(s, entry, err) && audit_checkpoint(s, false, err) && tx_commit(&t, err);
 }

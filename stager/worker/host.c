@@ -12,6 +12,8 @@
 
 #include <stager/error.h>
 
+#include <stager/facts.h>
+
 #include "worker_i.h"
 
 #define PEM_MAX (16u << 10)
@@ -199,7 +201,10 @@ static bool payload(void *ctx, struct stg_payload *ret, struct stg_error *err)
 
 static bool erase_token(void *ctx, const struct stg_identity *read_now, struct stg_error *err)
 {
+	struct worker *w = ctx;
 	json_t *m = json_object();
+	const json_t *facts = worker_facts(w);
+	stg_json_put_bool(m, "foreign", stg_json_bool(facts, STG_FACT_SUPERVISED, false) && !stg_json_bool(facts, STG_FACT_OURS, false));
 	stg_json_put_new(m, "identity", stg_identity_json(read_now));
 	json_t *a = ask(ctx, "erase_token", m, err);
 	json_decref(a);

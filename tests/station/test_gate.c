@@ -29,6 +29,9 @@ struct device {
 	char ownership[12];
 	bool in_list;             /* a row of the batch */
 	bool ordered;             /* a person typed it and that has not been used up */
+	int ordered_by, agreed_by; /* people; -1: nobody stood beside */
+	bool foreign;             /* another organisation supervises it */
+	bool in_exception, used_exception;
 	int port;                 /* -1: in the drawer */
 	uint64_t attach;
 };
@@ -41,8 +44,16 @@ struct port {
 	uint64_t job_attach;
 };
 
+enum { TECHNICIAN, LEAD, OTHER_LEAD, PEOPLE };
+static const char *const people[] = { "tom", "Lea", "Leo" };
+
 struct world {
 	struct device d[DEVICES];
+	/* what a lead signed beforehand; its hour is counted in events */
+	bool is_signed, withdrawn;
+	int signed_by, left;
+	long now, until;
+	bool two_persons;         /* the blueprint asks for two at every erase */
 	struct port p[PORTS];
 	bool started, switched_off;
 	uint64_t attaches;
@@ -76,6 +87,8 @@ static void begin(struct world *w, uint64_t seed)
 		snprintf(d->ownership, sizeof(d->ownership), "%s", i == 1 ? "personal" : "pool");
 		d->in_list = true;
 		d->port = -1;
+		d->agreed_by = -1;
+		d->foreign = i == 2;
 	}
 	w->started = true;
 	for (int i = 0; i < PORTS; i++)
@@ -94,7 +107,8 @@ static void event(struct world *w)
 {
 	int port = pick(w, PORTS), here = on_port(w, port), i = pick(w, DEVICES);
 	struct port *p = &w->p[port];
-	switch (pick(w, 16)) {
+	w->now++;
+	switch (pick(w, 22)) {
 	case 0: case 1: case 2:       /* plug in; what stood there is pulled first */
 		if (here >= 0)
 			w->d[here].port = -1;
@@ -117,9 +131,33 @@ static void event(struct world *w)
 	case 7: case 8:
 		p->at_erase_step = !p->at_erase_step || pick(w, 3);
 		break;
-	case 9: case 10:              /* a person types a serial that is a pool row */
-		if (w->d[i].in_list && strcmp(w->d[i].ownership, "pool") == 0)
+	case 9: case 10: case 19: case 20: case 21:   /* a person types a serial that is a pool row */
+		if (w->d[i].in_list && strcmp(w->d[i].ownership, "pool") == 0) {
 			w->d[i].ordered = true;
+			w->d[i].ordered_by = pick(w, PEOPLE);
+			/* perhaps a lead stands beside; some type their own name and PIN once more */
+			w->d[i].agreed_by = pick(w, 3) ? -1 : pick(w, 4) ? LEAD + pick(w, 2) : w->d[i].ordered_by;
+		}
+		break;
+	case 16:                      /* a lead signs for some devices, so many times, until an hour */
+		if (pick(w, 150))
+			break;
+		w->is_signed = true;
+		w->withdrawn = false;
+		w->signed_by = LEAD + pick(w, 2);
+		w->left = 1 + pick(w, 3);
+		w->until = w->now + 1 + pick(w, 12000);
+		for (int k = 0; k < DEVICES; k++) {
+			w->d[k].in_exception = pick(w, 3) != 0;
+			w->d[k].used_exception = false;
+		}
+		break;
+	case 17:
+		w->withdrawn = w->withdrawn || pick(w, 300) == 0;
+		break;
+	case 18:
+		w->two_persons = pick(w, 5) == 0;
+		w->d[i].foreign = pick(w, 3) == 0;
 		break;
 	case 11:
 		w->started = pick(w, 4) != 0;
@@ -146,11 +184,25 @@ static void event(struct world *w)
 	}
 }
 
-static struct gate_facts facts(const struct world *w, int port)
+static struct gate_facts facts(const struct world *w, int port, struct gate_exception *e)
 {
 	const struct port *p = &w->p[port];
 	int here = on_port(w, port);
+	const struct device *job = &w->d[p->job_device];
+	*e = (struct gate_exception){
+		.signed_by = w->is_signed ? people[w->signed_by] : "",
+		.names_it = w->is_signed && job->in_exception,
+		.withdrawn = w->withdrawn,
+		.until_ms = w->until,
+		.left = w->left,
+		.used_for_it = job->used_exception,
+	};
 	struct gate_facts f = {
+		.second_needed = w->two_persons || (here >= 0 && w->d[here].foreign) || job->ordered_by == TECHNICIAN,
+		.ordered_by = people[job->ordered_by],
+		.second = job->agreed_by < 0 ? "" : people[job->agreed_by],
+		.exception = e,
+		.now_ms = w->now,
 		.erasing_allowed_here = !w->switched_off,
 		.blueprint_erases = p->at_erase_step,
 		.ownership = here >= 0 ? w->d[here].ownership : NULL,
@@ -170,6 +222,17 @@ static struct gate_facts facts(const struct world *w, int port)
 	return f;
 }
 
+/* Two people, where two are asked for. */
+static bool two_agreed(const struct world *w, const struct device *d)
+{
+	if (!w->two_persons && !d->foreign && d->ordered_by != TECHNICIAN)
+		return true;
+	if (d->agreed_by >= 0 && d->agreed_by != d->ordered_by)
+		return true;
+	return w->is_signed && !w->withdrawn && d->in_exception && w->now < w->until && w->left > 0 && !d->used_exception &&
+	       w->signed_by != d->ordered_by;
+}
+
 /* The model: told from what really happened to the device that would be hit. */
 static bool asked_for(const struct world *w, int port)
 {
@@ -185,13 +248,23 @@ static bool asked_for(const struct world *w, int port)
 	for (int i = 0; i < DEVICES; i++)
 		if (i != here && w->d[i].port >= 0 && strcmp(w->d[i].id.serial, d->id.serial) == 0)
 			return false;
-	return true;
+	return two_agreed(w, d);
 }
 
-enum { NOTHING_OFF, CONDITIONS = 10 };
+/* An erase was sent: what stood in for the second person is used, whichever way the station counts it. */
+static void use_second(struct world *w, int port)
+{
+	struct device *d = &w->d[w->p[port].job_device];
+	if ((!w->two_persons && !d->foreign && d->ordered_by != TECHNICIAN) || (d->agreed_by >= 0 && d->agreed_by != d->ordered_by))
+		return;
+	w->left--;
+	d->used_exception = true;
+}
+
+enum { NOTHING_OFF, CONDITIONS = 18 };
 
 /* Condition n switched off: the gate is told yes whatever is true. */
-static void switch_off(struct gate_facts *f, int n)
+static void switch_off(struct gate_facts *f, struct gate_exception *e, int n)
 {
 	switch (n) {
 	case 1: f->erasing_allowed_here = true; break;
@@ -204,6 +277,15 @@ static void switch_off(struct gate_facts *f, int n)
 	case 8: if (f->read_now) f->job_identity = f->read_now; break;
 	case 9: f->attached_as_this = 1; break;
 	case 10: f->token_spent = false; break;
+	/* two persons: whether they are asked for at all, that they are two, and each thing an exception says */
+	case 11: f->second_needed = false; break;
+	case 12: f->ordered_by = "somebody else"; break;
+	case 13: e->names_it = true; break;
+	case 14: e->withdrawn = false; break;
+	case 15: f->now_ms = 0; break;
+	case 16: e->left = 1; break;
+	case 17: e->used_for_it = false; break;
+	case 18: f->second = "Lou"; break;
 	}
 }
 
@@ -221,9 +303,10 @@ static struct seen drive(uint64_t seed, long events, int off)
 		int port = pick(&w, PORTS);
 		if (!w.p[port].has_job || pick(&w, 3))
 			continue;
-		struct gate_facts f = facts(&w, port);
+		struct gate_exception e;
+		struct gate_facts f = facts(&w, port, &e);
 		struct stg_error err = { 0 };
-		switch_off(&f, off);
+		switch_off(&f, &e, off);
 		bool opens = gate_opens(&f, &err), should = asked_for(&w, port);
 		if (opens != should) {
 			seen.wrong++;
@@ -233,6 +316,7 @@ static struct seen drive(uint64_t seed, long events, int off)
 		}
 		if (opens) {
 			seen.right++;
+			use_second(&w, port);
 			w.p[port].spent = true;
 			if (off != 10)
 				w.d[w.p[port].job_device].ordered = false;
@@ -269,7 +353,7 @@ static void each_condition_is_needed(void **state)
 {
 	(void)state;
 	for (int off = 1; off <= CONDITIONS; off++) {
-		struct seen seen = drive(seed_of_run(), 300000, off);
+		struct seen seen = drive(seed_of_run(), 1000000, off);
 		if (seen.wrong == 0)
 			print_message("condition %d is not needed by this run\n", off);
 		assert_true(seen.wrong > 0);
