@@ -50,6 +50,8 @@ bool stg_store_next(struct stg_store *s, const char *sequence, int64_t *ret, str
 /* Settings: station_name, station_id, hand_size ... NULL value deletes. get: "" when absent; the caller frees. */
 bool stg_store_set(struct stg_store *s, const char *key, const char *value, struct stg_error *err);
 char *stg_store_get(struct stg_store *s, const char *key, struct stg_error *err);
+/* {"schema_version","sqlite","pages","page_size","journal_mode","counts":[{"table","rows"}],"schema":[sql]}: no row's content. */
+json_t *stg_store_figures(struct stg_store *s, struct stg_error *err);
 /* High-water mark of wall time: false with STG_E_STATION + STG_ID_CLOCK_BACK when now is over 5 minutes before it or before the build. */
 bool stg_store_clock_ok(struct stg_store *s, struct stg_error *err);
 /* A person says that the clock is right although the mark is ahead (it once ran fast). Still refused before the build's date. */
