@@ -82,6 +82,8 @@ struct stg_host {
 	bool (*unlock_token)(void *ctx, struct stg_secret *ret, struct stg_error *);
 	/* This name for this device from now on. STG_E_REFUSED + STG_ID_NAME_TAKEN when another one of the batch has it. */
 	bool (*claim_name)(void *ctx, const char *name, struct stg_error *);
+	/* What the inventory and the order know of where this device comes from, as stg_store_origin() says it; a new reference. */
+	bool (*origin)(void *ctx, json_t **ret, struct stg_error *);
 };
 
 /*

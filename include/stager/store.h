@@ -162,6 +162,15 @@ bool stg_store_exception_withdraw(struct stg_store *s, int64_t id, const char *b
 json_t *stg_store_exception_for(struct stg_store *s, const char *family, const char *unit, const char *serial, const char *ordered_by,
 				struct stg_error *err);
 
+/* ---- returned devices ---- */
+/* What a person decided about a device: kind "backup", answer "none" (nothing is to be kept), "done" (a copy was made), "wanted" (not
+ * yet); by: who decided, actor: who wrote it down. The newest counts. With an audit row. */
+bool stg_store_decide(struct stg_store *s, const char *serial, const char *kind, const char *answer, const char *by, const char *actor,
+		      struct stg_error *err);
+/* What is known of where this device comes from: {"known":bool,"in_order":bool,"batch","ownership","asset_tag","staged_ms" (by this station,
+ * last), "locked_ms" (found activation-locked, last), "backup":{"answer","by","at_ms"}}; what is not known is left out. */
+json_t *stg_store_origin(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
+
 /* ---- holds, ports ---- */
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);

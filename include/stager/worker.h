@@ -25,7 +25,7 @@
  *                  "interrupted": begun, its effect is judged by re-reading when the device is back.
  *   W  person      ask ("trust" "unlock" "settings_profile" "replug" "charge" "enrol")      no answer
  *   W  progress    percent                                                          no answer
- *   W  ask         q (number), what "host_identity|keep_trust|supervisor|sign_challenge|relay|payload|erase_token|bulk",
+ *   W  ask         q (number), what "host_identity|keep_trust|supervisor|sign_challenge|relay|payload|erase_token|bulk|origin",
  *                unit (ECID as read in this attach), and:
  *                    keep_trust      udid, record (base64; "" = forget it)
  *                    sign_challenge  challenge (base64)
@@ -40,6 +40,7 @@
  *                    relay           http{status, content_type, headers{}, body (base64)}
  *                    payload         bytes (base64), identifier, uuid, version, sha256, certificate_sha256
  *                    bulk            bytes (may be moved before the next ask; 0 after left 0)
+ *                    origin          origin{} as stg_store_origin() says it
  *   W  finished    end "staged|waiting|hold|failed|interrupted", why{code, id, origin, msg, step (key), wait, waits[]}, identity{}, facts{},
  *                  notes[] (steps that failed but may: {key, error{}}). The worker's last word; it exits after it.
  *                  why.wait: "line" "person" "charge" "registration"; why.waits: every {key, wait, id, msg}.

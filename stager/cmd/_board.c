@@ -128,6 +128,7 @@ static const char *step_word(const char *step)
 		{ "supervise", N_("supervise") }, { "install_profile", N_("install profile") }, { "issue_certificate", N_("certificate") },
 		{ "verify", N_("verify") }, { "check_rules", N_("rules") }, { "set_name", N_("set name") }, { "set_time", N_("set clock") }, { "restart", N_("restart") },
 		{ "erase", N_("erase") }, { "wait_back", N_("wait for return") },
+		{ "intake_check", N_("intake checks") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++)
 		if (strcmp(words[i][0], step) == 0)

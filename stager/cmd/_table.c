@@ -67,6 +67,9 @@ static const char *word_of(const char *value)
 		{ "sent_unproven", N_("word: sent_unproven") }, { "dropped", N_("word: dropped") }, { "damaged", N_("word: damaged") },
 		{ "expected", N_("word: expected") }, { "batch", N_("word: batch") }, { "record", N_("word: record") }, { "job", N_("word: job") },
 		{ "made", N_("word: made") }, { "here", N_("word: here") }, { "in_backup", N_("word: in_backup") },
+		{ "good", N_("word: good") }, { "bad", N_("word: bad") }, { "inventory", N_("word: inventory") }, { "find_my", N_("word: find_my") },
+		{ "activation_lock", N_("word: activation_lock") }, { "managed", N_("word: managed") },
+		{ "open", N_("word: open") }, { "used", N_("word: used") }, { "past", N_("word: past") }, { "withdrawn", N_("word: withdrawn") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(words) && strcmp(stg_language(), "en") != 0; i++)
 		if (strcmp(words[i][0], value) == 0)

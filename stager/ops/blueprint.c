@@ -169,6 +169,8 @@ static const struct {
 	{ "set_name", "Name it", "Le nommer", "name" },
 	{ "set_time", "Set its clock", "Régler son horloge", "zone" },
 	{ "restart", "Restart it and wait for it", "Le redémarrer et l'attendre", NULL },
+	{ "intake_check", "Look whose it is, who is signed in, who manages it and what was decided about its data",
+	  "Regarder à qui il est, qui y est connecté, qui le gère et ce qui est décidé pour ses données", NULL },
 	{ "erase", "ERASE everything on it, after the gate said yes", "EFFACER tout son contenu, si tout est confirmé",
 	  NULL },
 	{ "wait_back", "Wait until it is back and read that it is empty", "Attendre son retour et lire qu'il est vide",

@@ -390,6 +390,29 @@ static void erase_looked(void *arg, bool ok, const struct stg_error *why)
 	queue_post(s->recorder, erase_spend, answered, q);
 }
 
+/* ---- where it comes from ---- */
+
+static bool origin_look(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	struct question *q = arg;
+	json_t *origin = stg_store_origin(store, &q->read_now, err);
+	if (!origin)
+		return false;
+	q->answer = json_object();
+	stg_json_put_new(q->answer, "origin", origin);
+	return true;
+}
+
+static bool origin_ask(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err)
+{
+	if (slot->state != SLOT_STEPS)
+		return stg_fail(err, STG_E_REFUSED, 0, "no step runs");
+	struct question *q = question_new(s, slot, m);
+	q->read_now = slot->identity;
+	queue_post(s->recorder, origin_look, answered, q);
+	return true;
+}
+
 /* ---- the door ---- */
 
 static bool supervisor_answer(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err)
@@ -490,6 +513,8 @@ void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m)
 		ok = name_ask(s, slot, m, &err);
 	} else if (strcmp(what, "erase_token") == 0) {
 		ok = erase_ask(s, slot, m, &err);
+	} else if (strcmp(what, "origin") == 0) {
+		ok = origin_ask(s, slot, m, &err);
 	} else if (strcmp(what, "bulk") == 0 && slot->state == SLOT_STEPS) {
 		bulk_asked(s, slot, m);
 	} else {

@@ -247,6 +247,15 @@ static bool claim_name(void *ctx, const char *name, struct stg_error *err)
 	return a ? true : stg_while(err, "ask for the name");
 }
 
+static bool origin(void *ctx, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *a = ask(ctx, "origin", json_object(), err);
+	if (!a)
+		return stg_while(err, "ask where it comes from");
+	*ret = json_incref(json_object_get(a, "origin"));
+	return *ret || stg_fail(err, STG_E_BUG, 0, "an answer without an origin");
+}
+
 static void ask_person(void *ctx, enum stg_ask what)
 {
 	struct worker *w = ctx;
@@ -297,5 +306,6 @@ void worker_host_init(struct worker *w)
 		.escrow = escrow,
 		.unlock_token = unlock_token,
 		.claim_name = claim_name,
+		.origin = origin,
 	};
 }

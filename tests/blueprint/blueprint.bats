@@ -44,10 +44,10 @@ setup() {
 
 @test "the shipped ones are listed, right, and readable in both languages" {
 	run "$STAGER" blueprint list
-	for name in ipad-hospital-ward iphone-new-in-box returned-phone-wipe; do
+	for name in ipad-hospital-ward iphone-new-in-box returned-phone-wipe leaver-phone-redeploy; do
 		[[ $output == *$name* ]]
 	done
-	for name in ipad-hospital-ward iphone-new-in-box returned-phone-wipe; do
+	for name in ipad-hospital-ward iphone-new-in-box returned-phone-wipe leaver-phone-redeploy; do
 		run "$STAGER" blueprint check $name
 		[ "$status" -eq 0 ]
 	done

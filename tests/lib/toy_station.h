@@ -16,6 +16,7 @@ struct toy_station {
 	const char *name_taken;         /* another device of the batch has it */
 	bool no_recovery_key;
 	int kept;                       /* unlock tokens */
+	const char *origin;             /* JSON of stg_store_origin(); NULL: of the pool, decided that nothing is kept */
 };
 
 static inline json_t *toy_answer(void *ctx, const char *what, const json_t *ask, struct stg_error *err)
@@ -55,6 +56,10 @@ static inline json_t *toy_answer(void *ctx, const char *what, const json_t *ask,
 		if (!s->name_taken || strcmp(s->name_taken, stg_json_str(ask, "name")) != 0)
 			return o;
 		stg_fail_id(err, STG_E_REFUSED, STG_ID_NAME_TAKEN, 0, "'%s'", s->name_taken);
+	} else if (strcmp(what, "origin") == 0) {
+		const char *text_of = s->origin ? s->origin : "{\"known\":true,\"ownership\":\"pool\",\"backup\":{\"answer\":\"none\",\"by\":\"Durand\"}}";
+		stg_json_put_new(o, "origin", json_loads(text_of, 0, NULL));
+		return o;
 	} else if (strcmp(what, "escrow") == 0) {
 		if (!s->no_recovery_key) {
 			s->kept += *stg_json_str(ask, "token") != 0;
