@@ -17,6 +17,7 @@
 
 #include "_board.h"
 #include "_busline.h"
+#include "_details.h"
 
 #define DRAW_MS 100
 #define SAID 3
@@ -101,7 +102,7 @@ void board_free(struct board *b)
 }
 
 /* What a hand must do, or why nothing goes on: never a code without a sentence. */
-static const char *hint(const json_t *slot)
+static const char *hint(const json_t *slot, char *room, size_t size)
 {
 	static const char *const asks[][2] = {
 		{ "trust", N_("Not ours? Do not tap Trust. Ours: tap Trust.") },
@@ -117,7 +118,8 @@ static const char *hint(const json_t *slot)
 			return _(asks[i][1]);
 	if (strncmp(code, "STG-", 4) == 0)
 		return stg_id_sentence((unsigned int)strtoul(code + 4, NULL, 10));
-	return stg_json_str(slot, "detail");
+	detail_text(stg_json_str(slot, "detail"), room, size);
+	return room;
 }
 
 /* The word of a step as a person reads it; a step of a newer station keeps its own word. */
@@ -127,7 +129,11 @@ static const char *step_word(const char *step)
 		{ "identify", N_("identify") }, { "require", N_("check it fits") }, { "pair", N_("pair") }, { "activate", N_("activate") },
 		{ "supervise", N_("supervise") }, { "install_profile", N_("install profile") }, { "issue_certificate", N_("certificate") },
 		{ "verify", N_("verify") }, { "check_rules", N_("rules") }, { "set_name", N_("set name") }, { "set_time", N_("set clock") }, { "restart", N_("restart") },
-		{ "erase", N_("erase") }, { "wait_back", N_("wait for return") },
+		{ "erase", N_("erase") }, { "wait_back", N_("wait for return") }, { "automated_enrolment", N_("enrolment") },
+		{ "remove_profile", N_("remove profile") }, { "set_language", N_("set language") }, { "wifi", N_("Wi-Fi") },
+		{ "wallpaper", N_("wallpaper") }, { "clear_passcode", N_("clear passcode") },
+		{ "clear_restrictions_password", N_("clear restrictions code") }, { "escrow_unlock_token", N_("keep unlock token") },
+		{ "shutdown", N_("switch off") },
 		{ "intake_check", N_("intake checks") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++)
@@ -164,7 +170,7 @@ static int put_line(struct board *b, const json_t *slot, size_t labels)
 {
 	const char *state = stg_json_str(slot, "state"), *label = stg_json_str(slot, "label");
 	const struct look *l = look_of(state);
-	char where[64] = "", line[900] = "", what[400] = "", word[100];
+	char where[64] = "", line[900] = "", what[400] = "", word[100], told[300];
 	int of = (int)stg_json_int(slot, "step_of", 0), n = (int)stg_json_int(slot, "step_n", 0);
 	int64_t left = stg_json_int(slot, "left_ms", 0);
 	bool working = strcmp(state, "working") == 0;
@@ -173,7 +179,7 @@ static int put_line(struct board *b, const json_t *slot, size_t labels)
 	add_cell(line, sizeof(line), word, STATE_COLUMNS);
 	add_cell(line, sizeof(line), stg_json_str_or(slot, "serial", stg_json_str(slot, "udid")), SERIAL_COLUMNS);
 	add_cell(line, sizeof(line), stg_json_str(slot, "asset_tag"), TAG_COLUMNS);
-	const char *tip = working || strcmp(state, "staged") == 0 ? "" : hint(slot);
+	const char *tip = working || strcmp(state, "staged") == 0 ? "" : hint(slot, told, sizeof(told));
 	if (l->busy && of && n && !*tip) {
 		char step[60] = "";
 		add_cell(step, sizeof(step), step_word(stg_json_str(slot, "step")), 16);

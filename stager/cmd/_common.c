@@ -14,6 +14,8 @@
 #include <stager/ids.h>
 #include <stager/text.h>
 
+#include "_details.h"
+
 /* 1 is for devices that failed. What a person named and is not there, or is there already, was a wrong word: 2. */
 static int exit_status(const struct stg_error *err)
 {
@@ -70,7 +72,7 @@ static unsigned int row_of(const struct stg_error *err)
 
 int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 {
-	char detail[300], spelt[800];
+	char detail[300], shown[800], spelt[800];
 	unsigned int row = row_of(err);
 	stg_printable(err->msg, true, detail, sizeof(detail));
 	bool narrower = spell_out(detail, c->json ? "en" : stg_language(), spelt, sizeof(spelt));
@@ -90,7 +92,8 @@ int stg_cmd_tell(const struct stg_cmd_ctx *c, const struct stg_error *err)
 	} else if (narrower) {
 		fprintf(stderr, "stager: %s %s (STG-%u)\n  %s\n", stg_id_sentence(row), stg_id_act(row), row, spelt);
 	} else {
-		fprintf(stderr, "stager: %s %s (STG-%u%s%s)\n", stg_id_sentence(row), stg_id_act(row), row, detail[0] ? ", " : "", detail);
+		detail_text(detail, shown, sizeof(shown));
+		fprintf(stderr, "stager: %s %s (STG-%u%s%s)\n", stg_id_sentence(row), stg_id_act(row), row, shown[0] ? ", " : "", shown);
 	}
 	return exit_status(err);
 }

@@ -15,10 +15,11 @@
 #include <stager/text.h>
 
 #include "_board.h"
+#include "_details.h"
 #include "_table.h"
 
 #define COLUMNS_MAX 16
-#define CELL 200
+#define CELL 320
 
 void json_line(const json_t *j)
 {
@@ -53,6 +54,7 @@ static const char *word_of(const char *value)
 		{ "skipped", N_("word: skipped") }, { "unknown", N_("word: unknown") }, { "issued", N_("word: issued") },
 		{ "installed", N_("word: installed") }, { "revoked", N_("word: revoked") }, { "superseded", N_("word: superseded") },
 		{ "built-in", N_("word: built-in") }, { "pool", N_("word: pool") }, { "personal", N_("word: personal") },
+		{ "error", N_("word: error") }, { "warning", N_("word: warning") }, { "note", N_("word: note") },
 		{ "ok", N_("word: ok") }, { "warn", N_("word: warn") }, { "fail", N_("word: fail") }, { "disk", N_("word: disk") },
 		{ "backup", N_("word: backup") }, { "permissions", N_("word: permissions") }, { "identity", N_("word: identity") },
 		{ "certificates", N_("word: certificates") }, { "profile", N_("word: profile") }, { "station", N_("word: station") },
@@ -100,7 +102,12 @@ static void cell(const struct column *col, const json_t *row, char ret[CELL])
 	} else if (json_is_string(v) && col->kind == COLUMN_CODE && strncmp(json_string_value(v), "STG-", 4) == 0) {
 		stg_copy(ret, CELL, stg_id_sentence((unsigned int)strtoul(json_string_value(v) + 4, NULL, 10)));
 	} else if (json_is_string(v)) {
-		stg_printable(col->kind == COLUMN_WORD ? word_of(json_string_value(v)) : json_string_value(v), true, ret, CELL);
+		char safe[CELL];
+		stg_printable(col->kind == COLUMN_WORD ? word_of(json_string_value(v)) : json_string_value(v), true, safe, sizeof(safe));
+		if (col->kind == COLUMN_DETAIL)
+			detail_text(safe, ret, CELL);
+		else
+			memcpy(ret, safe, sizeof(safe));
 	} else if (json_is_array(v)) {
 		size_t i, at = 0;
 		json_t *one;

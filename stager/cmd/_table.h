@@ -10,7 +10,7 @@
 struct column {
 	const char *key;          /* "balance.staged" looks inside */
 	const char *title;        /* N_() */
-	enum { COLUMN_TEXT, COLUMN_TIME, COLUMN_STATE, COLUMN_WORD, COLUMN_CODE } kind;
+	enum { COLUMN_TEXT, COLUMN_TIME, COLUMN_STATE, COLUMN_WORD, COLUMN_CODE, COLUMN_DETAIL } kind;
 };
 
 /* Prints `list`, then {"summary": ...} (JSON) or nothing. `columns` ends with a row without a key. */

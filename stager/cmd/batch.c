@@ -29,7 +29,7 @@ static const struct column rows[] = {
 	{ "line", N_("line"), COLUMN_TEXT }, { "serial", N_("serial"), COLUMN_TEXT },
 	{ "asset_tag", N_("tag"), COLUMN_TEXT }, { "name", N_("name"), COLUMN_TEXT },
 	{ "end", N_("end"), COLUMN_STATE }, { "code", N_("why"), COLUMN_CODE },
-	{ "reason", N_("detail"), COLUMN_TEXT },
+	{ "reason", N_("detail"), COLUMN_DETAIL },
 	{ 0 },
 };
 

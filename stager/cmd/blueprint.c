@@ -11,13 +11,24 @@
 
 #include <stager/text.h>
 
+#include "_details.h"
 #include "_verbs.h"
 
 static const struct column blueprints[] = {
 	{ "name", N_("name"), COLUMN_TEXT }, { "where", N_("where"), COLUMN_WORD },
-	{ "about", N_("about"), COLUMN_TEXT },
+	{ "about", N_("about"), COLUMN_DETAIL },
 	{ 0 },
 };
+
+/* Until the next call. */
+static const char *in_words(const char *text)
+{
+	static char words[800];
+	char safe[400];
+	stg_printable(text, true, safe, sizeof(safe));
+	detail_text(safe, words, sizeof(words));
+	return words;
+}
 
 static void say_shown(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
@@ -29,7 +40,7 @@ static void say_shown(const struct stg_cmd_ctx *c, const json_t *in, const json_
 		fputs(stg_json_str(ret, "yaml"), stdout);
 		return;
 	}
-	printf("%s: %s\n", stg_json_str(ret, "name"), stg_json_str(ret, "about"));
+	printf("%s: %s\n", stg_json_str(ret, "name"), in_words(stg_json_str(ret, "about")));
 	json_array_foreach(json_object_get(ret, "words"), i, one) {
 		printf("%s %s\n", stg_json_bool(one, "destroys_data", false) ? "  !" : "  -", stg_json_str(one, text));
 	}
@@ -41,11 +52,12 @@ static void say_checked(const struct stg_cmd_ctx *c, const json_t *in, const jso
 	json_t *one;
 	(void)c;
 	(void)in;
-	printf(_("%s: right, %lld steps%s"), stg_json_str(ret, "name"), (long long)stg_json_int(ret, "steps", 0),
+	long long steps = (long long)stg_json_int(ret, "steps", 0);
+	printf(steps == 1 ? _("%s: right, %lld step%s") : _("%s: right, %lld steps%s"), stg_json_str(ret, "name"), steps,
 	       stg_json_bool(ret, "erases", false) ? _(", ERASES") : "");
 	putchar('\n');
 	json_array_foreach(json_object_get(ret, "warnings"), i, one) {
-		printf("  ! %s\n", json_string_value(one));
+		printf("  ! %s\n", in_words(json_string_value(one)));
 	}
 }
 
@@ -56,13 +68,13 @@ static void say_tried(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	(void)c;
 	(void)in;
 	json_array_foreach(json_object_get(ret, "steps"), i, one) {
-		printf("  %-8s %-34s %s\n", stg_json_str(one, "verdict"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+		printf("  %-8s %-34s %s\n", stg_json_str(one, "verdict"), stg_json_str(one, "key"), in_words(stg_json_str(one, "text")));
 	}
 	if (!json_object_get(ret, "problems"))
 		return;
 	json_array_foreach(json_object_get(ret, "problems"), i, one) {
 		printf(_("line %lld, %s: %s: %s\n"), (long long)stg_json_int(one, "line", 0),
-		       stg_json_str(one, "serial"), stg_json_str(one, "key"), stg_json_str(one, "text"));
+		       stg_json_str(one, "serial"), stg_json_str(one, "key"), in_words(stg_json_str(one, "text")));
 	}
 	printf(_("%lld lines, %zu problems\n"), (long long)stg_json_int(ret, "lines", 0),
 	       json_array_size(json_object_get(ret, "problems")));
@@ -88,11 +100,11 @@ static void say_steps(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	(void)c;
 	(void)in;
 	json_array_foreach(json_object_get(ret, "steps"), i, step) {
-		printf("%s - %s\n", stg_json_str(step, "step"), stg_json_str(step, "about"));
+		printf("%s - %s\n", stg_json_str(step, "step"), in_words(stg_json_str(step, "about")));
 		json_array_foreach(json_object_get(step, "params"), k, p) {
 			printf("    %-16s %s%s%s%s: %s\n", stg_json_str(p, "name"), stg_json_str(p, "kind"),
 			       *stg_json_str(p, "values") ? " " : "", stg_json_str(p, "values"),
-			       stg_json_bool(p, "required", false) ? " *" : "", stg_json_str(p, "about"));
+			       stg_json_bool(p, "required", false) ? " *" : "", in_words(stg_json_str(p, "about")));
 		}
 	}
 }

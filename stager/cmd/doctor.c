@@ -16,7 +16,7 @@
 static int run(struct stg_cmd_ctx *c)
 {
 	static const struct column columns[] = {
-		{ "level", N_("level"), COLUMN_WORD }, { "check", N_("what"), COLUMN_WORD }, { "text", N_("detail"), COLUMN_TEXT },
+		{ "level", N_("level"), COLUMN_WORD }, { "check", N_("what"), COLUMN_WORD }, { "text", N_("detail"), COLUMN_DETAIL },
 		{ "act", N_("do"), COLUMN_TEXT }, { "code", N_("code"), COLUMN_TEXT }, { 0 },
 	};
 	struct stg_error err = { 0 };

@@ -45,7 +45,7 @@ static void part(const struct stg_cmd_ctx *c, const char *title, const json_t *l
 static void say_verdict(const struct stg_cmd_ctx *c, const json_t *steps)
 {
 	static const struct column rules[] = {
-		{ "rule", N_("rule"), COLUMN_TEXT }, { "result", N_("result"), COLUMN_WORD }, { "reason", N_("reason"), COLUMN_TEXT }, { 0 },
+		{ "rule", N_("rule"), COLUMN_TEXT }, { "result", N_("result"), COLUMN_WORD }, { "reason", N_("reason"), COLUMN_DETAIL }, { 0 },
 	};
 	const json_t *found = NULL;
 	for (size_t i = 0; i < json_array_size(steps); i++) {

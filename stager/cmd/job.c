@@ -17,7 +17,7 @@ static const struct column jobs[] = {
 	{ "id", N_("job"), COLUMN_TEXT }, { "serial", N_("serial"), COLUMN_TEXT },
 	{ "asset_tag", N_("tag"), COLUMN_TEXT }, { "batch", N_("batch"), COLUMN_TEXT },
 	{ "state", N_("state"), COLUMN_WORD }, { "wait", N_("waits for"), COLUMN_WORD },
-	{ "step", N_("step"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE }, { "msg", N_("detail"), COLUMN_TEXT },
+	{ "step", N_("step"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE }, { "msg", N_("detail"), COLUMN_DETAIL },
 	{ "changed_ms", N_("since"), COLUMN_TIME },
 	{ 0 },
 };

@@ -17,7 +17,7 @@ static const struct column rows[] = {
 	{ "id", N_("id"), COLUMN_TEXT }, { "target", N_("target"), COLUMN_TEXT },
 	{ "serial", N_("serial"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_WORD },
 	{ "attempts", N_("tries"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
-	{ "text", N_("detail"), COLUMN_TEXT },
+	{ "text", N_("detail"), COLUMN_DETAIL },
 	{ 0 },
 };
 

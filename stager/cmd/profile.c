@@ -14,8 +14,8 @@
 #include "_verbs.h"
 
 static const struct column findings[] = {
-	{ "level", N_("level"), COLUMN_TEXT }, { "line", N_("line"), COLUMN_TEXT },
-	{ "path", N_("where"), COLUMN_TEXT }, { "text", N_("what"), COLUMN_TEXT },
+	{ "level", N_("level"), COLUMN_WORD }, { "line", N_("line"), COLUMN_TEXT },
+	{ "path", N_("where"), COLUMN_TEXT }, { "text", N_("what"), COLUMN_DETAIL },
 	{ 0 },
 };
 static const struct column profiles[] = {

@@ -47,7 +47,7 @@ static int run(struct stg_cmd_ctx *c)
 	static const struct column columns[] = {
 		{ "name", N_("target"), COLUMN_TEXT }, { "delivered", N_("delivered"), COLUMN_TEXT }, { "waiting", N_("waiting"), COLUMN_TEXT },
 		{ "rejected", N_("rejected"), COLUMN_TEXT }, { "in_doubt", N_("in doubt"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_TEXT },
-		{ "text", N_("detail"), COLUMN_TEXT }, { 0 },
+		{ "text", N_("detail"), COLUMN_DETAIL }, { 0 },
 	};
 	struct stg_error err = { 0 };
 	struct child station;

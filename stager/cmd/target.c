@@ -21,8 +21,8 @@ static const struct column targets[] = {
 	{ 0 },
 };
 static const struct column connectors[] = {
-	{ "name", N_("name"), COLUMN_TEXT }, { "about", N_("about"), COLUMN_TEXT },
-	{ "where", N_("where"), COLUMN_TEXT },
+	{ "name", N_("name"), COLUMN_TEXT }, { "about", N_("about"), COLUMN_DETAIL },
+	{ "where", N_("where"), COLUMN_WORD },
 	{ 0 },
 };
 
