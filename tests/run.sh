@@ -76,7 +76,7 @@ one() {
 	# a process that is killed while the leak checker looks at it says only that; every other word counts
 	found=0
 	for report in "$reports"/*; do
-		[ -f "$report" ] && grep -qvE '^$|: ?Unable to get registers|was not suspended\. False leaks' "$report" || continue
+		[ -f "$report" ] && grep -qvE '^$|Unable to get registers|was not suspended\. False leaks' "$report" || continue
 		found=$((found + 1))
 		[ $found -gt 4 ] || { echo "== ${report##*/}"; head -60 "$report"; } >>"$log"
 	done

@@ -190,6 +190,7 @@ static void station_cpu(void)
 	double pool = (double)(after.pool - before.pool), station = (double)(after.station - before.station) - pool;
 	say("station_cpu_ms_per_device", (station + (double)(after.workers - before.workers + after.door - before.door + after.nursery - before.nursery)) /
 	    1000 / devices, "ms");
+	print_message("station %.1f door %.1f nursery %.1f\n", station/1000/devices, (double)(after.door-before.door)/1000/devices, (double)(after.nursery-before.nursery)/1000/devices);
 	say("worker_cpu_ms_per_device", (double)(after.workers - before.workers) / 1000 / devices, "ms (part of it)");
 	say("pool_cpu_ms_per_device", (double)after.pool / 1000 / devices, "ms (idle time, apart)");
 	say("station_peak_mib", (double)peak_kib((pid_t)stg_json_int(after.show, "pid", 0)) / 1024, "MiB");
