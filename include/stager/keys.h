@@ -71,11 +71,12 @@ struct stg_leaf_ask {
 	const char *purpose;            /* "client" */
 	bool modern_p12;                /* PBES2 instead of 3DES + SHA-1 MAC */
 };
-/* Takes a pre-made RSA key from `key_pem` when given (second pool), else makes one. Random 16-octet serial. `ret_p12` with
+/* Takes `blank` when it is given and set (a key of stg_leaf_key_make(), for RSA), else makes a key. Random 16-octet serial. `ret_p12` with
  * `ret_password` (24 random characters); `ret_row` as stg_store_certificate_add wants it. */
 bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_leaf_ask *ask,
-		    const struct stg_secret *key_pem, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row, struct stg_error *err);
-bool stg_leaf_key_make(struct stg_secret *ret_pem, struct stg_error *err);
+		    const struct stg_secret *blank, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row, struct stg_error *err);
+/* What stg_leaf_issue() needs of an RSA-2048 key, made before the device is there: about 300 ms of CPU. For one leaf. */
+bool stg_leaf_key_make(struct stg_secret *ret_blank, struct stg_error *err);
 bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number, struct stg_buf *ret_der, struct stg_error *err);
 /* ---- escrow: tokens for a recovery key that is not on the station ---- */
 /* Reads the public half: a PEM or DER certificate, RSA >= 2048 or EC >= 256 bits; PEM back. STG_ID_RECOVERY_FILE;

@@ -74,7 +74,7 @@ X509 *keys_row_cert(const json_t *row, const char *field, struct stg_error *err)
 
 /* O first, then C when there is one, then CN: name constraints are prefix matches over the RDNs. */
 X509_NAME *keys_name(const char *organisation, const char *country, const char *common_name, struct stg_error *err);
-/* Version 3, random serial, names and times; `issuer` NULL = self-signed. Extensions follow, then keys_cert_sign(). */
+/* Version 3, random serial, names and times; `issuer` NULL = self-signed, `subject_key` NULL = keys_blank_into() follows. Extensions follow, then keys_cert_sign(). */
 X509 *keys_cert_begin(const X509_NAME *subject, EVP_PKEY *subject_key, X509 *issuer, int64_t not_before_ms, int64_t not_after_ms,
 		      struct stg_error *err);
 /* `value` in OpenSSL's extension language: constants only, never anything a person typed. */
@@ -90,6 +90,16 @@ bool keys_key_id(X509 *cert, char *ret, size_t size);
 bool keys_key_fits(X509 *cert, EVP_PKEY *key);
 /* "rsa-2048", "p-256": for people. */
 void keys_kind(EVP_PKEY *key, char *ret, size_t size);
+
+/* ---- blank.c ---- */
+/* A key nobody owns yet: "rsa-2048" or "p-256". */
+bool keys_blank_make(const char *type, struct stg_secret *ret, struct stg_error *err);
+bool keys_blank_kind(const struct stg_secret *blank, char *ret, size_t size, struct stg_error *err);
+/* Its public half becomes the certificate's. */
+bool keys_blank_into(const struct stg_secret *blank, X509 *cert, struct stg_error *err);
+/* The identity file and its password. */
+bool keys_blank_p12(const struct stg_secret *blank, X509 *cert, X509 *issuing, const char *friendly, bool modern, struct stg_secret *ret_p12,
+		    struct stg_secret *ret_password, struct stg_error *err);
 
 /* ---- org.c ---- */
 /* Supervision key and certificate NULL: made here. */

@@ -2,14 +2,9 @@
  * leaf.c - one certificate and key for one device, as PKCS#12.
  *
  * For:    the step issue_certificate, and `stager ca issue`.
- * Uses:   OpenSSL.
+ * Uses:   OpenSSL; blank.c for the key and the file.
  * Called: by the station (a row is registered before anything is delivered), by the operations ca.*.
  * Thread: any.
- *
- * Facts: profiles-and-certificates 4.5. Many devices refuse what OpenSSL 3 writes by default, with "wrong password":
- * 3DES for key and certificates and a SHA-1 MAC are understood by all; the 24 random characters of the password make up
- * for it, and the file lives only inside one profile. PBES2 for new systems by option. Rounds stretch passwords that
- * people choose; 142 random bits need none, so there are the 1024 that Java and NSS wrote for years and no more.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -23,9 +18,7 @@
 
 #define DAYS_DEFAULT 397
 #define DAYS_MAX 1095
-#define PASSWORD_CHARS 24
-#define P12_ROUNDS 2048
-#define MODERN_ROUNDS 100000
+#define KIND_SIZE 32
 #define SAN_MAX 8
 #define SAN_BYTES_MAX 255
 
@@ -150,12 +143,24 @@ static bool add_crl_place(X509 *cert, const char *url, struct stg_error *err)
 	return ok || (err && err->code ? false : refuse(err, url, "a plain address for the revocation list"));
 }
 
-/* What we issue is checked the way its readers check it, before it leaves: name constraints, times, chain. */
-static bool verify_own(X509 *leaf, X509_STORE *issuers, struct stg_error *err)
+/* As a reader sees it: from its bytes, the key decoded. */
+static X509 *read_again(X509 *cert)
 {
+	uint8_t *der = NULL;
+	int n = i2d_X509(cert, &der);
+	const unsigned char *p = der;
+	X509 *read = n > 0 ? d2i_X509(NULL, &p, n) : NULL;
+	OPENSSL_free(der);
+	return read;
+}
+
+/* What we issue is checked the way its readers check it, before it leaves: name constraints, times, chain. */
+static bool verify_own(X509 *issued, X509_STORE *issuers, struct stg_error *err)
+{
+	STG_AUTO(X509_free_at) X509 *leaf = read_again(issued);
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	bool ok = false;
-	if (!ctx || X509_STORE_CTX_init(ctx, issuers, leaf, NULL) != 1) {
+	if (!ctx || !leaf || X509_STORE_CTX_init(ctx, issuers, leaf, NULL) != 1) {
 		keys_ssl_fail(err, STG_E_NOMEM, "verify a certificate");
 	} else {
 		X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(ctx), X509_PURPOSE_SSL_CLIENT);
@@ -191,71 +196,25 @@ static bool validity(X509 *issuing, int64_t days, int64_t *ret_from, int64_t *re
 	return true;
 }
 
-static EVP_PKEY *leaf_key(const struct stg_leaf_ask *ask, const struct stg_secret *key_pem, struct stg_error *err)
+/* The one given, or one made now; checked to be what is asked for. */
+static bool find_blank(const struct stg_leaf_ask *ask, const struct stg_secret *given, struct stg_secret *own, const struct stg_secret **ret,
+		       char kind[KIND_SIZE], struct stg_error *err)
 {
 	const char *type = ask->key_type && *ask->key_type ? ask->key_type : "rsa-2048";
-	if (strcmp(type, "p-256") == 0)
-		return keys_make_ec("P-256", err);
-	if (strcmp(type, "rsa-2048") != 0) {
-		refuse(err, type, "rsa-2048 or p-256");
-		return NULL;
-	}
-	EVP_PKEY *key = key_pem && stg_secret_is_set(key_pem) ? stg_rsa_from_pem(stg_secret_reveal(key_pem), err) : keys_make_rsa(2048, err);
-	if (key && (!EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_get_bits(key) < 2048)) {
-		stg_fail(err, STG_E_BUG, 0, "a key from the pool is not RSA-2048");
-		EVP_PKEY_free(key);
-		return NULL;
-	}
-	return key;
+	if (strcmp(type, "rsa-2048") != 0 && strcmp(type, "p-256") != 0)
+		return refuse(err, type, "rsa-2048 or p-256");
+	*ret = given && stg_secret_is_set(given) ? given : own;
+	if (*ret == own && !keys_blank_make(type, own, err))
+		return false;
+	return keys_blank_kind(*ret, kind, KIND_SIZE, err) &&
+	       (strcmp(kind, type) == 0 || stg_fail(err, STG_E_BUG, 0, "a key from the pool is %s, not %s", kind, type));
 }
 
-/* 24 letters and digits, 142 bits; drawn without bias. */
-static bool make_password(struct stg_secret *ret, struct stg_error *err)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	char text[PASSWORD_CHARS + 1];
-	for (size_t at = 0; at < PASSWORD_CHARS;) {
-		uint8_t b;
-		stg_random(&b, 1);
-		if (b < 248)
-			text[at++] = letters[b % 62];
-	}
-	text[PASSWORD_CHARS] = 0;
-	bool ok = stg_secret_set(ret, stg_bytes(text, PASSWORD_CHARS), err);
-	OPENSSL_cleanse(text, sizeof(text));
-	return ok;
-}
-
-static bool make_p12(EVP_PKEY *key, X509 *cert, X509 *issuing, const char *friendly, const struct stg_secret *password, bool modern,
-		     struct stg_secret *ret, struct stg_error *err)
-{
-	const int old = NID_pbe_WithSHA1And3_Key_TripleDES_CBC;
-	const char *pass = (const char *)stg_secret_reveal(password).data;
-	STACK_OF(X509) *chain = sk_X509_new_null();
-	uint8_t *der = NULL;
-	if (!chain || sk_X509_push(chain, issuing) <= 0) {
-		sk_X509_free(chain);
-		return stg_fail(err, STG_E_NOMEM, 0, "no memory for a chain");
-	}
-	STG_AUTO(PKCS12_free_at) PKCS12 *p12 =
-		modern ? PKCS12_create(pass, friendly, key, cert, chain, NID_aes_256_cbc, NID_aes_256_cbc, MODERN_ROUNDS, MODERN_ROUNDS, 0)
-		       : PKCS12_create(pass, friendly, key, cert, chain, old, old, P12_ROUNDS, -1, 0);
-	sk_X509_free(chain);
-	if (!p12 || (!modern && PKCS12_set_mac(p12, pass, -1, NULL, 0, P12_ROUNDS, EVP_sha1()) != 1))
-		return keys_ssl_fail(err, STG_E_NOMEM, "write a PKCS#12");
-	int n = i2d_PKCS12(p12, &der);
-	if (n <= 0)
-		return keys_ssl_fail(err, STG_E_NOMEM, "write a PKCS#12");
-	bool ok = stg_secret_set(ret, stg_bytes(der, (size_t)n), err);
-	OPENSSL_clear_free(der, (size_t)n);
-	return ok;
-}
-
-static json_t *row_of(X509 *leaf, const json_t *org, const struct stg_leaf_ask *ask, struct stg_error *err)
+static json_t *row_of(X509 *leaf, const char *kind, const json_t *org, const struct stg_leaf_ask *ask, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *row = json_object();
 	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(KEYS_PEM_MAX);
-	char serial[64], sha256[65], spki[65], subject[256], kind[32];
+	char serial[64], sha256[65], spki[65], subject[256];
 	int64_t from = 0, until = 0;
 	snprintf(subject, sizeof(subject), "O=%s,CN=%s", stg_json_str(org, "name"), ask->common_name);
 	if (!keys_serial_hex(X509_get0_serialNumber(leaf), serial, sizeof(serial)) || !keys_cert_sha256(leaf, sha256) ||
@@ -266,7 +225,6 @@ static json_t *row_of(X509 *leaf, const json_t *org, const struct stg_leaf_ask *
 	}
 	if (!keys_cert_to_pem(leaf, &pem, err))
 		return NULL;
-	keys_kind(X509_get0_pubkey(leaf), kind, sizeof(kind));
 	stg_json_put(row, "issuer", stg_json_str(org, "issuer"));
 	stg_json_put(row, "organisation", stg_json_str(org, "name"));
 	stg_json_put(row, "serial_hex", serial);
@@ -285,11 +243,12 @@ static json_t *row_of(X509 *leaf, const json_t *org, const struct stg_leaf_ask *
 }
 
 bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_leaf_ask *ask,
-		    const struct stg_secret *key_pem, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row,
+		    const struct stg_secret *blank, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row,
 		    struct stg_error *err)
 {
-	STG_AUTO(stg_secret_clear) struct stg_secret p12 = { 0 }, password = { 0 };
+	STG_AUTO(stg_secret_clear) struct stg_secret own = { 0 };
 	int64_t from = 0, until = 0;
+	char kind[KIND_SIZE];
 	if (!ask->common_name || !*ask->common_name)
 		return refuse(err, "common_name", "a name for the certificate");
 	if (ask->purpose && *ask->purpose && strcmp(ask->purpose, "client") != 0)
@@ -301,13 +260,12 @@ bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_byte
 	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(stg_json_str(org, "name"), NULL, ask->common_name, err);
 	if (!subject)
 		return stg_say(err, STG_ID_CERTIFICATE_ASK);
-	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = leaf_key(ask, key_pem, err);
-	if (!key)
+	if (!find_blank(ask, blank, &own, &blank, kind, err))
 		return false;
 	X509 *issuing = o->issuing;
-	STG_AUTO(X509_free_at) X509 *leaf = keys_cert_begin(subject, key, issuing, from, until, err);
-	const char *usage = EVP_PKEY_is_a(key, "RSA") ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
-	if (!leaf || !keys_cert_ext(leaf, issuing, NID_basic_constraints, "critical,CA:FALSE", err) ||
+	STG_AUTO(X509_free_at) X509 *leaf = keys_cert_begin(subject, NULL, issuing, from, until, err);
+	const char *usage = strncmp(kind, "rsa", 3) == 0 ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
+	if (!leaf || !keys_blank_into(blank, leaf, err) || !keys_cert_ext(leaf, issuing, NID_basic_constraints, "critical,CA:FALSE", err) ||
 	    !keys_cert_ext(leaf, issuing, NID_key_usage, usage, err) || !keys_cert_ext(leaf, issuing, NID_ext_key_usage, "clientAuth", err) ||
 	    !add_names(leaf, ask->san, err) || !add_crl_place(leaf, stg_json_str(org, "crl_url"), err) ||
 	    !keys_cert_ext(leaf, issuing, NID_subject_key_identifier, "hash", err) ||
@@ -315,18 +273,9 @@ bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_byte
 	    !verify_own(leaf, o->issuers, err))
 		return stg_while(err, "issue for '%.64s'", ask->common_name);
 
-	STG_AUTO(stg_json_free_at) json_t *row = row_of(leaf, org, ask, err);
-	if (!row || !make_password(&password, err) ||
-	    !make_p12(key, leaf, issuing, ask->common_name, &password, ask->modern_p12, &p12, err))
+	STG_AUTO(stg_json_free_at) json_t *row = row_of(leaf, kind, org, ask, err);
+	if (!row || !keys_blank_p12(blank, leaf, issuing, ask->common_name, ask->modern_p12, ret_p12, ret_password, err))
 		return stg_while(err, "issue for '%.64s'", ask->common_name);
-	stg_secret_move(ret_p12, &p12);
-	stg_secret_move(ret_password, &password);
 	*ret_row = stg_steal(row);
 	return true;
-}
-
-bool stg_leaf_key_make(struct stg_secret *ret_pem, struct stg_error *err)
-{
-	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = keys_make_rsa(2048, err);
-	return key && keys_to_pem(key, ret_pem, err);
 }

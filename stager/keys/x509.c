@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -59,7 +61,43 @@ EVP_PKEY *keys_from_pem(struct stg_bytes pem, struct stg_error *err)
 	return key;
 }
 
-/* OpenSSL 3 finds out what a PEM key is by trying every kind it knows; being told costs a quarter. */
+/* RFC 8017 A.1.2: version, then these; the names are those of OpenSSL's parameters. Its own reader finds out by trial what
+ * a key is and keeps it in the old form, to be converted at the first signature: ten times the work, twice per device. */
+static EVP_PKEY *rsa_of(const unsigned char *der, long len)
+{
+	static const char *const names[] = { OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
+					     OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_EXPONENT1,
+					     OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1 };
+	enum { N = STG_ARRAY_LEN(names) };
+	BIGNUM *number[N] = { NULL };
+	const unsigned char *p = der;
+	ASN1_SEQUENCE_ANY *all = d2i_ASN1_SEQUENCE_ANY(NULL, &p, len);
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	bool ok = all && build && p == der + len && sk_ASN1_TYPE_num(all) == 1 + N;
+	for (int i = 0; ok && i < N; i++) {
+		const ASN1_TYPE *t = sk_ASN1_TYPE_value(all, 1 + i);
+		number[i] = t->type == V_ASN1_INTEGER ? ASN1_INTEGER_to_BN(t->value.integer, BN_secure_new()) : NULL;
+		ok = number[i] && !BN_is_zero(number[i]) && OSSL_PARAM_BLD_push_BN(build, names[i], number[i]) == 1;
+	}
+	OSSL_PARAM *params = ok ? OSSL_PARAM_BLD_to_param(build) : NULL;
+	EVP_PKEY_CTX *ctx = params ? EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL) : NULL;
+	EVP_PKEY *key = NULL;
+	if (ctx && EVP_PKEY_fromdata_init(ctx) == 1)
+		(void)EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params);
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	for (int i = 0; i < N; i++)
+		BN_clear_free(number[i]);
+	for (int i = 0; i < sk_ASN1_TYPE_num(all); i++) {
+		ASN1_TYPE *t = sk_ASN1_TYPE_value(all, i);
+		if (t->type == V_ASN1_INTEGER)
+			OPENSSL_cleanse(t->value.integer->data, (size_t)t->value.integer->length);
+	}
+	sk_ASN1_TYPE_pop_free(all, ASN1_TYPE_free);
+	return key;
+}
+
 EVP_PKEY *stg_rsa_from_pem(struct stg_bytes pem, struct stg_error *err)
 {
 	STG_AUTO(BIO_free_all_at) BIO *in = pem.len <= KEYS_PEM_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
@@ -72,7 +110,7 @@ EVP_PKEY *stg_rsa_from_pem(struct stg_bytes pem, struct stg_error *err)
 		PKCS8_PRIV_KEY_INFO *info = strcmp(name, PEM_STRING_PKCS8INF) == 0 ? d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, len) : NULL;
 		int inner = (int)len;
 		if (strcmp(name, PEM_STRING_RSA) == 0 || (info && PKCS8_pkey_get0(NULL, &p, &inner, NULL, info) == 1))
-			key = d2i_PrivateKey(EVP_PKEY_RSA, NULL, &p, inner);
+			key = rsa_of(p, inner);
 		PKCS8_PRIV_KEY_INFO_free(info);
 	}
 	OPENSSL_free(name);
@@ -170,7 +208,7 @@ X509 *keys_cert_begin(const X509_NAME *subject, EVP_PKEY *subject_key, X509 *iss
 	STG_AUTO(X509_free_at) X509 *cert = X509_new();
 	const X509_NAME *issuer_name = issuer ? X509_get_subject_name(issuer) : subject;
 	if (!cert || X509_set_version(cert, X509_VERSION_3) != 1 || !set_serial(cert) || X509_set_subject_name(cert, subject) != 1 ||
-	    X509_set_issuer_name(cert, issuer_name) != 1 || X509_set_pubkey(cert, subject_key) != 1 ||
+	    X509_set_issuer_name(cert, issuer_name) != 1 || (subject_key && X509_set_pubkey(cert, subject_key) != 1) ||
 	    !ASN1_TIME_adj(X509_getm_notBefore(cert), (time_t)(not_before_ms / 1000), 0, 0) ||
 	    !ASN1_TIME_adj(X509_getm_notAfter(cert), (time_t)(not_after_ms / 1000), 0, 0)) {
 		keys_ssl_fail(err, STG_E_NOMEM, "begin a certificate");
