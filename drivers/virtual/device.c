@@ -703,6 +703,11 @@ void virt_device_erase(struct virt_device *d, int64_t real_ms)
 	d->activation_lock = d->activation_lock || d->find_my;
 	d->find_my = false;
 	d->activation_acknowledged = false;
+	if (d->esim && !d->keep_data_plan) {
+		d->iccid[0] = '\0';
+		d->esim = false;
+	}
+	d->keep_data_plan = false;
 	stg_copy(d->activation_state, sizeof(d->activation_state), d->has_network ? "Activated" : "Unactivated");
 	stg_copy(d->name, sizeof(d->name), d->model->is_ipad ? "iPad" : "iPhone");
 	d->clock_offset_ms = 0;

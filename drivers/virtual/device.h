@@ -112,6 +112,8 @@ struct virt_device {
 	bool auto_trust;                    /* somebody taps Trust at once, always */
 	bool string_remove_ignored;         /* MCInstall RemoveProfile with a string: acknowledged, nothing removed */
 	bool serial_raw24;                  /* the mux announces the 24 characters of the descriptor */
+	bool esim;                          /* its plan (iccid) is on an eSIM: gone after an erase that was not told to keep it */
+	bool keep_data_plan;                /* the erase under way was told to */
 	bool long_challenge;                /* asks for a signature over more bytes than any device does */
 	int64_t clock_offset_ms;
 	char erased_by[64];                 /* what asked for the last erase */

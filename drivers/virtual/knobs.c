@@ -31,6 +31,7 @@ static const struct {
 	SWITCH(at_home_screen), SWITCH(escrow_locked), SWITCH(has_passcode), SWITCH(mdm_line_needed),
 	SWITCH(battery_charging), SWITCH(disk_full), SWITCH(auto_trust), SWITCH(string_remove_ignored),
 	SWITCH(serial_raw24), SWITCH(long_challenge), SWITCH(enrolment_tap), SWITCH(programme_told), SWITCH(programme_no_pairing), SWITCH(wifi_off),
+	SWITCH(esim),
 #undef SWITCH
 };
 
@@ -285,6 +286,7 @@ json_t *virt_device_show(const struct virt_device *d)
 		memcpy(&yes, (const char *)d + switches[i].offset, sizeof(yes));
 		stg_json_put_bool(o, switches[i].word, yes);
 	}
+	stg_json_put(o, "iccid", d->iccid);
 	stg_json_put_int(o, "battery", d->battery_percent);
 	stg_json_put(o, "dialog", dialog_name(d->dialog));
 	for (const struct virt_record *r = d->records; r; r = r->next)

@@ -171,6 +171,10 @@ bool stg_store_decide(struct stg_store *s, const char *serial, const char *kind,
  * last), "locked_ms" (found activation-locked, last), "backup":{"answer","by","at_ms"}}; what is not known is left out. */
 json_t *stg_store_origin(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
 
+/* Records of proven erasures, oldest first, MAC checked: [{"id","job","at_ms","body":{schema stager.erasure/1, see store/erasure.c}}].
+ * serial "" and batch "": all. */
+json_t *stg_store_erasures(struct stg_store *s, const char *serial, const char *batch, struct stg_error *err);
+
 /* ---- holds, ports ---- */
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);

@@ -9,6 +9,7 @@
  *   label.preview    {"serial","batch","lang"} + out -> {"serial","bytes"}: PNG
  *   label.print      {"serial","batch","lang"} + out (a printer or a file) -> {"serial","bytes"}: ZPL; writes an audit row
  *   report.handover  {"name","lang"} + out -> {"name","bytes"}: PDF
+ *   report.erasure   {"serial","batch"} ("" = all) -> [{schema stager.erasure/1}], as kept; STG_ID_NO_ERASURE
  */
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,25 @@ static bool handover(struct stg_op_ctx *c, const json_t *in, json_t **ret, struc
 	return true;
 }
 
+static bool erasure(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *serial = stg_json_str(in, "serial"), *batch = stg_json_str(in, "batch");
+	STG_AUTO(stg_json_free_at) json_t *list = stg_store_erasures(c->store, serial, batch, err);
+	size_t i;
+	json_t *one;
+	if (!list)
+		return false;
+	if (!json_array_size(list))
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_ERASURE, 0, "%.64s%.64s", serial, batch);
+	json_t *bodies = json_array();
+	json_array_foreach(list, i, one)
+		json_array_append(bodies, json_object_get(one, "body"));
+	*ret = bodies;
+	return true;
+}
+
 const struct stg_op stg_ops_report[] = {
+	{ "report.erasure", STG_OP_STORE, erasure },
 	{ "label.preview", STG_OP_STORE, preview },
 	{ "label.print", STG_OP_STORE, print },
 	{ "report.handover", STG_OP_STORE, handover },

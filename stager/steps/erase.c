@@ -12,6 +12,7 @@
 
 static const struct stg_param params[] = {
 	{ "keep_esim", STG_PARAM_BOOL, .about = "keep the data plan of the eSIM (default yes)" },
+	{ "purge_statement", STG_PARAM_STRING, .about = "where the maker's statement is filed that lets its erase be called Purge; without it the record says Clear" },
 	{ "two_persons", STG_PARAM_BOOL, .about = "true: a lead agrees to each erase too, on the spot or signed beforehand" },
 	{ 0 },
 };
@@ -24,6 +25,16 @@ static json_t *asked(struct stg_step_ctx *c)
 	stg_json_put(o, "key_sha256", c->identity->key_sha256);
 	stg_json_put_int(o, "attach", (int64_t)c->arrival->attach);
 	stg_json_put_bool(o, "keep_esim", stg_json_bool(c->params, "keep_esim", true));
+	/* as it was before: the record of the erasure says so, and nobody can read it afterwards */
+	stg_json_put(o, "os_version", c->identity->os_version);
+	stg_json_put(o, "purge_statement", stg_json_str(c->params, "purge_statement"));
+	static const char *const names[] = { STG_FACT_SUPERVISED, STG_FACT_SUPERVISED_BY, STG_FACT_SETUP_DONE, STG_FACT_SIM_STATUS,
+					     STG_FACT_CAPACITY_BYTES, STG_FACT_FIND_MY };
+	for (size_t i = 0; i < STG_ARRAY_LEN(names); i++) {
+		json_t *v = json_object_get(c->facts, names[i]);
+		if (v)
+			stg_json_put_new(o, names[i], json_incref(v));
+	}
 	return o;
 }
 

@@ -137,6 +137,9 @@ bool search_rebuild(struct stg_store *s, struct stg_error *err);
 bool search_devices(struct stg_store *s, const char *text, int64_t limit, int64_t **ret, size_t *ret_n, struct stg_error *err);
 /* Takes one use of an exception for this order; STG_E_SAFETY + STG_ID_ERASE_SECOND when there is none that may be used. */
 bool exception_use(struct stg_store *s, const json_t *order, const char *family, const char *unit, int64_t job, int64_t *ret_id, struct stg_error *err);
+/* The record of a proven erasure of this job: made once, with what the order, the journal and the inventory say. *ret_id: "" when
+ * nothing was erased or it is not proven. Part of the caller's transaction. */
+bool erasure_keep(struct stg_store *s, const json_t *job, const struct stg_identity *who, char ret_id[40], struct stg_error *err);
 bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
 /* After a crash: what was being sent may have arrived. After a reboot: backoff counted on a clock that is gone. */
 bool outbox_in_doubt(struct stg_store *s, struct stg_error *err);

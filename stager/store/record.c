@@ -198,7 +198,7 @@ static void put_unless_empty(json_t *into, const char *key, json_t *part)
 
 /* Everything that says what happened; what says when and as which number is added by seal(). */
 static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_state to, enum stg_end end, const json_t *why,
-		       const struct stg_identity *who, const json_t *facts, struct stg_error *err)
+		       const struct stg_identity *who, const json_t *facts, const char *erasure, struct stg_error *err)
 {
 	int64_t id = stg_json_int(job, "id", 0);
 	STG_AUTO(stg_json_free_at) json_t *steps = stg_store_steps(s, id, err);
@@ -235,8 +235,10 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 	put_unless_empty(r, "profiles", profiles_part(steps));
 	put_unless_empty(r, "certs", json_incref(certificates));
 	json_t *wipe = wipe_part(steps);
-	if (wipe)
+	if (wipe) {
+		stg_json_put(wipe, "erasure_id", erasure);
 		stg_json_put_new(r, "wipe", wipe);
+	}
 	put_unless_empty(r, "compliance", compliance_part(steps));
 	put_unless_empty(r, "facts", facts ? facts_part(facts) : NULL);
 	return r;
@@ -362,7 +364,7 @@ bool stg_store_job_finish(struct stg_store *s, int64_t job_id, enum stg_job_stat
 {
 	struct stg_identity known;
 	int64_t device, seq = 0;
-	char record_id[40] = "", sum[65];
+	char record_id[40] = "", erasure[40] = "", sum[65];
 	bool told = false;
 	if (end == STG_END_NONE || end == STG_END_MISSING || (to != STG_JOB_DONE && to != STG_JOB_FAILED && to != STG_JOB_HOLD && to != STG_JOB_PARKED))
 		return stg_fail(err, STG_E_BUG, 0, "a job cannot end as %s/%s", stg_job_state_name(to), stg_end_name(end));
@@ -380,9 +382,9 @@ bool stg_store_job_finish(struct stg_store *s, int64_t job_id, enum stg_job_stat
 	}
 	if (!device_id(s, stg_json_str(job, "family"), stg_json_str(job, "unit"), &device, err) ||
 	    !stg_store_device_find(s, stg_json_str(job, "family"), stg_json_str(job, "unit"), &known, err) || !keep_facts(s, device, facts, err) ||
-	    !stg_store_job_move(s, job_id, to, why, err))
+	    !stg_store_job_move(s, job_id, to, why, err) || !erasure_keep(s, job, &known, erasure, err))
 		return false;
-	STG_AUTO(stg_json_free_at) json_t *r = content(s, job, to, end, why, &known, facts, err);
+	STG_AUTO(stg_json_free_at) json_t *r = content(s, job, to, end, why, &known, facts, erasure, err);
 	if (!r)
 		return false;
 	char *text = stg_json_text(r);

@@ -24,6 +24,8 @@ static int begin(void **state)
 		journey_tell(&bench, "set", journey_serial(&bench, i), "at_home_screen", "true");
 		journey_tell(&bench, "set", journey_serial(&bench, i), "auto_trust", "true");
 	}
+	journey_tell(&bench, "set", journey_serial(&bench, PLAIN), "iccid", "8933012345678901234");
+	journey_tell(&bench, "set", journey_serial(&bench, PLAIN), "esim", "true");
 	journey_tell(&bench, "set", journey_serial(&bench, SIGNED_IN), "find_my", "true");
 	look_order(&bench, "leaver-phone-redeploy", stg_buf_view(&csv));
 	json_decref(journey_op(&bench, "wipe.order", json_pack("{s:s, s:i}", "batch", BATCH, "count", ALL), NULL));
@@ -81,10 +83,27 @@ static void decided_it_is_erased_once_proven_and_set_up_for_the_next_user(void *
 	STG_AUTO(stg_json_free_at) json_t *device = look_device(j, serial);
 	assert_int_equal(stg_json_int(device, "generation", 0), 1);
 	assert_true(stg_json_bool(device, "supervised", false));
+	assert_string_equal(stg_json_str(device, "iccid"), "");
 	STG_AUTO(stg_json_free_at) json_t *shown = journey_op(j, "leaver.show", json_pack("{s:s}", "serial", serial), NULL);
 	assert_string_equal(stg_json_str(json_object_get(shown, "backup"), "by"), "M. Durand");
 	assert_string_equal(verdict(shown, "backup"), "good");
 	assert_string_equal(verdict(shown, "managed"), "good");
+
+	/* the record of the erasure, on paper in both languages; the two that were never erased have none */
+	STG_AUTO(stg_json_free_at) json_t *list = journey_op(j, "report.erasure", json_pack("{s:s}", "batch", BATCH), NULL);
+	assert_int_equal(json_array_size(list), 1);
+	const json_t *e = json_array_get(list, 0), *v = json_object_get(e, "verification");
+	assert_string_equal(stg_json_str(json_object_get(e, "media"), "serial"), serial);
+	assert_string_equal(stg_json_str(json_object_get(e, "persons"), "ordered_by"), "tester");
+	assert_int_equal(strlen(stg_json_str(v, "key_before_sha256")), 64);
+	assert_int_equal(strlen(stg_json_str(v, "key_after_sha256")), 64);
+	assert_string_not_equal(stg_json_str(v, "key_before_sha256"), stg_json_str(v, "key_after_sha256"));
+	look_refused(j, "report.erasure", json_pack("{s:s}", "serial", journey_serial(j, WANTED)), STG_E_NOT_FOUND);
+	char words[9000];
+	snprintf(words, sizeof(words), "%s --lang fr report erasure --serial %s --state %s >%s/paper && grep -q 'Support' %s/paper && grep -q 'M. Durand' %s/paper"
+		 " && %s --lang en report erasure --serial %s --state %s | grep -q 'Verification'", j->program, serial, j->state, j->dir, j->dir, j->dir, j->program,
+		 serial, j->state);
+	assert_int_equal(system(words), 0);
 }
 
 int main(void)

@@ -484,6 +484,8 @@ static void an_erased_device_remembers_nothing(void **state)
 	plist_dict_set_item(m, "PreserveDataPlan", plist_new_string("yes"));
 	assert_string_equal(outcome(link_ask(&l, m)), "CommandFormatError");
 	tell(&bench, "set %s find_my true", bench.udid);
+	tell(&bench, "set %s iccid 8933012345678901234", bench.udid);
+	tell(&bench, "set %s esim true", bench.udid);
 	m = request("EraseDevice");
 	plist_dict_set_item(m, "PreserveDataPlan", plist_new_uint(1));
 	plist_free(link_ask(&l, m));
@@ -496,6 +498,7 @@ static void an_erased_device_remembers_nothing(void **state)
 	assert_string_equal(stg_json_str(d, "activation_state"), "Unactivated");
 	assert_true(stg_json_bool(d, "activation_lock", false));
 	assert_int_equal(stg_json_int(d, "attach_count", 0), 2);
+	assert_string_equal(stg_json_str(d, "iccid"), "8933012345678901234");
 	json_decref(d);
 	/* With a network of its own it activates by itself. */
 	tell(&bench, "set %s has_network true", bench.udid);
@@ -503,6 +506,8 @@ static void an_erased_device_remembers_nothing(void **state)
 	tell(&bench, "wait %s erased 2", bench.udid);
 	d = show(&bench, bench.udid);
 	assert_string_equal(stg_json_str(d, "activation_state"), "Activated");
+	/* this one nobody told to keep the plan */
+	assert_string_equal(stg_json_str(d, "iccid"), "");
 	json_decref(d);
 }
 

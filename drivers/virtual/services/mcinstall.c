@@ -514,6 +514,14 @@ static plist_t erase_device(struct virt_conn *c, plist_t msg)
 		return bad_form();
 	if (virt_fault(d, "EraseDevice", "ignore", NULL))
 		return acknowledged();
+	plist_t keep = plist_dict_get_item(msg, "PreserveDataPlan");
+	uint64_t number = 0;
+	uint8_t yes = 0;
+	if (keep && plist_get_node_type(keep) == PLIST_UINT)
+		plist_get_uint_val(keep, &number);
+	else if (keep)
+		plist_get_bool_val(keep, &yes);
+	d->keep_data_plan = number || yes;
 	virt_device_after(d, ERASE_BEGINS_REAL_MS, erase_now, NULL);
 	return acknowledged();
 }
