@@ -22,6 +22,8 @@
 #include "_io.h"
 
 #define PIPE_MAX (64u << 20)
+#define LINES_MAX 10000          /* both are said in the refusals */
+#define LINE_BYTES_MAX 250
 
 static bool unreadable(const char *path, int why, struct stg_error *err)
 {
@@ -141,4 +143,16 @@ bool output_close(struct output *o, bool keep, struct stg_error *err)
 		(void)unlink(o->beside);
 	o->beside[0] = 0;
 	return !why || unwritable(o->path, why, err);
+}
+
+bool input_lines(json_t *list)
+{
+	char line[LINE_BYTES_MAX + 2];
+	while (fgets(line, sizeof(line), stdin)) {
+		bool whole = strchr(line, '\n') || feof(stdin);
+		line[strcspn(line, "\r\n")] = 0;
+		if (!whole || json_array_size(list) == LINES_MAX || (*line && json_array_append_new(list, json_string(line)) != 0))
+			return false;
+	}
+	return true;
 }

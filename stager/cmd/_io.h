@@ -5,6 +5,7 @@
 #define CMD_IO_H
 
 #include <stager/error.h>
+#include <stager/json.h>
 
 /* A descriptor of a regular file or a copy of what came through a pipe, so that whoever reads it never waits for somebody
  * else. "-" is standard input. -1: STG_E_INPUT + STG_ID_FILE_UNREADABLE. The caller closes it. */
@@ -22,5 +23,9 @@ struct output {
 bool output_open(struct output *o, const char *path, struct stg_error *err);
 /* Keeps or throws away what was written and closes. False, with the reason: it could not be kept. */
 bool output_close(struct output *o, bool keep, struct stg_error *err);
+
+/* Lines of standard input (what a scanner types) into the list. False: more or longer than any list of serial numbers, or
+ * no text. */
+bool input_lines(json_t *list);
 
 #endif

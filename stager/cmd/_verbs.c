@@ -234,19 +234,6 @@ static int put_option(struct reading *r, int *at)
 	return guess ? wrong2(r, _("there is no option '--%s'; did you mean '--%s'?"), typed, guess) : wrong(r, _("there is no option '--%s'"), typed);
 }
 
-/* Lines of standard input: what a scanner types. */
-static void add_lines(json_t *list)
-{
-	char *line = NULL;
-	size_t room = 0;
-	while (getline(&line, &room, stdin) > 0) {
-		line[strcspn(line, "\r\n")] = 0;
-		if (*line)
-			json_array_append_new(list, json_string(line));
-	}
-	free(line);
-}
-
 static int put_word(struct reading *r, size_t *next, const char *value)
 {
 	while (*next < r->n_words && (r->words[*next].option || r->words[*next].kind == '^'))
@@ -256,9 +243,8 @@ static int put_word(struct reading *r, size_t *next, const char *value)
 	const struct word *w = &r->words[*next];
 	if (w->kind == '.') {
 		if (strcmp(value, "-") == 0)
-			add_lines(list_of(r, w->name));
-		else
-			json_array_append_new(list_of(r, w->name), json_string(value));
+			return input_lines(list_of(r, w->name)) ? 0 : wrong(r, _("'-' takes at most 10000 lines of at most 250 bytes of text"), "");
+		json_array_append_new(list_of(r, w->name), json_string(value));
 		return 0;
 	}
 	(*next)++;

@@ -16,6 +16,7 @@
 #include <stager/text.h>
 
 #include "_board.h"
+#include "_io.h"
 #include "_child.h"
 #include "_stage.h"
 #include "_words.h"
@@ -62,20 +63,6 @@ static bool each(void *ctx, const json_t *event)
 	json_object_foreach(st->udids, key, last)
 		any = any || open_state(stg_json_str(last, "state"));
 	return any && stg_boot_ms() < st->until_ms;
-}
-
-static void read_serials(json_t *list, const char *word)
-{
-	char line[256];
-	if (strcmp(word, "-") != 0) {
-		json_array_append_new(list, json_string(word));
-		return;
-	}
-	while (fgets(line, sizeof(line), stdin)) {
-		line[strcspn(line, "\r\n")] = 0;
-		if (line[0])
-			json_array_append_new(list, json_string(line));
-	}
 }
 
 static int outcome(struct stg_cmd_ctx *c, const struct stage *st)
@@ -149,7 +136,14 @@ static int run(struct stg_cmd_ctx *c)
 		switch (opt) {
 		case BLUEPRINT: blueprint = optarg; break;
 		case PORT: stg_json_put(in, "port", optarg); break;
-		case SERIAL: read_serials(serials, optarg); break;
+		case SERIAL:
+			if (strcmp(optarg, "-") != 0) {
+				json_array_append_new(serials, json_string(optarg));
+			} else if (!input_lines(serials)) {
+				fprintf(stderr, _("stager stage: '-' takes at most 10000 lines of at most 250 bytes of text\n"));
+				return 2;
+			}
+			break;
 		case ALL: stg_json_put_bool(in, "all", true); break;
 		case PARAMS:
 			eq = strchr(optarg, '=');

@@ -113,13 +113,27 @@ static bool open_direct(struct stg_caller *c, struct stg_error *err)
 	return stg_state_open(c->state_dir, STG_STORE_ANY, &c->store, &c->keys, err);
 }
 
+/* A station that was only starting when we looked has its socket by now. */
+static bool open_direct_or_late(struct stg_caller *c, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	if (open_direct(c, &why))
+		return true;
+	if (why.id == STG_ID_STATE_HELD) {
+		c->fd = stg_unix_connect(c->socket, NULL);
+		if (c->fd >= 0)
+			return greet(c, err);
+	}
+	if (err)
+		*err = why;
+	return false;
+}
+
 static bool call_direct(struct stg_caller *c, const struct stg_op *op, const json_t *in, const int *fds, size_t n_fds, json_t **ret,
 			struct stg_error *err)
 {
 	if (op->where == STG_OP_STATION)
 		return stg_fail_id(err, STG_E_STATION, STG_ID_NO_STATION, 0, "%s needs a running station", op->name);
-	if (!open_direct(c, err))
-		return false;
 	struct stg_op_ctx ctx = {
 		.store = c->store, .keys = c->keys, .state_dir = c->state_dir, .actor = c->actor,
 		.rehearsal = stg_store_kind_of(c->store) == STG_STORE_REHEARSAL, .fds = fds, .n_fds = n_fds,
@@ -152,6 +166,8 @@ bool stg_call(struct stg_caller *c, const char *name, const json_t *in, const in
 	*to = NULL;
 	if (!op)
 		return stg_fail_id(err, STG_E_BUG, STG_ID_UNKNOWN_OPERATION, 0, "no operation '%s'", name);
+	if (c->fd < 0 && op->where != STG_OP_STATION && !open_direct_or_late(c, err))
+		return false;
 	if (c->fd < 0) {
 		bool ok = call_direct(c, op, in, fds, n_fds, to, err);
 		json_decref(nothing);

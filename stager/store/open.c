@@ -21,6 +21,7 @@
 #include "db.h"
 
 #define BUSY_MS 5000
+#define LOCK_PATIENCE_MS 3000
 #define CLOCK_SLACK_MS (5 * 60 * 1000)
 
 /* ---- the folder and its lock ---- */
@@ -33,12 +34,13 @@ static bool lock_state(struct stg_store *s, struct stg_error *err)
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0)
 		return stg_fail_id(err, STG_E_STATION, STG_ID_STATE_UNWRITABLE, errno, "%s: %s", path, strerror(errno));
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+	/* another command is over in a moment; a station stays */
+	if (!stg_lock_wait(s->lock_fd, LOCK_PATIENCE_MS, NULL)) {
 		char pid[24] = "";
 		ssize_t n = pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? n : 0] = 0;
 		pid[strspn(pid, "0123456789")] = 0;
-		return stg_fail_id(err, STG_E_STATION, STG_ID_STATE_HELD, errno, "%s: pid %s", s->dir, pid[0] ? pid : "?");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_STATE_HELD, EWOULDBLOCK, "%s: pid %s", s->dir, pid[0] ? pid : "?");
 	}
 	/* the lock is the kernel's; the number is only for the sentence above */
 	char pid[24];

@@ -206,7 +206,33 @@ count() { "$STAGER" audit list --json 2>/dev/null | jq -s 'map(select(.seq)) | l
 	is_status 3
 	one_sentence
 	stager batch list --json
+	is_status 0
 	[ "$(jq -s '.[-1].summary.count' <<<"$output")" -eq 0 ]
+}
+
+# Two people, or a script and a person: who comes second waits for the moment the first one needs.
+@test "commands that meet do not turn one another away" {
+	rehearsal
+	for i in 1 2 3 4 5 6; do
+		"$STAGER" batch list --json >"out$i" 2>&1 3>&- &
+	done
+	stager hold add AAAA111122 --reason glass --unknown
+	is_status 0
+	wait
+	for i in 1 2 3 4 5 6; do
+		grep -q '"summary"' "out$i" || { cat "out$i"; false; }
+	done
+}
+
+@test "what is no list of serial numbers is not swallowed whole" {
+	rehearsal
+	head -c 3000000 /dev/zero | tr '\0' A >long
+	run --separate-stderr bash -c "'$STAGER' wipe sign - --batch N --count 1 --minutes 5 --reason x <long" 3>&-
+	is_status 2
+	[[ "$stderr" == *"at most"* ]]
+	run --separate-stderr bash -c "seq -f AAAA%08g 10001 | '$STAGER' wipe sign - --batch N --count 1 --minutes 5 --reason x" 3>&-
+	is_status 2
+	[[ "$stderr" == *"at most"* ]]
 }
 
 @test "a list of 400 lines is imported, shown and closed" {

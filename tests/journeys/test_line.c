@@ -25,7 +25,7 @@ static void a_new_box_goes_on_when_the_line_is_back(void **state)
 	journey_begin(&j, 1, "instant", 21, options);
 	journey_batch(&j, "ipad-hospital-ward", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
-	struct journey_wait w = { .j = &j, .until_ms = stg_boot_ms() + 60000, .events = 1 };
+	struct journey_wait w = { .j = &j, .until_ms = stg_boot_ms() + 300000, .events = 1 };
 	journey_must(stg_events(&j.caller, until_waiting, &w, NULL, &err), &err, "events");
 	assert_int_equal(w.events, 0);
 	journey_tell(&j, "line", "open", NULL, NULL);
