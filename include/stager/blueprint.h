@@ -5,7 +5,9 @@
  * blueprints/, /etc/stager/blueprints, built in. A job keeps the pinned JSON form, so an edit changes nothing that runs.
  *
  * JSON form: {"v":1,"name","about","organisation" (absent: the default one),"sha256","erases":bool,"params":{},"requires":{...},"steps":[{"key":"03-install_profile-wifi","step",
- * "params":{},"when":[...],"retry":{"times","wait_ms"},"on_failure":"stop|continue|hold","timeout_ms","destroys_data"}]}
+ * "params":{},"when":[...],"retry":{"times","wait_ms"},"on_failure":"stop|continue|hold","timeout_ms","destroys_data","from":"ward.yaml:12"}],
+ * "parents":[{"name","path","sha256" of the file}], "abstract":true, "from":{"params":{name:"ward.yaml:3"|"given"},"requires":{},"organisation"}}.
+ * "sha256" is that of what is done: parents count by what they contribute; where a line stands does not count.
  */
 #ifndef STAGER_BLUEPRINT_H
 #define STAGER_BLUEPRINT_H
@@ -17,6 +19,9 @@ struct stg_yaml;
 
 /* Parses and checks against the step tables; new reference. `params` (object of strings, may be NULL) gives site values. */
 json_t *stg_blueprint_parse(const char *file_name, struct stg_bytes text, const json_t *params, struct stg_error *err);
+/* The same for a file that may extend others: parents are looked up by name, in the state's folder first. */
+json_t *stg_blueprint_parse_in(const char *state_dir, const char *file_name, struct stg_bytes text, const json_t *params, struct stg_error *err);
+json_t *stg_blueprint_check_in(const char *state_dir, const char *file_name, struct stg_bytes text, struct stg_error *err);
 /* By name (search order above) or by path when it holds a '/' or ends in .yaml. */
 json_t *stg_blueprint_load(const char *state_dir, const char *name_or_path, const json_t *params, struct stg_error *err);
 /* The file itself, with its comments: for showing, and for starting a blueprint of one's own. ret_path: where it was found. */

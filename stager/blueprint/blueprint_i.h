@@ -19,7 +19,39 @@ json_t *params_read(const struct stg_yaml *y, const struct stg_yaml_node *at, co
 bool name_ok(const char *s);
 
 /* As stg_blueprint_parse; `lenient`: site values that have no default may be missing, for `blueprint check`. */
-json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_t *params, bool lenient,
+json_t *blueprint_read(const char *state_dir, const char *file_name, struct stg_bytes text, const json_t *params, bool lenient,
 		       struct stg_error *err);
+
+/* ---- inherit.c ---- */
+#define LAYERS_MAX 32
+#define ENTRIES_MAX 100
+
+/* One file; the blueprint itself is the last, before it all it extends, the farthest first. */
+struct layer {
+	struct stg_yaml *y;
+	const struct stg_yaml_node *root;
+	char name[64], sha256[65];
+};
+struct layers {
+	struct layer list[LAYERS_MAX];
+	size_t n;
+};
+bool layers_gather(const char *state_dir, const char *file_name, struct stg_bytes text, struct layers *ret, struct stg_error *err);
+void layers_free_at(struct layers **l);
+/* [{"name","path","sha256" of the file}], without the blueprint itself. */
+json_t *layers_parents(const struct layers *l);
+/* "north-site.yaml:12" */
+void line_of(const struct stg_yaml *y, unsigned int line, char *ret, size_t size);
+
+struct entry {
+	const struct stg_yaml *y;
+	const struct stg_yaml_node *node;
+};
+struct entries {
+	struct entry list[ENTRIES_MAX + 1];
+	size_t n;
+};
+/* The effective list. */
+bool layers_steps(const struct layers *l, struct entries *ret, struct stg_error *err);
 
 #endif

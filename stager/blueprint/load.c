@@ -61,9 +61,11 @@ static bool find(const char *state_dir, const char *name, struct stg_buf *ret, c
 	return found;
 }
 
+static json_t *list_all(const char *state_dir, bool with_content);
+
 static bool unknown_name(const char *state_dir, const char *name, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *all = stg_blueprint_list(state_dir);
+	STG_AUTO(stg_json_free_at) json_t *all = list_all(state_dir, false);
 	size_t n = json_array_size(all);
 	const char **names = stg_calloc(n + 1, sizeof(*names));
 	for (size_t i = 0; i < n; i++)
@@ -102,11 +104,11 @@ json_t *stg_blueprint_load(const char *state_dir, const char *name_or_path, cons
 			stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%.120s", why.msg);
 			return NULL;
 		}
-		return stg_blueprint_parse(name_or_path, stg_buf_view(&text), params, err);
+		return stg_blueprint_parse_in(state_dir, name_or_path, stg_buf_view(&text), params, err);
 	}
 	if (!stg_blueprint_text(state_dir, name_or_path, &text, path, sizeof(path), err))
 		return NULL;
-	json_t *o = stg_blueprint_parse(path, stg_buf_view(&text), params, err);
+	json_t *o = stg_blueprint_parse_in(state_dir, path, stg_buf_view(&text), params, err);
 	/* results are kept under the name inside: it has to be the one that was asked for */
 	if (o && strcmp(stg_json_str(o, "name"), name_or_path) != 0) {
 		stg_fail_id(err, STG_E_INPUT, STG_ID_BLUEPRINT_WRONG, 0,
@@ -126,24 +128,33 @@ static bool listed(const json_t *list, const char *name)
 	return false;
 }
 
-static void list_one(json_t *list, const char *name, const char *where, const char *path, struct stg_bytes text)
+/* A list that is made: of names alone while a name is looked up, else one broken file would ask for the list again. */
+struct listing {
+	json_t *list;
+	const char *state_dir;
+	bool with_content;
+};
+
+static void list_one(const struct listing *l, const char *name, const char *where, const char *path, struct stg_bytes text)
 {
 	struct stg_error err = { 0 };
-	if (!name_ok(name) || listed(list, name) || json_array_size(list) >= LIST_MAX)
+	if (!name_ok(name) || listed(l->list, name) || json_array_size(l->list) >= LIST_MAX)
 		return;
 	json_t *one = json_object();
 	stg_json_put(one, "name", name);
 	stg_json_put(one, "where", where);
 	stg_json_put(one, "path", path);
-	STG_AUTO(stg_json_free_at) json_t *o = blueprint_read(path, text, NULL, true, &err);
+	STG_AUTO(stg_json_free_at) json_t *o = l->with_content ? blueprint_read(l->state_dir, path, text, NULL, true, &err) : NULL;
 	if (o) {
 		stg_json_put(one, "about", stg_json_str(o, "about"));
 		stg_json_put_bool(one, "erases", stg_json_bool(o, "erases", false));
 		stg_json_put_int(one, "steps", (int64_t)json_array_size(json_object_get(o, "steps")));
+		if (stg_json_bool(o, "abstract", false))
+			stg_json_put_bool(one, "abstract", true);
 	} else {
 		stg_json_put(one, "error", err.msg);
 	}
-	json_array_append_new(list, one);
+	json_array_append_new(l->list, one);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -151,7 +162,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void list_folder(json_t *list, const char *dir, const char *where)
+static void list_folder(const struct listing *l, const char *dir, const char *where)
 {
 	char folder[PATH_MAX], path[PATH_MAX + 256];
 	struct dirent **entries = NULL;
@@ -167,18 +178,18 @@ static void list_folder(json_t *list, const char *dir, const char *where)
 			name[len - 5] = 0;
 			snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
 			if (stg_file_read(path, &text, NULL))
-				list_one(list, name, where, path, stg_buf_view(&text));
+				list_one(l, name, where, path, stg_buf_view(&text));
 		}
 		free(entries[i]);
 	}
 	free(entries);
 }
 
-json_t *stg_blueprint_list(const char *state_dir)
+static json_t *list_all(const char *state_dir, bool with_content)
 {
-	json_t *list = json_array();
-	list_folder(list, state_dir, "state");
-	list_folder(list, SITE_DIR, "site");
+	const struct listing l = { .list = json_array(), .state_dir = state_dir, .with_content = with_content };
+	list_folder(&l, state_dir, "state");
+	list_folder(&l, SITE_DIR, "site");
 	for (const struct stg_data *d = stg_data; d->path; d++) {
 		char name[128];
 		size_t skip = strlen(BUILT_IN), len = strlen(d->path);
@@ -186,9 +197,14 @@ json_t *stg_blueprint_list(const char *state_dir)
 			continue;
 		memcpy(name, d->path + skip, len - skip - 5);
 		name[len - skip - 5] = 0;
-		list_one(list, name, "built-in", d->path, stg_bytes(d->bytes, d->len));
+		list_one(&l, name, "built-in", d->path, stg_bytes(d->bytes, d->len));
 	}
-	return list;
+	return l.list;
+}
+
+json_t *stg_blueprint_list(const char *state_dir)
+{
+	return list_all(state_dir, true);
 }
 
 static bool find_profile(const char *state_dir, const char *name, struct stg_buf *ret, char *path, size_t size,

@@ -2,7 +2,7 @@
  * parse.c - a blueprint from YAML to its pinned form.
  *
  * For:    everything that runs, checks or shows a blueprint.
- * Uses:   yaml, params.c, when.c, the step tables.
+ * Uses:   yaml, params.c, when.c, inherit.c, the step tables.
  * Called: load.c, ops/blueprint.c, tests, the fuzz entry.
  * Thread: any; no state.
  */
@@ -16,21 +16,22 @@
 
 #include "blueprint_i.h"
 
-#define STEPS_MAX 100
 #define PARAMS_MAX 64
 #define TIMEOUT_MAX_MS (24ll * 60 * 60 * 1000)
 #define RETRY_TIMES 1
 #define RETRY_WAIT_MS 2000
 
 struct parsing {
-	const struct stg_yaml *y;
+	const struct stg_yaml *y;       /* the file that is being read: parents come first */
 	json_t *site;                   /* the blueprint's params, with their values */
 	json_t *steps;
+	json_t *from;                   /* {"params":{name:"file:line"},"requires":{...},"organisation"} */
 	bool lenient;
+	bool is_abstract;               /* only there to be extended: may be incomplete */
 	bool paired, timed, erases, erase_open;
 };
 
-static const char *const modifiers[] = { "when", "retry", "on_failure", "timeout", "name", NULL };
+static const char *const modifiers[] = { "when", "retry", "on_failure", "timeout", "name", "replaces", "after", "before", NULL };
 
 static bool is_modifier(const char *key)
 {
@@ -48,9 +49,20 @@ static bool fail_at(const struct parsing *p, unsigned int line, struct stg_error
 
 /* ---- site values ---- */
 
-static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, const json_t *given, struct stg_error *err)
+static void put_from(const struct parsing *p, const char *what, const char *key, unsigned int line)
 {
-	static const char *const known[] = { "default", "about", NULL };
+	char where[128];
+	json_t *of = json_object_get(p->from, what);
+	if (!of) {
+		of = json_object();
+		stg_json_put_new(p->from, what, of);
+	}
+	line_of(p->y, line, where, sizeof(where));
+	stg_json_put(of, key, where);
+}
+
+static bool name_fits(const struct parsing *p, const struct stg_yaml_node *n, struct stg_error *err)
+{
 	for (const char *c = n->key; *c; c++)
 		if (!isalnum((unsigned char)*c) && *c != '_')
 			return stg_yaml_fail(p->y, n, err,
@@ -62,6 +74,15 @@ static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, co
 				p->y, n, err,
 				"param '%s' has the name of a variable every device has, expected another name",
 				n->key);
+	return true;
+}
+
+/* A file's word on a param: without a default it leaves what a parent said. */
+static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, struct stg_error *err)
+{
+	static const char *const known[] = { "default", "about", NULL };
+	if (!name_fits(p, n, err))
+		return false;
 	const struct stg_yaml_node *preset = n;
 	if (n->kind == STG_YAML_MAP) {
 		if (!stg_yaml_only(p->y, n, known, err))
@@ -69,46 +90,69 @@ static bool read_site_param(struct parsing *p, const struct stg_yaml_node *n, co
 		preset = stg_yaml_get(n, "default");
 	}
 	const char *text = NULL;
-	const json_t *value = json_object_get(given, n->key);
-	if (value && !json_is_string(value))
-		return stg_fail(err, STG_E_INPUT, 0, "param '%s' was given a value that is not a text, expected a text",
-				n->key);
 	if (preset && preset->kind == STG_YAML_SCALAR && !preset->scalar[0] && !preset->quoted)
 		preset = NULL;
 	if (preset && !stg_yaml_string(p->y, preset, &text, err))
 		return false;
-	if (value)
-		text = json_string_value(value);
-	if (!text && !p->lenient)
-		return stg_yaml_fail(
-			p->y, n, err,
-			"param '%s' has no value, expected a 'default:' here or a value given by the person", n->key);
-	stg_json_put_new(p->site, n->key, json_string(text ? text : ""));
+	bool is_new = !json_object_get(p->site, n->key);
+	if (is_new && json_object_size(p->site) >= PARAMS_MAX)
+		return stg_yaml_fail(p->y, n, err, "more than %d params, expected fewer", PARAMS_MAX);
+	if (is_new || text) {
+		stg_json_put_new(p->site, n->key, text ? json_string(text) : json_null());
+		put_from(p, "params", n->key, n->key_line);
+	}
 	return true;
 }
 
-static bool read_site(struct parsing *p, const struct stg_yaml_node *n, const json_t *given, struct stg_error *err)
+static bool read_site_layer(struct parsing *p, const struct stg_yaml_node *n, struct stg_error *err)
 {
 	if (n && n->kind != STG_YAML_MAP)
 		return stg_yaml_fail(p->y, n, err,
 				     "'params' is not a mapping, expected lines of 'name: {default: ..., about: ...}'");
-	size_t count = 0;
-	for (const struct stg_yaml_node *c = n ? n->child : NULL; c; c = c->next) {
-		if (++count > PARAMS_MAX)
-			return stg_yaml_fail(p->y, c, err, "more than %d params, expected fewer", PARAMS_MAX);
-		if (!read_site_param(p, c, given, err))
+	for (const struct stg_yaml_node *c = n ? n->child : NULL; c; c = c->next)
+		if (!read_site_param(p, c, err))
 			return false;
-	}
+	return true;
+}
+
+/* What the person gave wins over every file. What nobody gave is told at the line that asks for it. */
+static bool give_values(struct parsing *p, const struct layers *l, const json_t *given, struct stg_error *err)
+{
 	const char *key;
 	json_t *value;
 	json_object_foreach((json_t *)(uintptr_t)given, key, value) {
-		(void)value;
 		if (!json_object_get(p->site, key))
 			return stg_fail(err, STG_E_INPUT, 0,
 					"%s: a value for '%.60s' was given, expected one of its params",
 					stg_yaml_name(p->y), key);
+		if (!json_is_string(value))
+			return stg_fail(err, STG_E_INPUT, 0, "param '%s' was given a value that is not a text, expected a text", key);
+		json_object_set(p->site, key, value);
+		stg_json_put(json_object_get(p->from, "params"), key, "given");
+	}
+	for (size_t i = l->n; i-- > 0;) {
+		const struct stg_yaml_node *n = stg_yaml_get(l->list[i].root, "params");
+		for (const struct stg_yaml_node *c = n ? n->child : NULL; c; c = c->next) {
+			if (!json_is_null(json_object_get(p->site, c->key)))
+				continue;
+			if (!p->lenient && !p->is_abstract)
+				return stg_yaml_fail(
+					l->list[i].y, c, err,
+					"param '%s' has no value, expected a 'default:' here or a value given by the person", c->key);
+			stg_json_put_new(p->site, c->key, json_string(""));
+		}
 	}
 	return true;
+}
+
+static bool read_site(struct parsing *p, const struct layers *l, const json_t *given, struct stg_error *err)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		p->y = l->list[i].y;
+		if (!read_site_layer(p, stg_yaml_get(l->list[i].root, "params"), err))
+			return false;
+	}
+	return give_values(p, l, given, err);
 }
 
 /* ---- steps ---- */
@@ -211,6 +255,8 @@ static bool read_modifiers(const struct parsing *p, const struct stg_yaml_node *
 static bool check_order(struct parsing *p, const struct stg_step *step, unsigned int line, struct stg_error *err)
 {
 	char text[200];
+	if (p->is_abstract)
+		return true;    /* whoever extends it completes it, and is looked at then */
 	if (step->needs_trust && !p->paired) {
 		snprintf(text, sizeof(text), "%s comes before the device trusts us, expected a step 'pair'%s before it",
 			 step->name, p->erases ? " after the erase and" : "");
@@ -251,6 +297,11 @@ static bool add_step(struct parsing *p, const struct stg_step *step, const char 
 	step_key(number, step->name, name, key, sizeof(key));
 	stg_json_put(o, "key", key);
 	stg_json_put_bool(o, "destroys_data", step->destroys_data);
+	if (entry) {
+		char where[128];
+		line_of(p->y, entry->kind == STG_YAML_MAP && entry->child ? entry->child->key_line : entry->line, where, sizeof(where));
+		stg_json_put(o, "from", where);
+	}
 	if (!read_modifiers(p, entry, step, o, err)) {
 		json_decref(o);
 		return false;
@@ -300,17 +351,25 @@ static bool read_step(struct parsing *p, const struct stg_yaml_node *n, size_t n
 }
 
 /* `requires:` becomes `require` steps: what can be read without trust first of all, the rest right after `pair`. */
-static bool add_requires(struct parsing *p, const struct stg_yaml_node *n, struct stg_error *err)
+static bool add_requires(struct parsing *p, const struct layers *l, struct stg_error *err)
 {
 	static const char *const early[] = { "os", "models", "device_class", "ownership", NULL };
 	const struct stg_step *step = stg_step_find("require");
-	if (!n)
-		return true;
 	if (!step)
 		return stg_fail(err, STG_E_BUG, 0, "no step 'require' in this program");
-	STG_AUTO(stg_json_free_at) json_t *all = params_read(p->y, n, n, step, p->site, err);
-	if (!all)
-		return false;
+	STG_AUTO(stg_json_free_at) json_t *all = json_object();
+	for (size_t i = 0; i < l->n; i++) {
+		const struct stg_yaml_node *n = stg_yaml_get(l->list[i].root, "requires");
+		p->y = l->list[i].y;
+		STG_AUTO(stg_json_free_at) json_t *one = n ? params_read(p->y, n, n, step, p->site, err) : json_object();
+		if (!one)
+			return false;
+		json_object_update(all, one);
+		for (const struct stg_yaml_node *c = n ? n->child : NULL; c; c = c->next)
+			put_from(p, "requires", c->key, c->key_line);
+	}
+	if (!json_object_size(all))
+		return true;
 	json_t *first = json_object();
 	for (const char *const *k = early; *k; k++) {
 		json_t *v = json_object_get(all, *k);
@@ -346,76 +405,118 @@ static bool add_requires(struct parsing *p, const struct stg_yaml_node *n, struc
 	return ok;
 }
 
-static bool read_steps(struct parsing *p, const struct stg_yaml_node *root, struct stg_error *err)
+static bool read_steps(struct parsing *p, const struct layers *l, struct stg_error *err)
 {
-	const struct stg_yaml_node *n = stg_yaml_get(root, "steps");
-	if (!n || n->kind != STG_YAML_LIST || !n->child)
-		return stg_yaml_fail(p->y, n ? n : root, err, "no steps, expected 'steps:' with a list of them");
-	size_t number = 0;
-	for (const struct stg_yaml_node *c = n->child; c; c = c->next) {
-		if (++number > STEPS_MAX)
-			return stg_yaml_fail(p->y, c, err, "more than %d steps, expected fewer", STEPS_MAX);
-		if (!read_step(p, c, number, err))
+	const struct layer *own = &l->list[l->n - 1];
+	const struct stg_yaml_node *n = stg_yaml_get(own->root, "steps");
+	STG_AUTO(stg_free_at) struct entries *all = stg_calloc(1, sizeof(*all));
+	if (!layers_steps(l, all, err))
+		return false;
+	if (!all->n && !p->is_abstract)
+		return stg_yaml_fail(own->y, n ? n : own->root, err, "no steps, expected 'steps:' with a list of them");
+	for (size_t i = 0; i < all->n; i++) {
+		p->y = all->list[i].y;
+		if (!read_step(p, all->list[i].node, i + 1, err))
 			return false;
 	}
 	if (p->erase_open)
 		return stg_yaml_fail(
-			p->y, n, err,
+			own->y, n ? n : own->root, err,
 			"the erase is last, expected 'wait_back' after it: without it nobody knows whether it happened");
-	return add_requires(p, stg_yaml_get(root, "requires"), err);
+	return add_requires(p, l, err);
 }
 
-json_t *blueprint_read(const char *file_name, struct stg_bytes text, const json_t *params, bool lenient,
+static bool read_head(struct parsing *p, const struct layers *l, const char **ret_about, const char **ret_organisation, struct stg_error *err)
+{
+	static const char *const known[] = { "name", "about", "abstract", "extends", "without", "organisation", "params", "requires", "steps", NULL };
+	const struct layer *own = &l->list[l->n - 1];
+	for (size_t i = 0; i < l->n; i++) {
+		const struct stg_yaml_node *n = stg_yaml_get(l->list[i].root, "organisation");
+		p->y = l->list[i].y;
+		if (!stg_yaml_only(p->y, l->list[i].root, known, err) || (n && !stg_yaml_string(p->y, n, ret_organisation, err)))
+			return false;
+		char where[128];
+		line_of(p->y, n ? n->key_line : 0, where, sizeof(where));
+		if (n)
+			stg_json_put(p->from, "organisation", where);
+	}
+	const struct stg_yaml_node *name = stg_yaml_get(own->root, "name"), *about = stg_yaml_get(own->root, "about"),
+				   *is_abstract = stg_yaml_get(own->root, "abstract");
+	if (!name)
+		return stg_yaml_fail(own->y, own->root, err, "the blueprint has no name, expected 'name: WORD'");
+	if (!name_ok(name->scalar ? name->scalar : ""))
+		return stg_yaml_fail(own->y, name, err,
+				     "'%.70s' is not a name, expected at most 63 letters, digits, '.', '_', '-'", name->scalar ? name->scalar : "");
+	if ((about && !stg_yaml_string(own->y, about, ret_about, err)) || (is_abstract && !stg_yaml_bool(own->y, is_abstract, &p->is_abstract, err)))
+		return false;
+	return !p->is_abstract || p->lenient ||
+	       stg_yaml_fail(own->y, is_abstract, err, "'%.60s' is abstract, expected a blueprint that extends it", name->scalar);
+}
+
+/* The hash is that of what will be done: where a line stands, and what else stands in the files, changes nothing in it. */
+static void put_hash(json_t *o)
+{
+	STG_AUTO(stg_json_free_at) json_t *plain = json_deep_copy(o);
+	size_t i;
+	json_t *step;
+	char hash[65];
+	json_array_foreach(json_object_get(plain, "steps"), i, step)
+		json_object_del(step, "from");
+	char *canonical = stg_json_text(plain);
+	stg_sha256_hex(stg_bytes_str(canonical), hash);
+	free(canonical);
+	stg_json_put(o, "sha256", hash);
+}
+
+json_t *blueprint_read(const char *state_dir, const char *file_name, struct stg_bytes text, const json_t *params, bool lenient,
 		       struct stg_error *err)
 {
-	static const char *const known[] = { "name", "about", "organisation", "params", "requires", "steps", NULL };
-	STG_AUTO(stg_yaml_free_at) struct stg_yaml *y = stg_yaml_parse(file_name, text, err);
-	if (!y)
+	STG_AUTO(layers_free_at) struct layers *l = stg_calloc(1, sizeof(*l));
+	if (!layers_gather(state_dir, file_name, text, l, err))
 		return NULL;
-	const struct stg_yaml_node *root = stg_yaml_root(y);
 	STG_AUTO(stg_json_free_at) json_t *site = json_object();
+	STG_AUTO(stg_json_free_at) json_t *from = json_pack("{s:{}}", "params");
 	STG_AUTO(stg_json_free_at) json_t *o = json_object();
-	struct parsing p = { .y = y, .site = site, .steps = json_array(), .lenient = lenient };
-	const char *name = NULL, *about = "", *organisation = "";
-	const struct stg_yaml_node *n_org = NULL, *n_name = NULL, *n_about = NULL;
-	bool ok = stg_yaml_only(y, root, known, err);
-	if (ok) {
-		n_name = stg_yaml_get(root, "name");
-		n_about = stg_yaml_get(root, "about");
-		ok = n_name ? stg_yaml_string(y, n_name, &name, err)
-			    : stg_yaml_fail(y, root, err, "the blueprint has no name, expected 'name: WORD'");
-	}
-	if (ok && !name_ok(name))
-		ok = stg_yaml_fail(y, n_name, err,
-				   "'%.70s' is not a name, expected at most 63 letters, digits, '.', '_', '-'", name);
-	n_org = ok ? stg_yaml_get(root, "organisation") : NULL;
-	ok = ok && (!n_org || stg_yaml_string(y, n_org, &organisation, err)) && (!n_about || stg_yaml_string(y, n_about, &about, err)) &&
-	     read_site(&p, stg_yaml_get(root, "params"), params, err) && read_steps(&p, root, err);
+	struct parsing p = { .site = site, .steps = json_array(), .from = from, .lenient = lenient };
+	const char *about = "", *organisation = "";
+	bool ok = read_head(&p, l, &about, &organisation, err) && read_site(&p, l, params, err) && read_steps(&p, l, err);
 	stg_json_put_new(o, "steps", p.steps);
 	if (!ok)
 		return NULL;
 	stg_json_put_int(o, "v", 1);
-	stg_json_put(o, "name", name);
+	stg_json_put(o, "name", l->list[l->n - 1].name);
 	stg_json_put_new(o, "about", json_string(about));
 	if (*organisation)
 		stg_json_put(o, "organisation", organisation);
 	stg_json_put_bool(o, "erases", p.erases);
 	stg_json_put_new(o, "params", json_incref(site));
-	char *canonical = stg_json_text(o), hash[65];
-	stg_sha256_hex(stg_bytes_str(canonical), hash);
-	free(canonical);
-	stg_json_put(o, "sha256", hash);
+	put_hash(o);
+	if (p.is_abstract)
+		stg_json_put_bool(o, "abstract", true);
+	if (l->n > 1)
+		stg_json_put_new(o, "parents", layers_parents(l));
+	json_object_set(o, "from", from);
 	return stg_steal(o);
 }
 
 json_t *stg_blueprint_parse(const char *file_name, struct stg_bytes text, const json_t *params, struct stg_error *err)
 {
-	return blueprint_read(file_name, text, params, false, err);
+	return blueprint_read(NULL, file_name, text, params, false, err);
 }
 
 json_t *stg_blueprint_check(const char *file_name, struct stg_bytes text, struct stg_error *err)
 {
-	return blueprint_read(file_name, text, NULL, true, err);
+	return blueprint_read(NULL, file_name, text, NULL, true, err);
+}
+
+json_t *stg_blueprint_parse_in(const char *state_dir, const char *file_name, struct stg_bytes text, const json_t *params, struct stg_error *err)
+{
+	return blueprint_read(state_dir, file_name, text, params, false, err);
+}
+
+json_t *stg_blueprint_check_in(const char *state_dir, const char *file_name, struct stg_bytes text, struct stg_error *err)
+{
+	return blueprint_read(state_dir, file_name, text, NULL, true, err);
 }
 
 const json_t *stg_blueprint_step(const json_t *blueprint, const char *key)

@@ -46,6 +46,77 @@ static void say_shown(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	}
 }
 
+/* A line and where it was written, in two columns; a text that is longer than its column pushes the other one out. */
+static void say_line(const char *sign, const char *text, const char *from)
+{
+	char shown[900];
+	stg_printable(text, true, shown, sizeof(shown));
+	size_t wide = stg_text_columns(shown);
+	printf("  %s %s%*s  %s\n", sign, shown, wide < 64 ? (int)(64 - wide) : 0, "", strcmp(from, "given") == 0 ? _("given with the batch") : from);
+}
+
+static void say_why(const json_t *one)
+{
+	char why[400];
+	stg_printable(stg_json_str(one, "why"), true, why, sizeof(why));
+	if (why[0])
+		printf("      %s\n", why);
+}
+
+static void say_part(const json_t *lines, const char *part, const char *title)
+{
+	bool french = strcmp(stg_language(), "fr") == 0, told = false;
+	size_t i;
+	json_t *one;
+	json_array_foreach((json_t *)(uintptr_t)lines, i, one) {
+		const char *verdict = stg_json_str(one, "verdict");
+		char text[900];
+		if (strcmp(stg_json_str(one, "part"), part) != 0)
+			continue;
+		if (!told)
+			printf("%s\n", title);
+		told = true;
+		if (strcmp(part, "step") == 0)
+			stg_copy(text, sizeof(text), stg_json_str(one, french ? "text_fr" : "text"));
+		else
+			snprintf(text, sizeof(text), "%s: %.800s", stg_json_str(one, "key"), stg_json_str(one, "value"));
+		say_line(strcmp(verdict, "skip") == 0 ? "." : strcmp(verdict, "stop") == 0 || strcmp(verdict, "missing") == 0 ? "!" :
+			 strcmp(verdict, "unknown") == 0 ? "?" : "-", text, stg_json_str(one, "from"));
+		say_why(one);
+	}
+}
+
+static void say_effective(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	const json_t *lines = json_object_get(ret, "lines");
+	size_t i;
+	json_t *one;
+	(void)c;
+	(void)in;
+	printf("%s, %s%s%s%s\n", stg_json_str(ret, "name"), stg_json_str(ret, "serial"), *stg_json_str(ret, "batch") ? ", " : "", stg_json_str(ret, "batch"),
+	       stg_json_bool(ret, "pinned", false) ? _(" (as it was pinned at the start)") : "");
+	json_array_foreach(json_object_get(ret, "parents"), i, one) {
+		printf(_("  extends %s (%.8s)\n"), stg_json_str(one, "name"), stg_json_str(one, "sha256"));
+	}
+	say_part(lines, "organisation", _("Whose it becomes"));
+	say_part(lines, "param", _("Values"));
+	say_part(lines, "require", _("Must be so"));
+	say_part(lines, "step", _("Steps"));
+}
+
+/* 3: a value is missing; 6: the device would be stopped. */
+static int effective_status(const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	int status = 0;
+	json_array_foreach(json_object_get(ret, "lines"), i, one) {
+		const char *v = stg_json_str(one, "verdict");
+		status = strcmp(v, "missing") == 0 ? 3 : strcmp(v, "stop") == 0 && !status ? 6 : status;
+	}
+	return status;
+}
+
 static void say_checked(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	size_t i;
@@ -126,6 +197,23 @@ static const struct verb by_file[] = {
 	{ 0 },
 };
 
+static const struct verb by_serial[] = {
+	{ "show", "blueprint.effective", "name? --*for= --params:", NULL, NULL, say_effective, effective_status },
+	{ 0 },
+};
+static const struct verb by_serial_file[] = {
+	{ "show", "blueprint.effective", "file< --*for= --params:", NULL, NULL, say_effective, effective_status },
+	{ 0 },
+};
+
+static bool is_for_a_device(const struct stg_cmd_ctx *c)
+{
+	bool found = false;
+	for (int i = 2; i < c->argc; i++)
+		found |= strcmp(c->argv[i], "--for") == 0 || strncmp(c->argv[i], "--for=", 6) == 0;
+	return found && strcmp(c->argv[1], "show") == 0;
+}
+
 static bool names_a_file(const struct stg_cmd_ctx *c)
 {
 	for (int i = 2; i < c->argc; i++) {
@@ -139,6 +227,8 @@ static bool names_a_file(const struct stg_cmd_ctx *c)
 
 static int run(struct stg_cmd_ctx *c)
 {
+	if (is_for_a_device(c))
+		return verbs_run(c, names_a_file(c) ? by_serial_file : by_serial);
 	return verbs_run(c, names_a_file(c) ? by_file : by_name);
 }
 
@@ -148,6 +238,9 @@ const struct stg_cmd stg_cmd_blueprint = {
 		    "    those of the state, of /etc/stager/blueprints, and the built-in ones\n"
 		    "stager blueprint show NAME|FILE [--yaml]\n"
 		    "    in plain words; --yaml as it is written, to begin one of your own\n"
+		    "stager blueprint show [NAME|FILE] --for SERIAL [--params KEY=VALUE]\n"
+		    "    what holds for this device, parents included, and in which file and line each of it is written;\n"
+		    "    without a name: the blueprint of its job or its batch, as pinned\n"
 		    "stager blueprint check NAME|FILE\n"
 		    "    finds mistakes, with file and line\n"
 		    "stager blueprint dry-run NAME|FILE --serial SERIAL|--batch BATCH [--params KEY=VALUE]\n"

@@ -320,6 +320,14 @@ static json_t *pins_detail(const json_t *pins)
 	json_object_foreach(json_object_get(pins, "profiles"), name, one)
 		stg_json_put(sums, name, stg_json_str(one, "sha256"));
 	stg_json_put_new(detail, "profiles_sha256", sums);
+	const json_t *parents = json_object_get(json_object_get(pins, "blueprint"), "parents");
+	json_t *files = json_object();
+	size_t i;
+	json_array_foreach((json_t *)(uintptr_t)parents, i, one)
+		stg_json_put(files, stg_json_str(one, "name"), stg_json_str(one, "sha256"));
+	if (json_object_size(files))
+		json_object_set(detail, "parents_sha256", files);
+	json_decref(files);
 	return detail;
 }
 
@@ -395,7 +403,8 @@ static bool update(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	const char *org = stg_json_str(json_object_get(old, "blueprint"), "organisation");
 	if (*org && !*stg_json_str(json_object_get(pins, "blueprint"), "organisation"))
 		stg_json_put(json_object_get(pins, "blueprint"), "organisation", org);
-	bool changed = !json_equal(json_object_get(pins, "blueprint"), json_object_get(old, "blueprint")) ||
+	/* a line that moved, a comment in a parent: what is done stays the same */
+	bool changed = strcmp(sha256_of(pins), sha256_of(old)) != 0 || strcmp(stg_json_str(json_object_get(pins, "blueprint"), "organisation"), org) != 0 ||
 		       !json_equal(json_object_get(pins, "profiles"), json_object_get(old, "profiles"));
 	STG_AUTO(stg_json_free_at) json_t *serials = changed ? staged_serials(c, name, err) : json_array();
 	if (!serials)

@@ -19,12 +19,13 @@
 #include <stager/step.h>
 
 #include "_order.h"
+#include "_trial.h"
 
 #define FILE_MAX (1u << 20)
 
 /* The person's file (fds[0], called in["file"]) or a name (in["name"]). */
-static bool text_of(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret, char *path, size_t size,
-		    struct stg_error *err)
+bool ops_blueprint_text(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret, char *path, size_t size,
+			struct stg_error *err)
 {
 	if (c->n_fds > 0 && c->fds[0] >= 0) {
 		struct stg_error why = { 0 };
@@ -113,9 +114,9 @@ static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
 	char path[PATH_MAX];
-	if (!text_of(c, in, &text, path, sizeof(path), err))
+	if (!ops_blueprint_text(c, in, &text, path, sizeof(path), err))
 		return false;
-	STG_AUTO(stg_json_free_at) json_t *b = stg_blueprint_check(path, stg_buf_view(&text), err);
+	STG_AUTO(stg_json_free_at) json_t *b = stg_blueprint_check_in(c->state_dir, path, stg_buf_view(&text), err);
 	if (!b)
 		return stg_say(err, STG_ID_BLUEPRINT_WRONG);
 	STG_AUTO(stg_json_free_at) json_t *pinned = stg_blueprint_profiles(c->state_dir, b, err);
@@ -202,7 +203,7 @@ static void add_when(char *line, size_t size, const json_t *when, bool french)
 	}
 }
 
-static void say_step(const json_t *step, bool french, char *line, size_t size)
+void ops_step_words(const json_t *step, bool french, char *line, size_t size)
 {
 	const json_t *p = json_object_get(step, "params");
 	const char *name = stg_json_str(step, "step"), *rule = stg_json_str(step, "on_failure");
@@ -250,9 +251,9 @@ static json_t *words_of(const json_t *step)
 	json_t *o = json_object();
 	stg_json_put(o, "key", stg_json_str(step, "key"));
 	stg_json_put(o, "step", stg_json_str(step, "step"));
-	say_step(step, false, line, sizeof(line));
+	ops_step_words(step, false, line, sizeof(line));
 	stg_json_put(o, "text", line);
-	say_step(step, true, line, sizeof(line));
+	ops_step_words(step, true, line, sizeof(line));
 	stg_json_put(o, "text_fr", line);
 	stg_json_put_bool(o, "destroys_data", stg_json_bool(step, "destroys_data", false));
 	return o;
@@ -262,9 +263,9 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
 	char path[PATH_MAX];
-	if (!text_of(c, in, &text, path, sizeof(path), err))
+	if (!ops_blueprint_text(c, in, &text, path, sizeof(path), err))
 		return false;
-	json_t *b = stg_blueprint_check(path, stg_buf_view(&text), err);
+	json_t *b = stg_blueprint_check_in(c->state_dir, path, stg_buf_view(&text), err);
 	if (!b)
 		return stg_say(err, STG_ID_BLUEPRINT_WRONG);
 	json_t *words = json_array();

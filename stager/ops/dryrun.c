@@ -18,6 +18,8 @@
 #include <stager/payload.h>
 #include <stager/step.h>
 
+#include "_trial.h"
+
 #define FILE_MAX (1u << 20)
 
 struct trial {
@@ -121,12 +123,16 @@ static json_t *try_step(const struct trial *t, const json_t *step)
 	STG_AUTO(stg_json_free_at) json_t *params = stg_variables_fill(json_object_get(step, "params"), values, &err);
 	if (!params)
 		return verdict(step, "missing", err.msg);
+	json_t *said = NULL;
 	if (strcmp(stg_json_str(step, "step"), "require") == 0)
-		return try_require(t, step, params);
-	if (!try_profile(t, strcmp(stg_json_str(step, "step"), "issue_certificate") == 0, params, values, &err))
-		return verdict(step, "missing", err.msg);
-	return verdict(step, "run",
-		       *stg_json_str(params, "name") ? stg_json_str(params, "name") : stg_json_str(params, "profile"));
+		said = try_require(t, step, params);
+	else if (!try_profile(t, strcmp(stg_json_str(step, "step"), "issue_certificate") == 0, params, values, &err))
+		said = verdict(step, "missing", err.msg);
+	else
+		said = verdict(step, "run",
+			       *stg_json_str(params, "name") ? stg_json_str(params, "name") : stg_json_str(params, "profile"));
+	json_object_set(said, "params", params);
+	return said;
 }
 
 /* What every device has in common: the organisation and, by name only, the secrets there are. */
@@ -171,13 +177,15 @@ static json_t *attributes_of(const json_t *row)
 	return a;
 }
 
-static bool try_device(struct trial *t, const char *serial, json_t *out, struct stg_error *err)
+/* A device of the inventory, or a line of an order that nobody has plugged in yet. */
+static bool try_row(struct trial *t, const json_t *device, bool was_seen, json_t *out, struct stg_error *err)
 {
 	struct stg_identity who = { 0 };
-	STG_AUTO(stg_json_free_at) json_t *device = stg_store_history(t->op->store, serial, err);
-	if (!device)
-		return stg_say(err, STG_ID_UNKNOWN_DEVICE);
-	(void)stg_identity_from_json(device, &who, NULL);
+	(void)err;
+	if (was_seen)
+		(void)stg_identity_from_json(device, &who, NULL);
+	else
+		stg_copy(who.serial, sizeof(who.serial), stg_json_str(device, "serial"));
 	const json_t *orders = json_object_get(device, "orders");
 	const json_t *row = json_array_size(orders) ? json_array_get(orders, json_array_size(orders) - 1) : device;
 	STG_AUTO(stg_json_free_at) json_t *attributes = attributes_of(row);
@@ -187,12 +195,29 @@ static bool try_device(struct trial *t, const char *serial, json_t *out, struct 
 	json_object_update_missing(facts, names);
 	t->who = who;
 	t->attributes = attributes;
-	t->facts = facts;
+	t->facts = was_seen ? facts : NULL;
 	t->batch = stg_json_str(row, "batch");
 	stg_json_put(out, "serial", who.serial);
 	stg_json_put_new(out, "steps", try_all(t));
 	t->attributes = t->facts = NULL;   /* they were lent for this device only */
 	return true;
+}
+
+static bool try_device(struct trial *t, const char *serial, json_t *out, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *device = stg_store_history(t->op->store, serial, err);
+	if (!device)
+		return stg_say(err, STG_ID_UNKNOWN_DEVICE);
+	return try_row(t, device, true, out, err);
+}
+
+bool ops_try_device(struct stg_op_ctx *c, json_t *blueprint, json_t *profiles, const json_t *row, bool was_seen, json_t *out, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *common = json_object();
+	if (!common_values(c, common, err))
+		return false;
+	struct trial t = { .op = c, .blueprint = blueprint, .profiles = profiles, .common = common };
+	return try_row(&t, row, was_seen, out, err);
 }
 
 static bool try_order(struct trial *t, const char *batch, json_t *out, struct stg_error *err)
@@ -253,7 +278,7 @@ static bool dry_run(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	if (from_file ? !stg_file_read_fd(c->fds[0], &text, err)
 		      : !stg_blueprint_text(c->state_dir, stg_json_str(in, "name"), &text, path, sizeof(path), err))
 		return false;
-	STG_AUTO(stg_json_free_at) json_t *b = stg_blueprint_parse(path, stg_buf_view(&text), json_object_get(in, "params"), err);
+	STG_AUTO(stg_json_free_at) json_t *b = stg_blueprint_parse_in(c->state_dir, path, stg_buf_view(&text), json_object_get(in, "params"), err);
 	if (!b)
 		return stg_say(err, STG_ID_BLUEPRINT_WRONG);
 	STG_AUTO(stg_json_free_at) json_t *profiles = stg_blueprint_profiles(c->state_dir, b, err);
