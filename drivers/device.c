@@ -66,7 +66,7 @@ static bool lacks(const struct stg_device *dev, const char *what, struct stg_err
 
 static bool may_go_on(const struct stg_device *dev, struct stg_error *err)
 {
-	return !stg_stop_pulled(dev->stop) || stg_fail(err, STG_E_CANCELLED, 0, "stopped");
+	return !stg_stop_pulled(dev->stop) || stg_fail_id(err, STG_E_CANCELLED, STG_ID_TOLD_TO_STOP, 0, "stopped");
 }
 
 /* Every operation passes here: is there one, and has nobody pulled the stop meanwhile? */

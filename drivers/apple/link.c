@@ -122,7 +122,7 @@ static bool wait_for(struct apple_link *l, short what, int64_t deadline_ms, stru
 		if (n < 0 && errno != EINTR)
 			return stg_fail(err, STG_E_IO, errno, "poll: %s", strerror(errno));
 		if (n > 0 && p[1].revents)
-			return stg_fail(err, STG_E_CANCELLED, 0, "stopped");
+			return stg_fail_id(err, STG_E_CANCELLED, STG_ID_TOLD_TO_STOP, 0, "stopped");
 		if (n > 0)
 			return true;
 	}

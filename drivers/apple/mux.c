@@ -277,7 +277,7 @@ struct stg_watch *stg_watch_open(struct stg_error *err)
 	w->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	struct epoll_event e = { .events = EPOLLIN, .data.fd = w->timer };
 	if (w->epoll < 0 || w->timer < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->timer, &e) != 0) {
-		stg_fail(err, STG_E_STATION, errno, "watch on usbmuxd: %s", strerror(errno));
+		stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "watch on usbmuxd: %s", strerror(errno));
 		stg_watch_close(w);
 		return NULL;
 	}

@@ -27,9 +27,9 @@ static bool wait_until(int fd, short what, int64_t deadline_ms, struct stg_error
 		if (n > 0)
 			return true;
 		if (n == 0)
-			return stg_fail(err, STG_E_TIMEOUT, 0, "usbmuxd does not answer");
+			return stg_fail_id(err, STG_E_TIMEOUT, STG_ID_MUX_SILENT, 0, "usbmuxd does not answer");
 		if (errno != EINTR)
-			return stg_fail(err, STG_E_IO, errno, "usbmuxd: %s", strerror(errno));
+			return stg_fail_id(err, STG_E_IO, STG_ID_MUX_SILENT, errno, "usbmuxd: %s", strerror(errno));
 	}
 }
 
@@ -46,8 +46,8 @@ bool stg_mux_answers(int64_t timeout_ms, struct stg_error *err)
 	if (fd < 0 || !mux_write(1, ask, &out, err) || !wait_until(fd, POLLOUT, deadline_ms, err))
 		return false;
 	if (send(fd, out.data, out.len, MSG_NOSIGNAL) != (ssize_t)out.len)
-		return stg_fail(err, STG_E_IO, errno, "usbmuxd took no question");
+		return stg_fail_id(err, STG_E_IO, STG_ID_MUX_SILENT, errno, "usbmuxd took no question");
 	if (!wait_until(fd, POLLIN, deadline_ms, err))
 		return false;
-	return recv(fd, first, sizeof(first), 0) > 0 || stg_fail(err, STG_E_GONE, errno, "usbmuxd hung up");
+	return recv(fd, first, sizeof(first), 0) > 0 || stg_fail_id(err, STG_E_GONE, STG_ID_MUX_SILENT, errno, "usbmuxd hung up");
 }

@@ -18,7 +18,7 @@ bool stg_trust_share(const char *udid, uint32_t handle, const struct stg_secret 
 {
 	struct stg_bytes bytes = stg_secret_reveal(record);
 	if (!bytes.len || bytes.len > APPLE_RECORD_MAX)
-		return stg_fail(err, STG_E_NOT_FOUND, 0, "no pair record to share");
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_NO_TRUST, 0, "no pair record to share");
 	int rc = usbmuxd_save_pair_record_with_device_id(udid, handle, (const char *)bytes.data, (uint32_t)bytes.len);
-	return rc == 0 || stg_fail(err, STG_E_IO, rc, "usbmuxd did not keep the pair record (%d)", rc);
+	return rc == 0 || stg_fail_id(err, STG_E_IO, STG_ID_TRUST_NOT_SHARED, rc, "usbmuxd did not keep the pair record (%d)", rc);
 }

@@ -459,7 +459,7 @@ struct stg_topology *stg_topology_new(struct stg_error *err)
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	t->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (t->epoll < 0 || t->timer < 0) {
-		stg_fail(err, STG_E_STATION, errno, "watch on USB: %s", strerror(errno));
+		stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "watch on USB: %s", strerror(errno));
 		stg_topology_free(t);
 		return NULL;
 	}

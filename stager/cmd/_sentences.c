@@ -447,6 +447,13 @@ const char *const detail_sentences[] = {
 	N_("whom to call for help"),
 	N_("whom to write to for help"),
 	N_("A file on this machine or a mounted share: JSON Lines or CSV"),
+	N_("A leaver's phone, checked, erased with a record, then set up for its next user"),
+	N_("true: a lead agrees to each erase too, on the spot or signed beforehand"),
+	N_("a returned device: whose it is, who is signed in, who manages it, what was decided about its data"),
+	N_("required (default): somebody has decided about the data; note: only written down"),
+	N_("managed by somebody else: hold (default), or two_persons agree to the erase"),
+	N_("what cannot be read: go_on (default) and note it, or hold"),
+	N_("where the maker's statement is filed that lets its erase be called Purge; without it the record says Clear"),
 	NULL
 };
 

@@ -261,7 +261,7 @@ bool stg_escrow_lend(const struct stg_identity *who, struct stg_secret *token, i
 		l->until_boot_ms = stg_boot_ms() + for_ms;
 	}
 	pthread_mutex_unlock(&lent.lock);
-	return l || stg_fail(err, STG_E_REFUSED, 0, "%d tokens are open already", LENT_MAX);
+	return l || stg_fail_id(err, STG_E_REFUSED, STG_ID_TOKENS_OPEN, 0, "%d tokens are open already", LENT_MAX);
 }
 
 bool stg_escrow_take(const char *family, const char *unit, struct stg_secret *ret_token, struct stg_error *err)

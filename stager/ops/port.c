@@ -129,7 +129,7 @@ static bool learn(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	if (!stg_op_may(c, "lead", err))
 		return false;
 	if (!*text || !stg_port_parent(port, parent))
-		return stg_fail(err, STG_E_USAGE, 0, "a socket and its label are wanted, not '%s' and '%s'", port, text);
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_PORT_LABEL, 0, "a socket and its label are wanted, not '%s' and '%s'", port, text);
 	if (!stg_store_port_put(c->store, port, text, 1, err))
 		return false;
 	json_t *detail = json_object();

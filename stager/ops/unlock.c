@@ -59,7 +59,7 @@ static bool recovery_make(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 	STG_AUTO(stg_json_free_at) json_t *org = ops_org(c, stg_json_str(in, "name"), NULL, err);
 	char sha256[65];
 	if (c->n_fds < 1 || c->fds[0] < 0)
-		return stg_fail(err, STG_E_USAGE, 0, "no file to write the key to was given");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "no file to write the key to was given");
 	return org && may_set(c, in, org, err) && ops_secret(in, "passphrase", PASSPHRASE_MAX, &passphrase, err) &&
 	       stg_recovery_make(stg_json_str(org, "name"), &passphrase, &file, &pem, sha256, err) &&
 	       ops_write(c->fds[0], stg_buf_view(&file), err) && keep(c, in, org, stg_buf_view(&pem), sha256, ret, err);

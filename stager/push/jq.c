@@ -278,12 +278,12 @@ static json_t *call(const char *program, const json_t *input, struct stg_error *
 	pthread_mutex_unlock(&lock);
 	if (!answer) {
 		if (err && (err->code == STG_E_TIMEOUT || err->code == STG_E_GONE))
-			stg_fail(err, STG_E_TIMEOUT, 0, "the jq program took more than %d s or 64 MiB", CALL_TIMEOUT_MS / 1000);
+			stg_fail_id(err, STG_E_TIMEOUT, STG_ID_CONNECTOR_PROGRAM, 0, "the jq program took more than %d s or 64 MiB", CALL_TIMEOUT_MS / 1000);
 		return NULL;
 	}
 	const char *t = stg_json_str(answer, "t");
 	if (strcmp(t, "ok") != 0) {
-		stg_fail(err, strcmp(t, "program") == 0 ? STG_E_INPUT : STG_E_REFUSED, 0, "%s", stg_json_str(answer, "text"));
+		stg_fail_id(err, strcmp(t, "program") == 0 ? STG_E_INPUT : STG_E_REFUSED, STG_ID_CONNECTOR_PROGRAM, 0, "%s", stg_json_str(answer, "text"));
 		return NULL;
 	}
 	return stg_json_parse(stg_bytes_str(stg_json_str(answer, "out")), PUSH_BODY_MAX, err);

@@ -96,7 +96,7 @@ static bool make_body(const struct push_target *t, const json_t *records, struct
 	if (!out)
 		return stg_while(err, "body of connector %s", stg_json_str(t->connector, "name"));
 	if (json_array_size(out) != 1)
-		return stg_fail(err, STG_E_REFUSED, 0, "body of connector %s: %zu values, one was expected", stg_json_str(t->connector, "name"), json_array_size(out));
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONNECTOR_PROGRAM, 0, "body of connector %s: %zu values, one was expected", stg_json_str(t->connector, "name"), json_array_size(out));
 	const json_t *one = json_array_get(out, 0);
 	if (json_is_string(one))
 		return stg_buf_add(&r->body, json_string_value(one), json_string_length(one), err);
@@ -121,7 +121,7 @@ bool push_request_make(const struct push_target *t, const json_t *rows, const js
 	    !make_body(t, records, ret, err))
 		return false;
 	if ((int64_t)ret->body.len > most)
-		return stg_fail(err, STG_E_REFUSED, 413, "a body of %zu bytes, connector %s allows %lld", ret->body.len, stg_json_str(t->connector, "name"), (long long)most);
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONNECTOR_PROGRAM, 413, "a body of %zu bytes, connector %s allows %lld", ret->body.len, stg_json_str(t->connector, "name"), (long long)most);
 	return push_auth_apply(t, stg_buf_view(&ret->body), id, now_s, ret, err);
 }
 

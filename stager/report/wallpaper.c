@@ -86,7 +86,7 @@ static bool draw_code(cairo_t *c, const char *text, int middle, int top, int sid
 		cairo_fill(c);
 		cairo_set_antialias(c, CAIRO_ANTIALIAS_DEFAULT);
 	} else {
-		stg_fail(err, STG_E_INPUT, 0, "bar code: %s", z->errtxt);
+		stg_fail_id(err, STG_E_INPUT, STG_ID_LABEL_CODE, 0, "bar code: %s", z->errtxt);
 	}
 	ZBarcode_Delete(z);
 	return ok;
@@ -110,9 +110,9 @@ bool stg_wallpaper_png(const struct stg_wallpaper_ask *ask, struct stg_buf *ret,
 	size_t len = strlen(code);
 	for (size_t i = 0; i < len; i++)
 		if (code[i] < 0x20 || code[i] > 0x7e)
-			return stg_fail(err, STG_E_INPUT, 0, "a bar code can hold ASCII letters, digits and signs only");
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_LABEL_CODE, 0, "a bar code can hold ASCII letters, digits and signs only");
 	if (len == 0 || len > CODE_MAX)
-		return stg_fail(err, STG_E_INPUT, 0, "a bar code holds 1 to %d characters", CODE_MAX);
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_LABEL_CODE, 0, "a bar code holds 1 to %d characters", CODE_MAX);
 	stg_screen_of(ask->model, &full_w, &full_h);
 	int w = full_w / 2, h = full_h / 2;
 	cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h);
@@ -134,7 +134,7 @@ bool stg_wallpaper_png(const struct stg_wallpaper_ask *ask, struct stg_buf *ret,
 	*ret = STG_BUF(PNG_MAX);
 	cairo_status_t written = ok ? cairo_surface_write_to_png_stream(s, paper_write, ret) : CAIRO_STATUS_SUCCESS;
 	if (ok && written != CAIRO_STATUS_SUCCESS)
-		ok = stg_fail(err, STG_E_IO, (int)written, "write the picture: %s", cairo_status_to_string(written));
+		ok = stg_fail_id(err, STG_E_IO, STG_ID_PAPER_FAILED, (int)written, "write the picture: %s", cairo_status_to_string(written));
 	cairo_destroy(c);
 	cairo_surface_destroy(s);
 	return ok;

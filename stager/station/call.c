@@ -60,7 +60,7 @@ static bool choose(struct stg_caller *c, const char *state, struct stg_error *er
 	if (!given && access(SERVICE_STATE, W_OK) == 0)
 		given = SERVICE_STATE;
 	if (given ? !stg_copy(c->state_dir, sizeof(c->state_dir), given) : !own_state(c->state_dir, sizeof(c->state_dir), err))
-		return stg_fail(err, STG_E_STATION, 0, "the state folder's name is too long");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_SOCKET_PATH, 0, "the state folder's name is too long");
 	if (!stg_path_join(c->socket, sizeof(c->socket), c->state_dir, "stager.sock", err))
 		return false;
 	struct stg_error why = { 0 };

@@ -82,7 +82,7 @@ static bool named(const struct slot *slot, const json_t *in)
 static bool may_stage(const struct stg_station *s, const json_t *blueprint, struct stg_error *err)
 {
 	if (!json_is_object(blueprint))
-		return stg_fail(err, STG_E_USAGE, 0, "stage needs a blueprint");
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "stage needs a blueprint");
 	if (stg_json_bool(blueprint, "erases", true))
 		return stg_fail_id(err, STG_E_SAFETY, STG_ID_STAGE_ERASES, 0, "blueprint %s", stg_json_str(blueprint, "name"));
 	return !s->stopping || stg_fail_id(err, STG_E_STATION, STG_ID_STOPPING, 0, "stopping");

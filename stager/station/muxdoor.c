@@ -66,7 +66,7 @@ bool door_start(struct stg_station *s, struct stg_error *err)
 		return stg_while(err, "start the mux door");
 	s->muxdoor = stg_channel_new(fd);
 	int r = sd_event_add_io(s->loop, &s->muxdoor_io, fd, EPOLLIN, on_door, s);
-	return r >= 0 || stg_fail(err, STG_E_STATION, -r, "watch the mux door: %s", strerror(-r));
+	return r >= 0 || stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, -r, "watch the mux door: %s", strerror(-r));
 }
 
 static void put_record(json_t *m, const struct stg_secret *record)
@@ -80,7 +80,7 @@ bool door_open(struct stg_station *s, struct slot *slot, const struct stg_secret
 {
 	struct worker *w = slot->worker;
 	if (!s->muxdoor)
-		return stg_fail(err, STG_E_STATION, 0, "the mux door is not there");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_WORKER_DIED, 0, "the mux door is not there");
 	char path[sizeof(s->run_dir) + 16];
 	snprintf(path, sizeof(path), "%s/d%u", s->run_dir, w->ref);
 	if (!stg_copy(w->mux, sizeof(w->mux), "UNIX:") || !stg_copy(w->mux + 5, sizeof(w->mux) - 5, path))

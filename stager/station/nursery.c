@@ -171,12 +171,12 @@ struct stg_nursery *stg_nursery_start(struct stg_error *err)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-		stg_fail(err, STG_E_STATION, errno, "socketpair: %s", strerror(errno));
+		stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "socketpair: %s", strerror(errno));
 		return NULL;
 	}
 	pid_t self = getpid(), pid = fork();
 	if (pid < 0) {
-		stg_fail(err, STG_E_STATION, errno, "fork the nursery: %s", strerror(errno));
+		stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "fork the nursery: %s", strerror(errno));
 		close(pair[0]);
 		close(pair[1]);
 		return NULL;
@@ -207,7 +207,7 @@ int nursery_spawn(struct stg_nursery *n, const char *kind, const char *ref, int 
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-		stg_fail(err, STG_E_STATION, errno, "socketpair: %s", strerror(errno));
+		stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "socketpair: %s", strerror(errno));
 		return -1;
 	}
 	json_t *m = json_object();

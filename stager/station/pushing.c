@@ -207,7 +207,7 @@ bool pushing_start(struct stg_station *s, struct stg_error *err)
 	if (pthread_create(&p->thread, NULL, serve, p) != 0) {
 		stg_stop_free(p->stop);
 		free(p);
-		return stg_fail(err, STG_E_STATION, 0, "start the push thread");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, 0, "start the push thread");
 	}
 	pthread_setname_np(p->thread, "push");
 	s->push = p;

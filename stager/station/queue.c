@@ -150,7 +150,7 @@ struct queue *queue_start(const char *name, unsigned int threads, struct stg_sto
 		q->n_threads++;
 	}
 	if (q->n_threads == 0) {
-		stg_fail(err, STG_E_STATION, errno, "start the %s thread: %s", name, strerror(errno));
+		stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "start the %s thread: %s", name, strerror(errno));
 		queue_stop(q);
 		return NULL;
 	}
@@ -166,7 +166,7 @@ static void give_up(struct queue *q)
 		pthread_mutex_unlock(&q->lock);
 		if (!t)
 			return;
-		t->ok = stg_fail(&t->err, STG_E_CANCELLED, 0, "the station ends");
+		t->ok = stg_fail_id(&t->err, STG_E_CANCELLED, STG_ID_STOPPING, 0, "the station ends");
 		answer(q, t);
 	}
 }
@@ -212,7 +212,7 @@ static struct task *task_new(queue_run run, queue_done done, void *arg)
 static void post(struct queue *q, struct list *l, struct task *t)
 {
 	if (q->ended) {
-		stg_fail(&t->err, STG_E_CANCELLED, 0, "the station ends");
+		stg_fail_id(&t->err, STG_E_CANCELLED, STG_ID_STOPPING, 0, "the station ends");
 		if (t->done)
 			t->done(t->arg, false, &t->err);
 		free(t);

@@ -326,7 +326,7 @@ bool socket_listen(struct stg_station *s, struct stg_error *err)
 	int r = sd_event_add_io(s->loop, &s->listen_io, fd, EPOLLIN, on_listen, s);
 	if (r < 0) {
 		close(fd);
-		return stg_fail(err, STG_E_STATION, -r, "watch the socket: %s", strerror(-r));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, -r, "watch the socket: %s", strerror(-r));
 	}
 	sd_event_source_set_io_fd_own(s->listen_io, 1);
 	return true;

@@ -228,14 +228,14 @@ static bool no_orphans(struct stg_station *s, struct stg_error *err)
 		return false;
 	STG_AUTO(stg_close_at) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return stg_fail(err, STG_E_STATION, errno, "%s: %s", path, strerror(errno));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "%s: %s", path, strerror(errno));
 	struct stg_error why = { 0 };
 	if (!stg_lock_wait(fd, ORPHANS_MS, &why)) {
 		if (why.code == STG_E_TIMEOUT)
 			return stg_fail_id(err, STG_E_STATION, STG_ID_ORPHANS, 0, "%s is still held", path);
-		return stg_fail(err, STG_E_STATION, why.origin, "%s: %s", path, why.msg);
+		return stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, why.origin, "%s: %s", path, why.msg);
 	}
-	return flock(fd, LOCK_UN) == 0 || stg_fail(err, STG_E_STATION, errno, "%s: %s", path, strerror(errno));
+	return flock(fd, LOCK_UN) == 0 || stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "%s: %s", path, strerror(errno));
 }
 
 /* A rehearsal state uses virtual devices and loopback only; a production state refuses them (design.md 3, `init`). */
@@ -270,26 +270,26 @@ static bool make_run_dir(struct stg_station *s, struct stg_error *err)
 		return stg_folder_make(s->run_dir, 0700, err);
 	}
 	snprintf(s->run_dir, sizeof(s->run_dir), "/tmp/stager-XXXXXX");
-	return mkdtemp(s->run_dir) || stg_fail(err, STG_E_STATION, errno, "make a folder for sockets: %s", strerror(errno));
+	return mkdtemp(s->run_dir) || stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, errno, "make a folder for sockets: %s", strerror(errno));
 }
 
 static bool add_io(struct stg_station *s, sd_event_source **ret, int fd, sd_event_io_handler_t f, struct stg_error *err)
 {
 	int r = sd_event_add_io(s->loop, ret, fd, EPOLLIN, f, s);
-	return r >= 0 || stg_fail(err, STG_E_STATION, -r, "watch a descriptor: %s", strerror(-r));
+	return r >= 0 || stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, -r, "watch a descriptor: %s", strerror(-r));
 }
 
 static bool add_timer(struct stg_station *s, sd_event_source **ret, int64_t in_ms, sd_event_time_handler_t f, struct stg_error *err)
 {
 	int r = sd_event_add_time(s->loop, ret, CLOCK_BOOTTIME, (uint64_t)(stg_boot_ms() + in_ms) * 1000, 1000, f, s);
-	return r >= 0 || stg_fail(err, STG_E_STATION, -r, "start a timer: %s", strerror(-r));
+	return r >= 0 || stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, -r, "start a timer: %s", strerror(-r));
 }
 
 static bool start_loop(struct stg_station *s, struct stg_error *err)
 {
 	int r = sd_event_new(&s->loop);
 	if (r < 0)
-		return stg_fail(err, STG_E_STATION, -r, "event loop: %s", strerror(-r));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, -r, "event loop: %s", strerror(-r));
 	sigset_t mask;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
@@ -297,7 +297,7 @@ static bool start_loop(struct stg_station *s, struct stg_error *err)
 	pthread_sigmask(SIG_BLOCK, &mask, NULL);
 	return (sd_event_add_signal(s->loop, NULL, SIGTERM, on_signal, s) >= 0 &&
 		sd_event_add_signal(s->loop, NULL, SIGINT, on_signal, s) >= 0) ||
-	       stg_fail(err, STG_E_STATION, 0, "cannot take signals");
+	       stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, 0, "cannot take signals");
 }
 
 static bool start_queues(struct stg_station *s, struct stg_error *err)
@@ -324,7 +324,7 @@ struct stg_station *stg_station_start(struct stg_nursery *n, const struct stg_st
 		s->setup.max_workers = 96;
 	signal(SIGPIPE, SIG_IGN);
 	if (!stg_copy(s->state_dir, sizeof(s->state_dir), setup->state_dir)) {
-		stg_fail(err, STG_E_STATION, 0, "the state folder's name is too long");
+		stg_fail_id(err, STG_E_STATION, STG_ID_SOCKET_PATH, 0, "the state folder's name is too long");
 		goto failed;
 	}
 	if (setup->socket)
@@ -359,8 +359,8 @@ bool stg_station_run(struct stg_station *s, struct stg_error *err)
 {
 	int r = sd_event_loop(s->loop);
 	if (r < 0)
-		return stg_fail(err, STG_E_STATION, -r, "event loop: %s", strerror(-r));
-	return s->exit_status == 0 || stg_fail(err, STG_E_STATION, 0, "the station had to stop; see the log");
+		return stg_fail_id(err, STG_E_STATION, STG_ID_START_FAILED, -r, "event loop: %s", strerror(-r));
+	return s->exit_status == 0 || stg_fail_id(err, STG_E_STATION, STG_ID_STATION_FELL, 0, "the station had to stop; see the log");
 }
 
 void stg_station_free(struct stg_station *s)

@@ -249,7 +249,7 @@ bool worker_start(struct stg_station *s, struct slot *slot, struct stg_error *er
 		return false;
 	STG_AUTO(stg_close_at) int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (lock < 0)
-		return stg_fail(err, STG_E_STATION, errno, "%s: %s", path, strerror(errno));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_WORKER_DIED, errno, "%s: %s", path, strerror(errno));
 	struct worker *w = stg_calloc(1, sizeof(*w));
 	w->ref = ++s->next_ref;
 	snprintf(ref, sizeof(ref), "%u", w->ref);
@@ -264,7 +264,7 @@ bool worker_start(struct stg_station *s, struct slot *slot, struct stg_error *er
 	int r = sd_event_add_io(s->loop, &w->io, fd, EPOLLIN, on_worker, s);
 	if (r < 0) {
 		worker_free(s, slot);
-		return stg_fail(err, STG_E_STATION, -r, "watch a worker: %s", strerror(-r));
+		return stg_fail_id(err, STG_E_STATION, STG_ID_WORKER_DIED, -r, "watch a worker: %s", strerror(-r));
 	}
 	return true;
 }

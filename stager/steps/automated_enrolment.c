@@ -109,7 +109,7 @@ static bool pause_for(struct stg_step_ctx *c, int64_t ms, struct stg_error *err)
 	struct pollfd stop = { .fd = stg_stop_fd(c->stop), .events = POLLIN };
 	if (ms > 0)
 		(void)poll(&stop, stop.fd >= 0, (int)ms);
-	return !stg_stop_pulled(c->stop) || stg_fail(err, STG_E_CANCELLED, 0, "told to stop while the device enrols");
+	return !stg_stop_pulled(c->stop) || stg_fail_id(err, STG_E_CANCELLED, STG_ID_TOLD_TO_STOP, 0, "told to stop while the device enrols");
 }
 
 /* Its trust ended while it enrolled: a configuration that forbids pairing came, and that was the programme's. */

@@ -43,7 +43,7 @@ bool worker_reopen(struct worker *w, struct stg_error *err)
 	if (!worker_open(w, err) || !stg_device_identify(w->device, &now, err))
 		return false;
 	if (w->identity.unit[0] && !stg_identity_same(&w->identity, &now))
-		return stg_fail(err, STG_E_GONE, 0, "another device answers on this attach: unit %s, it was %s",
+		return stg_fail_id(err, STG_E_GONE, STG_ID_OTHER_DEVICE, 0, "another device answers on this attach: unit %s, it was %s",
 				now.unit, w->identity.unit);
 	w->identity = now;
 	return true;
@@ -110,7 +110,7 @@ bool worker_pair(struct worker *w, struct stg_error *err)
 			return false;
 		w->host.ask_person(w, worker_pair_asks(err));
 		if (!worker_pause(w, TAP_POLL_MS))
-			return stg_fail(err, STG_E_CANCELLED, 0, "told to stop while waiting for a person");
+			return stg_fail_id(err, STG_E_CANCELLED, STG_ID_TOLD_TO_STOP, 0, "told to stop while waiting for a person");
 	}
 	worker_forget_facts(w);
 	w->trust = STG_TRUST_OURS;

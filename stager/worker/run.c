@@ -320,7 +320,7 @@ static bool run_with_person(struct run *r, struct turn *t, struct stg_error *err
 		else if (!w->asked_person)
 			w->host.ask_person(w, STG_ASK_UNLOCK);
 		if (!worker_pause(w, PERSON_POLL_MS))
-			return stg_fail(err, STG_E_CANCELLED, 0, "told to stop while waiting for a person");
+			return stg_fail_id(err, STG_E_CANCELLED, STG_ID_TOLD_TO_STOP, 0, "told to stop while waiting for a person");
 	}
 }
 
@@ -338,7 +338,7 @@ static enum verdict attempts(struct run *r, struct turn *t)
 		json_object_del(t->evidence, "acknowledged");
 		if (!tell_begin(r, t, attempt)) {
 			/* begun on disk perhaps, but nothing was sent: "failed" says so, an erase may be tried again */
-			stg_fail(&err, STG_E_CANCELLED, 0, "told to stop before this step");
+			stg_fail_id(&err, STG_E_CANCELLED, STG_ID_TOLD_TO_STOP, 0, "told to stop before this step");
 			tell_end(r, t, "failed", &err);
 			finish(r, "interrupted", why_of(&err, t->key));
 			return ENDED;
@@ -379,7 +379,7 @@ static enum verdict attempts(struct run *r, struct turn *t)
 		/* each attempt is a row of its own: what the device said to the first is not lost when the second succeeds */
 		tell_end(r, t, "failed", &err);
 		if (!worker_pause(r->w, wait_ms)) {
-			stg_fail(&err, STG_E_CANCELLED, 0, "told to stop between two attempts");
+			stg_fail_id(&err, STG_E_CANCELLED, STG_ID_TOLD_TO_STOP, 0, "told to stop between two attempts");
 			return ends_interrupted(r, t, &err);
 		}
 	}

@@ -68,6 +68,7 @@ said() {
 	said 5 STG-1121 wipe --batch NORD --count 9
 	said 2 STG-1800 outbox retry
 	said 2 STG-1811 blueprint dry-run ipad-hospital-ward
+	said 2 STG-1244 port label 1-1 "$(printf 'A%.0s' {1..40})"
 }
 
 @test "what was given wrongly is said in French, with what to do" {
