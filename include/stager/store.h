@@ -175,6 +175,23 @@ json_t *stg_store_origin(struct stg_store *s, const struct stg_identity *who, st
  * serial "" and batch "": all. */
 json_t *stg_store_erasures(struct stg_store *s, const char *serial, const char *batch, struct stg_error *err);
 
+/* ---- named queues ---- */
+/* Where devices stand that cannot go on by themselves: "line" (for the maker's service), "unlock" (locked, its token is kept), "locked"
+ * (locked, nothing is kept: somebody decides), "mdm" (an order for the MDM is out), "restore" (for a full restore over a line).
+ * The first three follow from the jobs; the others are kept. [{"queue","id" (kept ones),"job","serial","unit","asset_tag","batch","port",
+ * "label","code","reason","actor","since_ms"}]; queue "": all. */
+json_t *stg_store_queues(struct stg_store *s, const char *queue, struct stg_error *err);
+/* {"line":n,"unlock":n,"locked":n,"mdm":n,"restore":n}, zeros left out. */
+json_t *stg_store_queue_counts(struct stg_store *s, struct stg_error *err);
+/* {"queue","family","unit","serial","udid","code","reason","detail":{},"actor"}; once for each device and queue. */
+bool stg_store_queue_add(struct stg_store *s, const json_t *row, int64_t *ret_id, struct stg_error *err);
+/* STG_E_NOT_FOUND + STG_ID_NOT_QUEUED. */
+bool stg_store_queue_done(struct stg_store *s, int64_t id, const char *by, const char *why, struct stg_error *err);
+/* The MDM is to do what no cable can ("clear_passcode", "erase"): queued, and told to every receiver in a record of the device's open
+ * job (one is made when there is none). STG_E_REFUSED + STG_ID_ILLEGAL_MOVE while the device is being worked on. */
+bool stg_store_mdm_order(struct stg_store *s, const struct stg_identity *who, const char *verb, const char *reason, const char *actor,
+			 struct stg_error *err);
+
 /* ---- holds, ports ---- */
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);

@@ -66,6 +66,27 @@ static void outbox(const json_t *ret)
 		       oldest ? (long long)(stg_wall_ms() - oldest) / 60000 : 0LL);
 }
 
+/* A line of its own only when somebody stands in a queue. */
+static void queues(const json_t *counts)
+{
+	static const char *const words[][2] = {
+		{ "line", N_("for the line") }, { "unlock", N_("to unlock") }, { "locked", N_("locked") },
+		{ "mdm", N_("for the MDM") }, { "restore", N_("to restore") },
+	};
+	char text[300] = "";
+	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++) {
+		int64_t n = stg_json_int(counts, words[i][0], 0);
+		size_t at = strlen(text);
+		if (!n)
+			continue;
+		if (at)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, ", ");
+		snprintf(text + at, sizeof(text) - at, "%lld %s", (long long)n, _(words[i][1]));
+	}
+	if (text[0])
+		printf(_("Queues   %s; see: stager queue\n"), text);
+}
+
 static int run(struct stg_cmd_ctx *c)
 {
 	int status = 0;
@@ -94,6 +115,7 @@ static int run(struct stg_cmd_ctx *c)
 		else
 			puts(_("Hands    none needed"));
 		outbox(ret);
+		queues(json_object_get(ret, "queues"));
 		day_text(stg_json_int(expiry, "not_after_ms", 0), until);
 		if (expiry)
 			printf(_("Expires  first: %s %s on %s\n"), stg_json_str(expiry, "name"), stg_json_str(expiry, "subject"), until);

@@ -14,7 +14,8 @@
  *                   "hand":{"waiting", "next":{"job","serial","port","label","state","wait","id","code","msg"}} (parked for a person or a charge, on hold or interrupted),
  *                   "line":{"open", "until_ms"}, "outbox":{"waiting","delivered","oldest_ms","by_target":[...]},
  *                   "expiry":{"what":"organisation|certificate","name","subject","not_after_ms"} (absent: nothing expires),
- *                   "clock":{"ok", "quality", "id","msg" when not}}
+ *                   "clock":{"ok", "quality", "id","msg" when not},
+ *                   "queues":{"line","unlock","locked","mdm","restore"} (how many stand in each; absent: none)}
  *   devices.known  {"query","limit"} -> {"v":1,"devices":[inventory rows]}
  *   clock.accept   {"second","second_pin"} -> {"v":1,"accepted":true}; the mark of a clock that once ran fast is taken back
  */
@@ -196,6 +197,9 @@ static bool status(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	if (part)
 		stg_json_put_new(out, "expiry", part);
 	stg_json_put_new(out, "clock", clock_part(c));
+	if (!(part = stg_store_queue_counts(c->store, err)))
+		return false;
+	stg_json_put_new(out, "queues", part);
 	*ret = stg_steal(out);
 	return true;
 }

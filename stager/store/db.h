@@ -140,6 +140,10 @@ bool exception_use(struct stg_store *s, const json_t *order, const char *family,
 /* The record of a proven erasure of this job: made once, with what the order, the journal and the inventory say. *ret_id: "" when
  * nothing was erased or it is not proven. Part of the caller's transaction. */
 bool erasure_keep(struct stg_store *s, const json_t *job, const struct stg_identity *who, char ret_id[40], struct stg_error *err);
+/* The order for the MDM that stands open for this job's device, as every receiver reads it: {"verb","reason","by","since"}; {} when none. */
+json_t *mdm_order_part(struct stg_store *s, const json_t *job, struct stg_error *err);
+/* The device is staged: it stands in no queue any more. */
+bool queued_over(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
 bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
 /* After a crash: what was being sent may have arrived. After a reboot: backoff counted on a clock that is gone. */
 bool outbox_in_doubt(struct stg_store *s, struct stg_error *err);

@@ -62,6 +62,8 @@ static bool put_decision(struct stg_store *s, const char *serial, const json_t *
 static bool put_last(struct stg_store *s, const char *sql, const struct stg_identity *who, const char *key, json_t *out, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, sql);
+	if (strstr(sql, ":locked"))
+		stmt_int(&q, ":locked", STG_ID_ACTIVATION_LOCKED);
 	stmt_text(&q, ":family", who->family);
 	stmt_text(&q, ":unit", who->unit);
 	int got = stmt_step(&q, err);
@@ -74,9 +76,9 @@ json_t *stg_store_origin(struct stg_store *s, const struct stg_identity *who, st
 {
 	static const char staged[] = "SELECT max(r.at_ms) FROM record AS r JOIN device AS d ON d.id = r.device WHERE d.family = :family AND d.unit = :unit"
 				     " AND r.end_state = 'staged'";
-	/* 1417: the maker's service asked for somebody's account; an activation that went well afterwards ends it */
-	static const char locked[] = "SELECT CASE WHEN st.why_id = 1417 THEN st.began_ms END FROM step AS st JOIN job AS j ON j.id = st.job"
-				     " JOIN device AS d ON d.id = j.device WHERE d.family = :family AND d.unit = :unit AND (st.why_id = 1417 OR (st.step = 'activate'"
+	/* the maker's service asked for somebody's account; an activation that went well afterwards ends it */
+	static const char locked[] = "SELECT CASE WHEN st.why_id = :locked THEN st.began_ms END FROM step AS st JOIN job AS j ON j.id = st.job"
+				     " JOIN device AS d ON d.id = j.device WHERE d.family = :family AND d.unit = :unit AND (st.why_id = :locked OR (st.step = 'activate'"
 				     " AND st.outcome IN ('done', 'proven'))) ORDER BY st.began_ms DESC, st.job DESC, st.n DESC LIMIT 1";
 	struct stg_error none = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *out = json_object();

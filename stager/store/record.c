@@ -239,6 +239,12 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 		stg_json_put(wipe, "erasure_id", erasure);
 		stg_json_put_new(r, "wipe", wipe);
 	}
+	json_t *order = mdm_order_part(s, job, err);
+	if (!order) {
+		json_decref(r);
+		return NULL;
+	}
+	put_unless_empty(r, "mdm_order", order);
 	put_unless_empty(r, "compliance", compliance_part(steps));
 	put_unless_empty(r, "facts", facts ? facts_part(facts) : NULL);
 	return r;
@@ -404,7 +410,7 @@ bool stg_store_job_finish(struct stg_store *s, int64_t job_id, enum stg_job_stat
 	stmt_text(&q, ":end", stg_end_name(end));
 	stmt_text(&q, ":record_id", record_id);
 	stmt_int(&q, ":id", job_id);
-	if (!stmt_done(&q, err) || !tx_commit(&t, err))
+	if (!stmt_done(&q, err) || (end == STG_END_STAGED && !queued_over(s, &known, err)) || !tx_commit(&t, err))
 		return false;
 	if (ret_record)
 		stg_copy(ret_record, 40, record_id);
