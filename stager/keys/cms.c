@@ -50,7 +50,17 @@ bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct st
 	if (profile.len == 0 || profile.len > PROFILE_MAX)
 		return stg_fail(err, STG_E_PROTOCOL, 0, "a profile of %zu bytes, 1 to %u are signed", profile.len, PROFILE_MAX);
 	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, row, sealed, err);
-	return o && sign(o->signer, o->signer_key, o->issuing, profile, ret_cms, err);
+	uint8_t content[32];
+	size_t before = ret_cms->len;
+	if (!o)
+		return false;
+	stg_sha256(profile, content);
+	if (keys_signed_find(o->done, content, ret_cms))
+		return true;
+	if (!sign(o->signer, o->signer_key, o->issuing, profile, ret_cms, err))
+		return false;
+	keys_signed_keep(o->done, content, stg_bytes(ret_cms->data + before, ret_cms->len - before));
+	return true;
 }
 
 static bool unreadable(struct stg_error *err, enum stg_id id, const char *what)

@@ -111,6 +111,15 @@ bool keys_org_seal(const struct stg_keys *k, const json_t *row, struct stg_bytes
 /* One key of the opened bag: "supervisor", "root", "issuing", "signer". */
 EVP_PKEY *keys_org_key(const struct stg_secret *bag, const char *which, struct stg_error *err);
 
+/* ---- signed.c ---- */
+struct keys_signed;
+struct keys_signed *keys_signed_new(void);
+void keys_signed_free(struct keys_signed *s);
+/* The signature made for this content within the hour, when there is one that was kept. */
+bool keys_signed_find(struct keys_signed *s, const uint8_t content_sha256[32], struct stg_buf *ret);
+/* Called with each signature made; kept from the second time on. */
+void keys_signed_keep(struct keys_signed *s, const uint8_t content_sha256[32], struct stg_bytes cms);
+
 /* ---- opened.c ---- */
 struct keys_cache;
 struct keys_opened {
@@ -120,6 +129,7 @@ struct keys_opened {
 	X509 *supervisor, *root, *issuing, *signer;
 	EVP_PKEY *supervisor_key, *issuing_key, *signer_key;
 	X509_STORE *issuers;            /* verifies what the issuing key signs */
+	struct keys_signed *done;       /* has a lock of its own */
 };
 struct keys_cache *keys_cache_new(void);
 void keys_cache_free(struct keys_cache *c);

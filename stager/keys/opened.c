@@ -42,6 +42,7 @@ static void opened_free(struct keys_opened *o)
 	EVP_PKEY_free(o->issuing_key);
 	EVP_PKEY_free(o->signer_key);
 	X509_STORE_free(o->issuers);
+	keys_signed_free(o->done);
 	free(o);
 }
 
@@ -127,6 +128,7 @@ struct keys_opened *keys_opened_hold(const struct stg_keys *k, const json_t *row
 	if (!o)
 		return NULL;
 	o->cache = c;
+	o->done = keys_signed_new();
 	memcpy(o->mark, mark, sizeof(mark));
 	o->n_holders = 2;       /* the caller and the cache */
 	pthread_mutex_lock(&c->lock);

@@ -362,6 +362,26 @@ static void a_signed_profile_keeps_its_bytes_and_chains_to_the_root_without_ship
 	CMS_ContentInfo_free(c);
 }
 
+/* Signatures are used again for the same content: whatever the order, each is over the content that was asked for. */
+static void among_repeated_profiles_each_gets_its_own_signature(void **state)
+{
+	(void)state;
+	uint32_t seed = (uint32_t)(getenv("STG_SEED") ? strtoul(getenv("STG_SEED"), NULL, 10) : (unsigned long)time(NULL)), r = seed;
+	print_message("seed %u\n", seed);
+	for (int i = 0; i < 300; i++) {
+		struct stg_error err = { 0 };
+		STG_AUTO(stg_buf_clear) struct stg_buf cms = STG_BUF(65536), content = STG_BUF(4096);
+		STG_AUTO(stg_json_free_at) json_t *signer = NULL;
+		char text[64];
+		r = r * 1664525u + 1013904223u;
+		/* a few that return often, many that come once */
+		snprintf(text, sizeof(text), "<plist>profile %u</plist>", r >> 31 ? (r >> 8) % 6 : (r >> 8) % 100000);
+		assert_true(stg_org_sign_profile(keys, org, stg_buf_view(&org_sealed), stg_bytes_str(text), &cms, &err));
+		assert_true(stg_cms_unwrap(stg_buf_view(&cms), &content, &signer, &err));
+		assert_true(stg_bytes_equal(stg_buf_view(&content), stg_bytes_str(text)));
+	}
+}
+
 static void one_organisations_keys_do_not_open_in_anothers_row(void **state)
 {
 	(void)state;
@@ -484,6 +504,7 @@ int main(void)
 		cmocka_unit_test(wrong_details_name_the_detail),
 		cmocka_unit_test(a_host_identity_has_empty_names_sha256_and_belongs_together),
 		cmocka_unit_test(threads_sign_at_the_same_time),
+		cmocka_unit_test(among_repeated_profiles_each_gets_its_own_signature),
 		cmocka_unit_test(no_private_key_stands_in_a_row),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
