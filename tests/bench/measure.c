@@ -12,6 +12,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+
 /* %s: nothing, or another kind of key for the certificate */
 static const char BLUEPRINT[] =
 	"name: bench\n"
@@ -176,6 +179,30 @@ static struct cost costs(struct journey *j)
 	return c;
 }
 
+/* How fast this machine is just now: neighbours and heat make a factor of two. */
+static double signatures_per_second(void)
+{
+	uint8_t out[512], digest[32] = { 1 };
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+	int n = 0;
+	if (!ctx || EVP_PKEY_sign_init(ctx) != 1 || EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) != 1) {
+		EVP_PKEY_CTX_free(ctx);
+		EVP_PKEY_free(key);
+		return 0;
+	}
+	int64_t from = cpu_of(getpid()), until = from + 500000, now = from;
+	for (; now < until; n++) {
+		size_t len = sizeof(out);
+		if (EVP_PKEY_sign(ctx, out, &len, digest, sizeof(digest)) != 1)
+			break;
+		now = cpu_of(getpid());
+	}
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	return now > from ? n * 1e6 / (double)(now - from) : 0;
+}
+
 static void station_cpu(void)
 {
 	int devices = getenv("BENCH_DEVICES") ? atoi(getenv("BENCH_DEVICES")) : 24;
@@ -192,6 +219,7 @@ static void station_cpu(void)
 	    1000 / devices, "ms");
 	print_message("station %.1f door %.1f nursery %.1f\n", station/1000/devices, (double)(after.door-before.door)/1000/devices, (double)(after.nursery-before.nursery)/1000/devices);
 	say("worker_cpu_ms_per_device", (double)(after.workers - before.workers) / 1000 / devices, "ms (part of it)");
+	say("rsa_2048_signatures_per_cpu_s", signatures_per_second(), "here and now (an idle core of the reference machine: 2600)");
 	say("pool_cpu_ms_per_device", (double)after.pool / 1000 / devices, "ms (idle time, apart)");
 	say("station_peak_mib", (double)peak_kib((pid_t)stg_json_int(after.show, "pid", 0)) / 1024, "MiB");
 	say("worker_peak_mib", (double)stg_json_int(after.show, "worker_rss_kib", 0) / 1024, "MiB");
