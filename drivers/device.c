@@ -77,13 +77,13 @@ static bool may_go_on(const struct stg_device *dev, struct stg_error *err)
 		return may_go_on(dev, err) && dev->driver->operation(dev, ##__VA_ARGS__, err); \
 	} while (0)
 
-#define CALL_FOR_LIST(operation, what)                                         \
+#define CALL_FOR_LIST(operation, what, ...)                                    \
 	do {                                                                   \
 		if (!dev->driver->operation) {                                 \
 			lacks(dev, what, err);                                 \
 			return NULL;                                           \
 		}                                                              \
-		return may_go_on(dev, err) ? dev->driver->operation(dev, err) : NULL; \
+		return may_go_on(dev, err) ? dev->driver->operation(dev, ##__VA_ARGS__, err) : NULL; \
 	} while (0)
 
 bool stg_device_identify(struct stg_device *dev, struct stg_identity *ret, struct stg_error *err)
@@ -239,6 +239,31 @@ bool stg_device_wifi_power(struct stg_device *dev, bool on, struct stg_error *er
 bool stg_device_shutdown(struct stg_device *dev, struct stg_error *err)
 {
 	CALL(shutdown, "switch itself off");
+}
+
+json_t *stg_device_find_app(struct stg_device *dev, const char *bundle_id, struct stg_error *err)
+{
+	CALL_FOR_LIST(find_app, "look up an app", bundle_id);
+}
+
+bool stg_device_install_app(struct stg_device *dev, const struct stg_app_package *app, struct stg_error *err)
+{
+	CALL(install_app, "install an app", app);
+}
+
+bool stg_device_remove_app(struct stg_device *dev, const char *bundle_id, struct stg_error *err)
+{
+	CALL(remove_app, "remove an app", bundle_id);
+}
+
+bool stg_device_put_document(struct stg_device *dev, const struct stg_app_document *document, struct stg_error *err)
+{
+	CALL(put_document, "take a document", document);
+}
+
+json_t *stg_device_find_document(struct stg_device *dev, const struct stg_app_document *document, struct stg_error *err)
+{
+	CALL_FOR_LIST(find_document, "show a document", document);
 }
 
 bool stg_udid_clean(const char *text, char ret[STG_UDID_MAX])

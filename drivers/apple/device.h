@@ -117,6 +117,10 @@ bool apple_lockdown_error(const char *name, const char *request, struct stg_erro
 /* The older way to shorten the Setup Assistant: an empty file, which its successor still reads. */
 bool apple_skip_setup_file(struct apple_device *dev, struct stg_error *err);
 
+/* ---- apps.c ---- */
+/* What the word of installation_proxy or house_arrest means; returns false. */
+bool apple_app_refused(plist_t reply, const char *what, struct stg_error *err);
+
 /* ---- the operations, one subject a file ---- */
 bool apple_identify(struct stg_device *, struct stg_identity *, struct stg_error *);
 json_t *apple_facts(struct stg_device *, struct stg_error *);
@@ -135,6 +139,11 @@ bool apple_stored_profile(struct stg_device *, struct stg_buf *, struct stg_erro
 bool apple_remove_profile(struct stg_device *, const char *identifier, struct stg_error *);
 json_t *apple_list_profiles(struct stg_device *, struct stg_error *);
 json_t *apple_list_apps(struct stg_device *, struct stg_error *);
+json_t *apple_find_app(struct stg_device *, const char *bundle_id, struct stg_error *);
+bool apple_install_app(struct stg_device *, const struct stg_app_package *, struct stg_error *);
+bool apple_remove_app(struct stg_device *, const char *bundle_id, struct stg_error *);
+bool apple_put_document(struct stg_device *, const struct stg_app_document *, struct stg_error *);
+json_t *apple_find_document(struct stg_device *, const struct stg_app_document *, struct stg_error *);
 bool apple_set_name(struct stg_device *, const char *name, struct stg_error *);
 bool apple_set_time(struct stg_device *, int64_t wall_ms, const char *zone, struct stg_error *);
 bool apple_get_time(struct stg_device *, int64_t *ret_wall_ms, struct stg_error *);

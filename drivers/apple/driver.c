@@ -129,4 +129,9 @@ const struct stg_driver stg_driver_apple = {
 	.set_wallpaper = apple_set_wallpaper,
 	.wifi_power = apple_wifi_power,
 	.shutdown = apple_shutdown,
+	.find_app = apple_find_app,
+	.install_app = apple_install_app,
+	.remove_app = apple_remove_app,
+	.put_document = apple_put_document,
+	.find_document = apple_find_document,
 };

@@ -1,5 +1,5 @@
 /*
- * ipa.c - reads one entry of a zip archive: the Info.plist of an app package.
+ * ipa.c - reads one entry of a zip archive: a property list or a signature of an app package.
  *
  * For:    installation_proxy, so that what a virtual device lists afterwards is what was really in the package.
  * Uses:   zlib for inflate, <stager/plistscan.h> before libplist. No file, no socket.
@@ -29,14 +29,14 @@ static uint32_t get32(const uint8_t *p)
 	return get16(p) | get16(p + 2) << 16;
 }
 
-/* Is it "Payload/ANY.app/Info.plist", exactly that deep? */
-static bool is_main_info(const uint8_t *name, size_t len)
+/* Is it "Payload/ANY.app/REST", with no folder but these? */
+static bool is_it(const uint8_t *name, size_t len, const char *rest)
 {
-	static const char head[] = "Payload/", tail[] = ".app/Info.plist";
-	size_t h = sizeof(head) - 1, t = sizeof(tail) - 1;
+	static const char head[] = "Payload/", app[] = ".app/";
+	size_t h = sizeof(head) - 1, a = sizeof(app) - 1, r = strlen(rest);
 
-	return len > h + t && memcmp(name, head, h) == 0 && memcmp(name + len - t, tail, t) == 0
-		&& !memchr(name + h, '/', len - h - t);
+	return len > h + a + r && memcmp(name, head, h) == 0 && memcmp(name + len - r, rest, r) == 0
+		&& memcmp(name + len - r - a, app, a) == 0 && !memchr(name + h, '/', len - h - a - r);
 }
 
 static bool find_end(struct stg_bytes zip, size_t *ret)
@@ -94,16 +94,12 @@ static bool take_entry(struct stg_bytes zip, const uint8_t *record, struct stg_b
 	return stg_fail(err, STG_E_PROTOCOL, (int)method, "package entry is packed by method %u", method);
 }
 
-plist_t virt_ipa_info(struct stg_bytes zip, struct stg_error *err)
+bool virt_ipa_file(struct stg_bytes zip, const char *rest, struct stg_buf *ret, struct stg_error *err)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(INFO_MAX);
 	size_t end, at, stop;
-	plist_t info = NULL;
 
-	if (!find_end(zip, &end)) {
-		stg_fail(err, STG_E_PROTOCOL, 0, "not a zip archive");
-		return NULL;
-	}
+	if (!find_end(zip, &end))
+		return stg_fail(err, STG_E_PROTOCOL, 0, "not a zip archive");
 	at = get32(zip.data + end + 16);
 	stop = at + get32(zip.data + end + 12);
 	if (stop > end)
@@ -114,20 +110,24 @@ plist_t virt_ipa_info(struct stg_bytes zip, struct stg_error *err)
 
 		if (next > stop - at)
 			break;
-		if (is_main_info(record + CENTRAL_BYTES, name)) {
-			if (!take_entry(zip, record, &text, err)
-			    || !stg_plist_scan(stg_buf_view(&text), &stg_plist_device, NULL, err))
-				return NULL;
-			plist_from_memory((const char *)text.data, (uint32_t)text.len, &info);
-			if (!info || plist_get_node_type(info) != PLIST_DICT) {
-				plist_free(info);
-				stg_fail(err, STG_E_PROTOCOL, 0, "Info.plist is not a dictionary");
-				return NULL;
-			}
-			return info;
-		}
+		if (is_it(record + CENTRAL_BYTES, name, rest))
+			return take_entry(zip, record, ret, err);
 		at += next;
 	}
-	stg_fail(err, STG_E_NOT_FOUND, 0, "no Payload/NAME.app/Info.plist in the package");
+	return stg_fail(err, STG_E_NOT_FOUND, 0, "no Payload/NAME.app/%s in the package", rest);
+}
+
+plist_t virt_ipa_info(struct stg_bytes zip, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(INFO_MAX);
+	plist_t info = NULL;
+
+	if (!virt_ipa_file(zip, "Info.plist", &text, err) || !stg_plist_scan(stg_buf_view(&text), &stg_plist_device, NULL, err))
+		return NULL;
+	plist_from_memory((const char *)text.data, (uint32_t)text.len, &info);
+	if (info && plist_get_node_type(info) == PLIST_DICT)
+		return info;
+	plist_free(info);
+	stg_fail(err, STG_E_PROTOCOL, 0, "Info.plist is not a dictionary");
 	return NULL;
 }

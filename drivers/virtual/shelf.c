@@ -13,8 +13,10 @@
 #include <stager/clock.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define FILE_MAX_BYTES ((size_t)256 << 20)
+#define FILE_MAX_BYTES ((size_t)1 << 30)
+#define PAGE ((size_t)4096)
 
 struct provision {
 	char uuid[64];
@@ -34,20 +36,68 @@ struct virt_shelf {
 
 /* Came with the system; every device lists at least these. */
 static const struct virt_app system_apps[] = {
-	{ "com.apple.Preferences", "Settings", "1", "1.0", true },
-	{ "com.apple.mobilesafari", "Safari", "8617.1", "17.1", true },
-	{ "com.apple.AppStore", "App Store", "3", "3.0", true },
-	{ "com.apple.camera", "Camera", "1", "1.0", true },
-	{ "com.apple.mobileslideshow", "Photos", "1", "1.0", true },
-	{ "com.apple.MobileSMS", "Messages", "1", "1.0", true },
-	{ "com.apple.Maps", "Maps", "1", "1.0", true },
+	{ "com.apple.Preferences", "Settings", "1", "1.0", "15.0", .is_system = true },
+	{ "com.apple.mobilesafari", "Safari", "8617.1", "17.1", "15.0", .is_system = true },
+	{ "com.apple.AppStore", "App Store", "3", "3.0", "15.0", .is_system = true },
+	{ "com.apple.camera", "Camera", "1", "1.0", "15.0", .is_system = true },
+	{ "com.apple.mobileslideshow", "Photos", "1", "1.0", "15.0", .is_system = true },
+	{ "com.apple.MobileSMS", "Messages", "1", "1.0", "15.0", .is_system = true },
+	{ "com.apple.Maps", "Maps", "1", "1.0", "15.0", .is_system = true },
 };
+
+static void body_clear(struct virt_body *b)
+{
+	if (b->data)
+		munmap(b->data, b->cap);
+	*b = (struct virt_body){ 0 };
+}
+
+/* Grows with zeroes, shrinks to what is left. */
+static bool body_resize(struct virt_body *b, size_t len)
+{
+	if (len > b->cap) {
+		size_t cap = (len < b->cap * 2 ? b->cap * 2 : len) / PAGE * PAGE + PAGE;
+		void *more = b->data ? mremap(b->data, b->cap, cap, MREMAP_MAYMOVE)
+				     : mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (more == MAP_FAILED)
+			return false;
+		b->data = more;
+		b->cap = cap;
+	}
+	if (len == 0) {
+		body_clear(b);
+		return true;
+	}
+	if (len < b->len) {
+		size_t whole = (len + PAGE - 1) / PAGE * PAGE;
+
+		memset(b->data + len, 0, (whole < b->len ? whole : b->len) - len);
+		if (whole < b->cap)
+			madvise(b->data + whole, b->cap - whole, MADV_DONTNEED);
+	}
+	b->len = len;
+	return true;
+}
+
+/* Writes only what differs: a page of zeroes over untouched memory stays untouched. */
+static void body_write(struct virt_body *b, size_t offset, struct stg_bytes in)
+{
+	for (size_t done = 0; done < in.len;) {
+		size_t n = PAGE - (offset + done) % PAGE;
+
+		n = n < in.len - done ? n : in.len - done;
+		if (memcmp(b->data + offset + done, in.data + done, n) != 0)
+			memcpy(b->data + offset + done, in.data + done, n);
+		done += n;
+	}
+}
 
 static void file_clear(struct virt_file *f)
 {
 	free(f->path);
 	free(f->link_to);
-	stg_buf_clear(&f->data);
+	body_clear(&f->data);
 }
 
 /* Tidies a client's path into ret: single slashes, no leading or trailing one, "." and ".." resolved. False when it
@@ -115,7 +165,7 @@ static enum virt_shelf_answer add(struct virt_shelf *s, const char *tidied, bool
 		s->files_cap = cap;
 	}
 	f = &s->files[s->files_len++];
-	*f = (struct virt_file){ .path = stg_strdup(tidied), .is_folder = is_folder, .data = STG_BUF(FILE_MAX_BYTES) };
+	*f = (struct virt_file){ .path = stg_strdup(tidied), .is_folder = is_folder };
 	f->born_ms = f->modified_ms = stg_wall_ms();
 	if (ret)
 		*ret = f;
@@ -217,14 +267,8 @@ enum virt_shelf_answer virt_shelf_resize(struct virt_shelf *s, struct virt_file 
 
 	if (len > FILE_MAX_BYTES || (len > old && len - old > virt_shelf_free_bytes(s)))
 		return VIRT_SHELF_NO_SPACE;
-	if (len > old) {
-		if (!stg_buf_reserve(&f->data, (size_t)len - old, NULL))
-			return VIRT_SHELF_NO_SPACE;
-		memset(f->data.data + old, 0, (size_t)len - old + 1);
-	} else if (f->data.data) {
-		f->data.data[len] = 0;
-	}
-	f->data.len = (size_t)len;
+	if (!body_resize(&f->data, (size_t)len))
+		return VIRT_SHELF_NO_SPACE;
 	s->used_bytes = s->used_bytes - old + len;
 	f->modified_ms = stg_wall_ms();
 	return VIRT_SHELF_OK;
@@ -239,7 +283,7 @@ enum virt_shelf_answer virt_shelf_write(struct virt_shelf *s, struct virt_file *
 	if (offset + in.len > f->data.len)
 		a = virt_shelf_resize(s, f, offset + in.len);
 	if (a == VIRT_SHELF_OK && in.len > 0)
-		memcpy(f->data.data + offset, in.data, in.len);
+		body_write(&f->data, (size_t)offset, in);
 	f->modified_ms = stg_wall_ms();
 	return a;
 }

@@ -27,11 +27,22 @@ enum virt_shelf_answer {
 	VIRT_SHELF_NO_SPACE, VIRT_SHELF_BAD_PATH,
 };
 
+/* Bytes of a file. Zeroes that were never anything else cost no memory: a bench full of large apps fits into a small machine. */
+struct virt_body {
+	uint8_t *data;
+	size_t len, cap;
+};
+
+static inline struct stg_bytes virt_body_view(const struct virt_body *b)
+{
+	return stg_bytes(b->data, b->len);
+}
+
 struct virt_file {
 	char *path;              /* "PublicStaging/x.ipa": no leading or doubled slash, "" is the root */
 	char *link_to;           /* symbolic link: its target as given; else NULL */
 	bool is_folder;
-	struct stg_buf data;
+	struct virt_body data;
 	int64_t born_ms, modified_ms;
 };
 
@@ -40,7 +51,10 @@ struct virt_app {
 	char name[VIRT_APP_TEXT];
 	char version[64];        /* CFBundleVersion */
 	char short_version[64];
+	char minimum_os[64];
 	bool is_system;
+	bool shares_files;       /* UIFileSharingEnabled: its Documents may be reached over the cable */
+	bool is_debuggable;      /* a developer's build: all of its container may be */
 };
 
 /* The device's shelf, made if need be; never NULL. Good until an erase: look it up for each message. */

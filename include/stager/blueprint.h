@@ -31,7 +31,8 @@ json_t *stg_blueprint_check(const char *file_name, struct stg_bytes text, struct
 /* [{"name","about","where":"state|site|built-in","path","erases","steps"}], "error" instead of the last two for a wrong file */
 json_t *stg_blueprint_list(const char *state_dir);
 
-/* The profile files a blueprint names, with their bytes pinned: {"NAME": {"sha256","base64","template":bool}}; for `batch start`. */
+/* The profile files a blueprint names, with their bytes pinned: {"NAME": {"sha256","base64","template":bool}}; for `batch start`.
+ * Its apps and documents too, under the keys of apps.h ("app:ID", "document:NAME"): their rows, without bytes. */
 json_t *stg_blueprint_profiles(const char *state_dir, const json_t *blueprint, struct stg_error *err);
 
 /* Does a condition name a fact that only the supervisor can read (facts.h)? */

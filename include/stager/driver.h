@@ -36,6 +36,25 @@ struct stg_supervision {
 	const json_t *anchors;           /* list of base64 DER: whom the device trusts when it fetches from ConfigurationURL; NULL: none */
 };
 
+/* An app package, read from where the descriptor stands. All borrowed. */
+struct stg_app_package {
+	const char *bundle_id;
+	int fd;
+	uint64_t size_bytes, expanded_bytes;   /* as it is; once it is unpacked (0: not known) */
+	const char *sha256;                    /* the bytes are compared with it before the device is told to install them */
+	struct stg_bytes sinf, metadata;       /* of an app bought in the store, which goes in only with both; else empty */
+	bool upgrade;                          /* another version of it is there */
+};
+
+/* A file in the place an app has for its documents. All borrowed. */
+struct stg_app_document {
+	const char *bundle_id, *path;          /* below the app's container: "Documents/plan.pdf" */
+	bool whole_container;                  /* false: through the app's file sharing; true: a developer's build opens all of it */
+	int fd;
+	uint64_t size_bytes;
+	const char *sha256;
+};
+
 struct stg_driver {
 	const char *name;                /* "apple": also the folder's name, and what the inventory stores */
 
@@ -129,6 +148,21 @@ struct stg_driver {
 
 	/* Switches it off when stg_device_close() is called: until then it answers. Needs no supervision. */
 	bool (*shutdown)(struct stg_device *, struct stg_error *);
+
+	/* ---- apps; large ones take turns on the cable (struct stg_bulk), progress goes to the host ---- */
+
+	/* What the device says of one app: {"bundle_id","version","build","name","signer"}; an empty object when it is not there. */
+	json_t *(*find_app)(struct stg_device *, const char *bundle_id, struct stg_error *);
+	/* STG_E_REFUSED + APP_NOT_SIGNED_FOR_IT, APP_NEEDS_OTHER_DEVICE, APP_DAMAGED, APP_FORBIDDEN, DEVICE_FULL ...; STG_E_IO +
+	 * APP_FILE_DAMAGED: the file is not what it was, and nothing was installed. */
+	bool (*install_app)(struct stg_device *, const struct stg_app_package *, struct stg_error *);
+	/* One that is not there: true. */
+	bool (*remove_app)(struct stg_device *, const char *bundle_id, struct stg_error *);
+	/* Replaces what lies there. STG_E_NOT_FOUND + APP_NOT_THERE or APP_NO_SHARING. */
+	bool (*put_document)(struct stg_device *, const struct stg_app_document *, struct stg_error *);
+	/* {"size","sha256"} of what lies there, read back; an empty object when nothing does. Of one whose size is another than
+	 * size_bytes only the size is read. */
+	json_t *(*find_document)(struct stg_device *, const struct stg_app_document *, struct stg_error *);
 };
 
 /* A driver's own device begins with this. */
@@ -175,5 +209,10 @@ bool stg_device_clear_restrictions_password(struct stg_device *, struct stg_erro
 bool stg_device_set_wallpaper(struct stg_device *, struct stg_bytes image, enum stg_wallpaper where, struct stg_error *);
 bool stg_device_wifi_power(struct stg_device *, bool on, struct stg_error *);
 bool stg_device_shutdown(struct stg_device *, struct stg_error *);
+json_t *stg_device_find_app(struct stg_device *, const char *bundle_id, struct stg_error *);
+bool stg_device_install_app(struct stg_device *, const struct stg_app_package *, struct stg_error *);
+bool stg_device_remove_app(struct stg_device *, const char *bundle_id, struct stg_error *);
+bool stg_device_put_document(struct stg_device *, const struct stg_app_document *, struct stg_error *);
+json_t *stg_device_find_document(struct stg_device *, const struct stg_app_document *, struct stg_error *);
 
 #endif

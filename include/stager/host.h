@@ -46,6 +46,15 @@ struct stg_http_answer {
 };
 void stg_http_answer_clear(struct stg_http_answer *a);
 
+/* A file of the repository of apps (apps.h), for the running step. Cleared: the descriptor is closed. */
+struct stg_host_file {
+	json_t *about;                  /* the row of the repository as it was pinned; NULL: nothing here yet */
+	int fd;                         /* read only, at its beginning; only where `about` is set */
+	uint64_t size_bytes;
+	char sha256[65];
+};
+void stg_host_file_clear(struct stg_host_file *f);
+
 struct stg_host {
 	void *ctx;
 
@@ -84,6 +93,10 @@ struct stg_host {
 	bool (*claim_name)(void *ctx, const char *name, struct stg_error *);
 	/* What the inventory and the order know of where this device comes from, as stg_store_origin() says it; a new reference. */
 	bool (*origin)(void *ctx, json_t **ret, struct stg_error *);
+
+	/* The file the running step wants (step.h, wants_file), opened by the station: a worker opens none. STG_E_NOT_FOUND +
+	 * STG_ID_APP_UNKNOWN or DOCUMENT_UNKNOWN, STG_E_IO + STG_ID_APP_FILE_DAMAGED when it is no longer there as it was added. */
+	bool (*file)(void *ctx, struct stg_host_file *ret, struct stg_error *);
 };
 
 /*

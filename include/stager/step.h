@@ -43,7 +43,11 @@ struct stg_step_ctx {
 	bool ran;                       /* run() was called in this turn: proven() looks afresh */
 	json_t *fresh_facts;            /* a step that read the facts anew leaves them here (a new reference) for those after it */
 	bool waits;                     /* an earlier step waits: what depends on it waits too */
+	struct stg_host_file *file;     /* of the running step once host->file was asked; kept and cleared by the worker */
 };
+
+/* Which file of the repository of apps a step wants: an app by its params "app" and "version", a document by "document". */
+enum stg_step_file { STG_FILE_NONE, STG_FILE_APP, STG_FILE_DOCUMENT };
 
 struct stg_step {
 	const char *name;               /* the word in blueprints, logs, inventory and reports */
@@ -66,6 +70,8 @@ struct stg_step {
 	json_t *(*asked)(struct stg_step_ctx *);
 	/* Checks the params beyond their types, when a blueprint is read: false with msg = what was wrong, what was expected. Optional. */
 	bool (*check)(const json_t *params, struct stg_error *);
+	/* Pinned with the blueprint, handed over through host->file. */
+	enum stg_step_file wants_file;
 };
 
 const struct stg_step *stg_step_find(const char *name);

@@ -25,7 +25,7 @@
  *                  "interrupted": begun, its effect is judged by re-reading when the device is back.
  *   W  person      ask ("trust" "unlock" "settings_profile" "replug" "charge" "enrol")      no answer
  *   W  progress    percent                                                          no answer
- *   W  ask         q (number), what "host_identity|keep_trust|supervisor|sign_challenge|relay|payload|erase_token|bulk|origin",
+ *   W  ask         q (number), what "host_identity|keep_trust|supervisor|sign_challenge|relay|payload|erase_token|bulk|origin|file",
  *                unit (ECID as read in this attach), and:
  *                    keep_trust      udid, record (base64; "" = forget it)
  *                    sign_challenge  challenge (base64)
@@ -33,6 +33,7 @@
  *                    payload         key (of the running step)
  *                    erase_token     key, identity{} as read in this attach, just now; foreign bool: supervised, and not by us
  *                    bulk            left (bytes still to be moved; 0: done): answered when it is this device's turn
+ *                    file            key (of the running step)
  *   S  answer      q, and error{} when it is no; else for
  *                    host_identity   host_id, system_buid, root_certificate, host_certificate, root_key, host_key (PEM text)
  *                    supervisor      der (base64)
@@ -41,6 +42,7 @@
  *                    payload         bytes (base64), identifier, uuid, version, sha256, certificate_sha256
  *                    bulk            bytes (may be moved before the next ask; 0 after left 0)
  *                    origin          origin{} as stg_store_origin() says it
+ *                    file            about{} (the pinned row of the repository), and one descriptor, read only
  *   W  finished    end "staged|waiting|hold|failed|interrupted", why{code, id, origin, msg, step (key), wait, waits[]}, identity{}, facts{},
  *                  notes[] (steps that failed but may: {key, error{}}). The worker's last word; it exits after it.
  *                  why.wait: "line" "person" "charge" "registration"; why.waits: every {key, wait, id, msg}.

@@ -193,6 +193,14 @@ void stg_payload_clear(struct stg_payload *p)
 	stg_buf_clear(&p->bytes);
 }
 
+void stg_host_file_clear(struct stg_host_file *f)
+{
+	if (f->about)
+		stg_close_at(&f->fd);
+	json_decref(f->about);
+	*f = (struct stg_host_file){ 0 };
+}
+
 void stg_http_answer_clear(struct stg_http_answer *a)
 {
 	json_decref(a->headers);

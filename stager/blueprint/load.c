@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <stager/apps.h>
 #include <stager/error.h>
 #include <stager/file.h>
 #include <stager/payload.h>
@@ -251,6 +252,41 @@ static bool pin_profile(const char *state_dir, const char *name, bool is_templat
 	return true;
 }
 
+/* One that is only looked at may lack the values it is used with. */
+static bool lacks_values(const json_t *blueprint)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(json_object_get(blueprint, "params"), key, value)
+		if (!json_string_length(value))
+			return true;
+	return false;
+}
+
+/* An app or a document: the row of the repository, whose hash finds the bytes again. */
+static bool pin_file(const char *state_dir, const json_t *blueprint, const json_t *step, json_t *all, struct stg_error *err)
+{
+	const struct stg_step *what = stg_step_find(stg_json_str(step, "step"));
+	char key[STG_APPS_KEY_MAX];
+	if (!what || what->wants_file == STG_FILE_NONE)
+		return true;
+	struct stg_error why = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *p = stg_variables_fill(json_object_get(step, "params"), json_object_get(blueprint, "params"), &why);
+	if (!p && why.id == STG_ID_VARIABLE_UNKNOWN && lacks_values(blueprint))
+		return true;
+	if (!p) {
+		*err = why;
+		return false;
+	}
+	if (!stg_apps_key(what->wants_file, p, key) || json_object_get(all, key))
+		return true;
+	json_t *row = stg_apps_find(state_dir, key, err);
+	if (!row)
+		return false;
+	stg_json_put_new(all, key, row);
+	return true;
+}
+
 json_t *stg_blueprint_profiles(const char *state_dir, const json_t *blueprint, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *all = json_object();
@@ -261,7 +297,7 @@ json_t *stg_blueprint_profiles(const char *state_dir, const json_t *blueprint, s
 		/* a profile around a certificate is filled by nature */
 		bool is_template =
 			stg_json_bool(p, "template", strcmp(stg_json_str(s, "step"), "issue_certificate") == 0);
-		if (*name && !pin_profile(state_dir, name, is_template, all, err)) {
+		if ((*name && !pin_profile(state_dir, name, is_template, all, err)) || !pin_file(state_dir, blueprint, s, all, err)) {
 			stg_while(err, "step %s", stg_json_str(s, "key"));
 			return NULL;
 		}

@@ -75,12 +75,23 @@ static json_t *profiles_without_bytes(const json_t *pinned)
 	json_object_foreach((json_t *)(uintptr_t)pinned, name, one) {
 		json_t *o = json_object();
 		stg_json_put(o, "name", name);
-		stg_json_put(o, "path", stg_json_str(one, "path"));
+		stg_json_put(o, "path", stg_json_str_or(one, "path", stg_json_str(one, "file")));
 		stg_json_put(o, "sha256", stg_json_str(one, "sha256"));
 		stg_json_put_bool(o, "template", stg_json_bool(one, "template", false));
 		json_array_append_new(list, o);
 	}
 	return list;
+}
+
+/* What is known to be wrong with an app: a device would only say it after the whole of it was sent. */
+static void warn_file(json_t *warnings, const char *name, const json_t *row)
+{
+	const json_t *list = json_object_get(row, "warnings");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		char text[300];
+		snprintf(text, sizeof(text), "%.160s: %.120s", name, json_string_value(json_array_get(list, i)));
+		json_array_append_new(warnings, json_string(text));
+	}
 }
 
 /* A profile's own lint, told with the profile's name. Errors are the person's to mend before a device is touched. */
@@ -90,6 +101,10 @@ static bool lint_profiles(const json_t *pinned, json_t *warnings, struct stg_err
 	json_t *one;
 	json_object_foreach((json_t *)(uintptr_t)pinned, name, one) {
 		STG_AUTO(stg_buf_clear) struct stg_buf bytes = STG_BUF(FILE_MAX + 16);
+		if (!json_object_get(one, "base64")) {
+			warn_file(warnings, name, one);
+			continue;
+		}
 		if (!stg_unbase64(stg_json_str(one, "base64"), &bytes, err))
 			return false;
 		STG_AUTO(stg_json_free_at) json_t *lint = stg_profile_lint(stg_json_str(one, "path"), stg_buf_view(&bytes), err);
@@ -169,6 +184,9 @@ static const struct {
 	{ "verify", "Read everything once more and compare", "Tout relire et comparer", NULL },
 	{ "set_name", "Name it", "Le nommer", "name" },
 	{ "set_time", "Set its clock", "Régler son horloge", "zone" },
+	{ "install_app", "Install this app, or bring it up to date", "Installer cette app, ou la mettre à jour", "app" },
+	{ "remove_app", "Remove this app and what it holds", "Retirer cette app et son contenu", "app" },
+	{ "put_document", "Give an app this document", "Donner à une app ce document", "document" },
 	{ "restart", "Restart it and wait for it", "Le redémarrer et l'attendre", NULL },
 	{ "intake_check", "Look whose it is, who is signed in, who manages it and what was decided about its data",
 	  "Regarder à qui il est, qui y est connecté, qui le gère et ce qui est décidé pour ses données", NULL },

@@ -75,19 +75,29 @@ static void question_free(struct question *q)
 	free(q);
 }
 
-static void say(struct slot *slot, int64_t q, json_t *fields, const struct stg_error *err)
+static void say_with(struct slot *slot, int64_t q, json_t *fields, const struct stg_error *err, int fd)
 {
 	json_t *m = fields ? fields : json_object();
 	stg_json_put(m, "t", "answer");
 	stg_json_put_int(m, "q", q);
 	if (err)
 		stg_json_put_new(m, "error", stg_json_from_error(err));
-	worker_tell(slot, m);
+	worker_tell_file(slot, m, fd);
+}
+
+static void say(struct slot *slot, int64_t q, json_t *fields, const struct stg_error *err)
+{
+	say_with(slot, q, fields, err, -1);
 }
 
 void ask_answer(struct slot *slot, const json_t *ask, json_t *ok_fields, const struct stg_error *err)
 {
 	say(slot, stg_json_int(ask, "q", 0), ok_fields, err);
+}
+
+void ask_answer_file(struct slot *slot, const json_t *ask, json_t *ok_fields, int fd)
+{
+	say_with(slot, stg_json_int(ask, "q", 0), ok_fields, NULL, fd);
 }
 
 /* Every question ends here: answered if its worker is still the one that asked. */
@@ -511,6 +521,8 @@ void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m)
 		escrow_ask(s, slot, m);
 	} else if (strcmp(what, "claim_name") == 0) {
 		ok = name_ask(s, slot, m, &err);
+	} else if (strcmp(what, "file") == 0) {
+		file_ask(s, slot, m);
 	} else if (strcmp(what, "erase_token") == 0) {
 		ok = erase_ask(s, slot, m, &err);
 	} else if (strcmp(what, "origin") == 0) {

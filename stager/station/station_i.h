@@ -191,6 +191,7 @@ void worker_end(struct stg_station *s, struct slot *slot);      /* asks it to le
 void worker_kill(struct stg_station *s, struct slot *slot);
 void worker_free(struct stg_station *s, struct slot *slot);
 bool worker_tell(struct slot *slot, json_t *m /* taken */);
+bool worker_tell_file(struct slot *slot, json_t *m /* taken */, int fd /* not taken; -1: none */);
 void worker_unpair(struct stg_station *s, struct slot *slot);
 void worker_steps(struct stg_station *s, struct slot *slot);    /* job_row is set: begin */
 /* The deadline stands still while the worker waits for others. */
@@ -218,6 +219,7 @@ void job_lost(struct stg_station *s, struct slot *slot, enum stg_id id, const ch
 /* asks.c: what a worker may ask for */
 void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m);
 void ask_answer(struct slot *slot, const json_t *ask, json_t *ok_fields /* taken, NULL on failure */, const struct stg_error *err);
+void ask_answer_file(struct slot *slot, const json_t *ask, json_t *ok_fields /* taken */, int fd /* not taken */);
 json_t *job_values(const struct stg_station *s, const struct slot *slot);
 
 /* station.c: takes in what the topology shows now */
@@ -242,6 +244,9 @@ void trust_share(struct stg_station *s, const struct slot *slot);
 /* payload.c: profiles and certificates for one device */
 void payload_ask(struct stg_station *s, struct slot *slot, const json_t *m);
 void payload_installed(struct stg_station *s, int64_t job, bool proven);
+
+/* files.c: an app or a document of the repository, opened for a worker */
+void file_ask(struct stg_station *s, struct slot *slot, const json_t *m);
 
 /* escrow.c: tokens in and out */
 void escrow_ask(struct stg_station *s, struct slot *slot, const json_t *m);

@@ -148,7 +148,12 @@ static void watch_writes(struct worker *w)
 
 bool worker_tell(struct slot *slot, json_t *m)
 {
-	bool ok = slot->worker && stg_channel_send(slot->worker->channel, m, NULL, 0, NULL);
+	return worker_tell_file(slot, m, -1);
+}
+
+bool worker_tell_file(struct slot *slot, json_t *m, int fd)
+{
+	bool ok = slot->worker && stg_channel_send(slot->worker->channel, m, &fd, fd >= 0, NULL);
 	json_decref(m);
 	if (ok)
 		watch_writes(slot->worker);

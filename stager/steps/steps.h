@@ -33,6 +33,14 @@ const json_t *step_expected_profiles(struct stg_step_ctx *c);
 /* A later step took this profile off again: verify does not look for it. */
 void step_forget_expected(struct stg_step_ctx *c, const char *identifier);
 
+/* The file the running step wants, asked of the station once; its row in the repository (apps.h). NULL on error. */
+const json_t *step_file(struct stg_step_ctx *c, struct stg_error *err);
+bool step_bundle_id_check(const json_t *params, const char *name, struct stg_error *err);
+/* {"IDENTIFIER": "version"} of apps this job has seen to, for verify. Borrowed. */
+const json_t *step_expected_apps(struct stg_step_ctx *c);
+void step_expect_app(struct stg_step_ctx *c, const char *bundle_id, const char *version);
+void step_forget_app(struct stg_step_ctx *c, const char *bundle_id);
+
 /* "fr" is shown as "fr" or "fr-FR", "fr_FR" with a calendar behind it: what was asked for is the beginning. */
 bool step_language_is(const char *asked, const char *shown);
 /* What only a supervised device does waits for the supervision that waits for a line; else STG_E_HOLD + STG_ID_NOT_SUPERVISED. */

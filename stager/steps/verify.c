@@ -7,6 +7,7 @@ static const struct stg_param params[] = {
 	{ "name", STG_PARAM_STRING, .variables = true, .about = "must have this name" },
 	{ "profiles", STG_PARAM_LIST,
 	  .about = "identifiers of profiles that must be there, besides those of this blueprint" },
+	{ "apps", STG_PARAM_LIST, .about = "identifiers of apps that must be there, besides those of this blueprint" },
 	{ 0 },
 };
 
@@ -46,6 +47,36 @@ static bool look_at_profiles(struct stg_step_ctx *c, json_t *lacks, json_t *seen
 	return true;
 }
 
+/* Are they there, all of them? Two apps or two hundred are one list. */
+static bool look_at_apps(struct stg_step_ctx *c, json_t *lacks, json_t *seen, struct stg_error *err)
+{
+	const json_t *expected = step_expected_apps(c), *asked = json_object_get(c->params, "apps");
+	STG_AUTO(stg_json_free_at) json_t *wanted = json_object(), *there = json_object();
+	const char *id;
+	json_t *one;
+	size_t i, found = 0;
+	json_object_update(wanted, (json_t *)(uintptr_t)expected);
+	json_array_foreach((json_t *)(uintptr_t)asked, i, one)
+		if (json_is_string(one) && !json_object_get(wanted, json_string_value(one)))
+			json_object_set_new(wanted, json_string_value(one), json_string(""));
+	if (!json_object_size(wanted))
+		return true;
+	STG_AUTO(stg_json_free_at) json_t *list = stg_device_list_apps(c->device, err);
+	if (!list)
+		return stg_while(err, "list apps");
+	json_array_foreach(list, i, one)
+		stg_json_put(there, stg_json_str(one, "bundle_id"), stg_json_str_or(one, "version", "?"));
+	json_object_foreach(wanted, id, one) {
+		const char *version = stg_json_str(there, id);
+		if (*version && (!*json_string_value(one) || strcmp(version, json_string_value(one)) == 0))
+			found++;
+		else
+			missing(lacks, id);
+	}
+	stg_json_put_int(seen, "apps_found", (int64_t)found);
+	return true;
+}
+
 static void look_at_flag(struct stg_step_ctx *c, const json_t *facts, const char *param, const char *fact,
 			 json_t *lacks, json_t *seen)
 {
@@ -79,7 +110,7 @@ static bool look(struct stg_step_ctx *c, json_t *lacks, struct stg_error *err)
 		if (strcmp(now.name, name) != 0)
 			missing(lacks, "name");
 	}
-	if (!look_at_profiles(c, lacks, seen, err))
+	if (!look_at_profiles(c, lacks, seen, err) || !look_at_apps(c, lacks, seen, err))
 		return false;
 	if (json_array_size(lacks))
 		stg_json_put_new(seen, "missing", json_incref(lacks));

@@ -93,6 +93,26 @@ static json_t *profiles_part(const json_t *steps)
 	return list;
 }
 
+/* Apps that were found there in the end, and the file each came from. */
+static json_t *apps_part(const json_t *steps)
+{
+	json_t *list = json_array(), *one;
+	size_t i;
+	json_array_foreach((json_t *)steps, i, one) {
+		const json_t *evidence = json_object_get(one, "evidence"), *there = json_object_get(evidence, "reread");
+		const char *id = stg_json_str(there, "bundle_id");
+		if (strcmp(stg_json_str(one, "step"), "install_app") != 0 || !step_holds(one) || !*id)
+			continue;
+		json_t *part = json_object();
+		stg_json_put(part, "app_id", id);
+		stg_json_put(part, "version", stg_json_str(there, "version"));
+		stg_json_put(part, "build", stg_json_str(there, "build"));
+		stg_json_put(part, "sha256", stg_json_str(json_object_get(evidence, "acknowledged"), "sha256"));
+		json_array_append_new(list, part);
+	}
+	return list;
+}
+
 static json_t *certificates_part(struct stg_store *s, int64_t job, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
@@ -233,6 +253,7 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 	stg_json_put_int(r, "job", id);
 	stg_json_put_new(r, "steps", steps_part(steps));
 	put_unless_empty(r, "profiles", profiles_part(steps));
+	put_unless_empty(r, "apps", apps_part(steps));
 	put_unless_empty(r, "certs", json_incref(certificates));
 	json_t *wipe = wipe_part(steps);
 	if (wipe) {

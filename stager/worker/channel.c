@@ -41,9 +41,14 @@ void worker_send(struct worker *w, json_t *msg)
 json_t *worker_next(struct worker *w)
 {
 	struct stg_error err = { 0 };
-	json_t *msg = stg_message_recv(w->fd, NULL, -1, &err);
+	int fds[STG_MESSAGE_FDS];
+	json_t *msg = stg_message_recv(w->fd, fds, -1, &err);
 	if (!msg)
 		leave();
+	stg_close_at(&w->came_fd);
+	w->came_fd = fds[0];
+	for (size_t i = 1; i < STG_MESSAGE_FDS; i++)
+		stg_close_at(&fds[i]);
 	if (strcmp(stg_json_str(msg, "t"), "end") == 0)
 		w->told_to_end = true;
 	return msg;

@@ -199,6 +199,28 @@ static bool payload(void *ctx, struct stg_payload *ret, struct stg_error *err)
 	return true;
 }
 
+static bool file(void *ctx, struct stg_host_file *ret, struct stg_error *err)
+{
+	struct worker *w = ctx;
+	STG_AUTO(stg_json_free_at) json_t *a = ask(ctx, "file", json_object(), err);
+	if (!a)
+		return stg_while(err, "ask for the file");
+	STG_AUTO(stg_host_file_clear) struct stg_host_file f = { .fd = w->came_fd, .about = json_incref(json_object_get(a, "about")) };
+	if (!json_is_object(f.about) || f.fd < 0) {
+		json_decref(f.about);
+		f.about = NULL;
+		return stg_fail(err, STG_E_BUG, 0, "a file without a descriptor or a description");
+	}
+	w->came_fd = -1;
+	f.size_bytes = (uint64_t)stg_json_int(f.about, "size", 0);
+	if (!stg_copy(f.sha256, sizeof(f.sha256), stg_json_str(f.about, "sha256")) || strlen(f.sha256) != 64)
+		return stg_fail(err, STG_E_BUG, 0, "a file without its hash");
+	stg_host_file_clear(ret);
+	*ret = f;
+	f = (struct stg_host_file){ 0 };
+	return true;
+}
+
 static bool erase_token(void *ctx, const struct stg_identity *read_now, struct stg_error *err)
 {
 	struct worker *w = ctx;
@@ -307,5 +329,6 @@ void worker_host_init(struct worker *w)
 		.unlock_token = unlock_token,
 		.claim_name = claim_name,
 		.origin = origin,
+		.file = file,
 	};
 }

@@ -154,7 +154,7 @@ static int serve(struct worker *w, bool own_process)
 static int work(int fd, const struct stg_driver *driver, bool own_process)
 {
 	struct stg_error err = { 0 };
-	struct worker w = { .fd = fd, .driver = driver, .memory = json_object() };
+	struct worker w = { .fd = fd, .driver = driver, .memory = json_object(), .came_fd = -1 };
 	w.stop = stg_stop_new(&err);
 	if (!w.stop)
 		return 1;
@@ -165,6 +165,7 @@ static int work(int fd, const struct stg_driver *driver, bool own_process)
 	stg_buf_clear(&w.supervisor);
 	json_decref(w.facts);
 	json_decref(w.memory);
+	stg_close_at(&w.came_fd);
 	stg_stop_free(w.stop);
 	close(fd);
 	return status;

@@ -24,6 +24,7 @@ struct turn {
 	int64_t timeout_ms, began_ms;
 	json_t *params, *evidence, *values;
 	struct stg_payload payload;
+	struct stg_host_file file;
 	struct stg_step_ctx ctx;
 	bool told;                      /* a step_begin was sent that has no end yet */
 	struct worker *worker;
@@ -416,6 +417,7 @@ static void turn_clear(struct turn *t)
 	json_decref(t->evidence);
 	json_decref(t->values);
 	stg_payload_clear(&t->payload);
+	stg_host_file_clear(&t->file);
 }
 
 static enum verdict one_step(struct run *r, int n, const json_t *spec)
@@ -461,6 +463,7 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 		.identity = &w->identity,
 		.values = t.values,
 		.payload = &t.payload,
+		.file = &t.file,
 		.waits = json_array_size(r->waits) > 0,
 		.facts = t.what->reads_facts ? worker_facts(w) : w->facts,
 	};

@@ -26,6 +26,7 @@ struct worker {
 	int asked_person;                /* enum stg_ask + 1 of what was last shown, 0: nothing */
 	struct stg_buf supervisor;       /* the organisation's certificate, as the station gave it for this job; empty: to be asked */
 	json_t *held;                    /* a step_end not sent yet: the next step_begin goes with it */
+	int came_fd;                     /* the descriptor that came with the last message, -1: none; whoever takes it leaves -1 */
 };
 
 /* channel.c: leave the process when the station is gone */

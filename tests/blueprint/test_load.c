@@ -153,7 +153,8 @@ static void every_shipped_blueprint_finds_its_profiles(void **state)
 		struct stg_error err = { 0 };
 		if (strncmp(d->path, "profiles/blueprints/", 20) != 0)
 			continue;
-		json_t *b = stg_blueprint_parse(d->path, stg_bytes(d->bytes, d->len), NULL, &err);
+		/* some are given values where they are used: an app has no default */
+		json_t *b = stg_blueprint_check(d->path, stg_bytes(d->bytes, d->len), &err);
 		assert_non_null(b);
 		json_t *p = stg_blueprint_profiles("", b, &err);
 		if (!p)

@@ -83,7 +83,26 @@ go() {
 	peer "$ios" "$@"
 }
 
-# tiny_ipa FILE [KEY VALUE]: a package of one app, org.example.tiny 42, with one more text in its Info.plist.
+# provisioning_profile FILE UUID: as Apple signs them, with a key of our own; for every device, until 2060.
+provisioning_profile() {
+	cat >"$BENCH/profile.plist" <<-END
+		<?xml version="1.0" encoding="UTF-8"?>
+		<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+		<plist version="1.0"><dict>
+		<key>Name</key><string>Ward app</string>
+		<key>TeamName</key><string>A hospital with a name long enough for a real profile</string>
+		<key>UUID</key><string>$2</string>
+		<key>ProvisionsAllDevices</key><true/>
+		<key>ExpirationDate</key><date>2060-01-01T00:00:00Z</date>
+		</dict></plist>
+	END
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$BENCH/k.pem" -out "$BENCH/c.pem" \
+		-subj /CN=provisioning -days 2 2>/dev/null
+	openssl cms -sign -binary -nodetach -outform DER -in "$BENCH/profile.plist" -signer "$BENCH/c.pem" \
+		-inkey "$BENCH/k.pem" -out "$1"
+}
+
+# tiny_ipa FILE [KEY VALUE [VERSION]]: a package of one app, org.example.tiny 42, with one more text in its Info.plist.
 tiny_ipa() {
 	local dir=$BENCH/ipa
 	rm -rf "$dir" "$1"
@@ -95,10 +114,12 @@ tiny_ipa() {
 		<key>CFBundleExecutable</key><string>Tiny</string>
 		<key>CFBundleName</key><string>Tiny</string>
 		<key>CFBundleVersion</key><string>42</string>
-		<key>CFBundleShortVersionString</key><string>1.2</string>
+		<key>CFBundleShortVersionString</key><string>${4:-1.2}</string>
+		<key>UIFileSharingEnabled</key><true/>
 		${2:+<key>$2</key><string>$3</string>}
 		</dict></plist>
 	END
+	provisioning_profile "$dir/Payload/Tiny.app/embedded.mobileprovision" 0f0c7a52-93c4-4c8d-9e51-0b1f2a3c4d5e
 	printf 'not really a program\n' >"$dir/Payload/Tiny.app/Tiny"
 	(cd "$dir" && zip -qr "$1" Payload)
 }

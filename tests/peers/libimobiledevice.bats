@@ -16,23 +16,6 @@ pair() {
 	[ "$status" -eq 0 ]
 }
 
-# A provisioning profile as Apple signs them, with a key of our own.
-provisioning_profile() { # FILE UUID
-	cat >"$BENCH/profile.plist" <<-END
-		<?xml version="1.0" encoding="UTF-8"?>
-		<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
-		<plist version="1.0"><dict>
-		<key>Name</key><string>Ward app</string>
-		<key>TeamName</key><string>A hospital with a name long enough for a real profile</string>
-		<key>UUID</key><string>$2</string>
-		</dict></plist>
-	END
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$BENCH/k.pem" -out "$BENCH/c.pem" \
-		-subj /CN=provisioning -days 2 2>/dev/null
-	openssl cms -sign -binary -nodetach -outform DER -in "$BENCH/profile.plist" -signer "$BENCH/c.pem" \
-		-inkey "$BENCH/k.pem" -out "$1"
-}
-
 # ---- what fails, as it should ----
 
 @test "pair: the dialog is open until somebody taps Trust" {

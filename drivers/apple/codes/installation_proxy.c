@@ -73,7 +73,7 @@ static const struct stg_code_row rows[] = {
 	ROW("MissingBundleVersion", -64, REFUSED, APP_DAMAGED),
 	/* house_arrest, for an app's documents */
 	{ .name = "ApplicationLookupFailed", .code = STG_E_NOT_FOUND, .id = STG_ID_APP_NOT_THERE },
-	{ .name = "InstallationLookupFailed", .code = STG_E_NOT_FOUND, .id = STG_ID_APP_NOT_THERE },
+	{ .name = "InstallationLookupFailed", .code = STG_E_REFUSED, .id = STG_ID_APP_NO_SHARING },
 	/* the library's own */
 	ROW(NULL, -1, BUG, BUG),
 	ROW(NULL, -2, PROTOCOL, DEVICE_NONSENSE),

@@ -375,14 +375,21 @@ static bool meets_fault(struct virt_conn *c, struct virt_afc *afc, const struct 
 
 	if (!d->faults)
 		return false;
-	if (virt_fault(d, name, "drop_before", NULL))
+	if (virt_fault(d, name, "drop_before", NULL)) {
 		afc->is_over = true;
-	else if (virt_fault(d, name, "disk_full", NULL))
+	} else if (virt_fault(d, name, "unplug_before", &args)) {
+		afc->is_over = true;
+		if (stg_json_int(args, "back_ms", -1) >= 0)
+			virt_device_replug(d, stg_json_int(args, "back_ms", 0), stg_json_str(args, "port"));
+		else
+			virt_device_unplug(d);
+	} else if (virt_fault(d, name, "disk_full", NULL)) {
 		status(c, r->number, AFC_NO_SPACE);
-	else if (virt_fault(d, name, "refuse", &args))
+	} else if (virt_fault(d, name, "refuse", &args)) {
 		status(c, r->number, (uint64_t)stg_json_int(args, "status", AFC_PERMISSION));
-	else
+	} else {
 		return false;
+	}
 	return true;
 }
 

@@ -5,7 +5,8 @@
  * Uses:   afc.h below the app's own folder, which lies beside the media folder.
  * Thread: the bench's one.
  * Facts:  {Command: VendContainer|VendDocuments, Identifier} -> {Status: Complete} then AFC, or {Error:
- *         ApplicationLookupFailed} (libimobiledevice, go-ios).
+ *         ApplicationLookupFailed} (libimobiledevice, go-ios); InstallationLookupFailed for Documents of an app without
+ *         UIFileSharingEnabled (ifuse 1.1.4) and, taken to be the same, for the container of a build that is not a developer's.
  */
 #include "afc.h"
 
@@ -37,6 +38,10 @@ static void vend(struct virt_conn *c, struct arrest *a, plist_t ask)
 	n = snprintf(a->afc.root, sizeof(a->afc.root), "%s-containers/%s", VIRT_SHELF_ASIDE, id);
 	if (!app || app->is_system || strchr(id, '/') || n < 0 || (size_t)n >= sizeof(a->afc.root)) {
 		virt_send_plist(c, virt_answer("Error", "ApplicationLookupFailed"));
+		return;
+	}
+	if (strcmp(command, "VendDocuments") == 0 ? !app->shares_files : !app->is_debuggable) {
+		virt_send_plist(c, virt_answer("Error", "InstallationLookupFailed"));
 		return;
 	}
 	snprintf(documents, sizeof(documents), "%s/Documents", a->afc.root);

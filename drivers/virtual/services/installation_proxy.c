@@ -6,17 +6,21 @@
  * Thread: the bench's one; an installation proceeds by timers, one progress answer each.
  * Facts:  several answers for one command, the last says Complete; libimobiledevice wants Status in each, go-ios places
  *         a chunk by CurrentIndex and sums up CurrentAmount; errors by name (libimobiledevice: src/installation_proxy.c).
+ *         ErrorDetail of the signature check as people report it: 0xe800801c no signature, 0xe8008015 no profile that fits.
  */
 #include "../device.h"
 #include "../ipa.h"
+#include "../provision.h"
 #include "../service.h"
 #include "../shelf.h"
 #include "../words.h"
 
+#include <stager/clock.h>
 #include <stager/error.h>
 #include <stager/plistscan.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define CHUNK 4u   /* apps in one answer of Browse: small, so that clients have to put chunks together */
 #define STEP_MS 80
@@ -45,12 +49,19 @@ static void plist_free_at(plist_t *p)
 		plist_free(*p);
 }
 
-static void fail(struct virt_conn *c, const char *error, const char *description)
+static void fail_with(struct virt_conn *c, const char *error, const char *description, uint64_t detail)
 {
 	plist_t answer = virt_answer("Error", error);
 
 	virt_put(answer, "ErrorDescription", description);
+	if (detail)
+		virt_put_uint(answer, "ErrorDetail", detail);
 	virt_send_plist(c, answer);
+}
+
+static void fail(struct virt_conn *c, const char *error, const char *description)
+{
+	fail_with(c, error, description, 0);
 }
 
 static plist_t app_list(const struct virt_app *app, plist_t wanted)
@@ -66,7 +77,8 @@ static plist_t app_list(const struct virt_app *app, plist_t wanted)
 	virt_put(all, "CFBundleShortVersionString", app->short_version);
 	virt_put(all, "ApplicationType", app->is_system ? "System" : "User");
 	virt_put(all, "SignerIdentity", app->is_system ? "Apple iPhone OS Application Signing" : "Apple Distribution");
-	virt_put(all, "MinimumOSVersion", "15.0");
+	virt_put(all, "MinimumOSVersion", *app->minimum_os ? app->minimum_os : "15.0");
+	virt_put_bool(all, "UIFileSharingEnabled", app->shares_files);
 	snprintf(path, sizeof(path), "%s/%s.app", app->is_system ? "/Applications" : "/private/var/containers/Bundle/Application",
 		 app->name);
 	virt_put(all, "Path", path);
@@ -190,10 +202,10 @@ static plist_t package_info(struct virt_shelf *shelf, const char *path, struct s
 		return NULL;
 	}
 	if (!f->is_folder)
-		return virt_ipa_info(stg_buf_view(&f->data), err);
+		return virt_ipa_info(virt_body_view(&f->data), err);
 	if ((size_t)snprintf(inside, sizeof(inside), "%s/Info.plist", path) < sizeof(inside))
 		f = virt_shelf_file(shelf, inside);
-	if (!f || f->is_folder || !stg_plist_scan(stg_buf_view(&f->data), &stg_plist_device, NULL, err)) {
+	if (!f || f->is_folder || !stg_plist_scan(virt_body_view(&f->data), &stg_plist_device, NULL, err)) {
 		stg_fail(err, STG_E_NOT_FOUND, 0, "no Info.plist in the package");
 		return NULL;
 	}
@@ -220,6 +232,73 @@ static bool family_fits(const struct virt_device *d, plist_t info)
 	return !families;
 }
 
+static bool yes(plist_t dict, const char *key)
+{
+	plist_t node = virt_node(dict, key, PLIST_BOOLEAN);
+	uint8_t value = 0;
+
+	if (node)
+		plist_get_bool_val(node, &value);
+	return value;
+}
+
+/* The provisioning profile inside, its signature fitting its content; NULL: there is none, or it does not fit. */
+static plist_t profile_of(struct stg_bytes zip)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf signed_bytes = STG_BUF((size_t)1 << 20), text = STG_BUF((size_t)1 << 20);
+	plist_t list = NULL;
+
+	if (!virt_ipa_file(zip, "embedded.mobileprovision", &signed_bytes, NULL) || !virt_provision_open(stg_buf_view(&signed_bytes), &text))
+		return NULL;
+	plist_from_memory((const char *)text.data, (uint32_t)text.len, &list);
+	return list;
+}
+
+static bool has_expired(plist_t profile)
+{
+	plist_t date = virt_node(profile, "ExpirationDate", PLIST_DATE);
+	int32_t sec = 0, usec = 0;
+
+	if (!date)
+		return false;
+	plist_get_date_val(date, &sec, &usec);
+	return sec >= 0 && ((int64_t)sec + 978307200) * 1000 <= stg_wall_ms();
+}
+
+static bool names_it(plist_t profile, const char *udid)
+{
+	plist_t list = virt_node(profile, "ProvisionedDevices", PLIST_ARRAY);
+
+	for (uint32_t i = 0; list && i < plist_array_get_size(list); i++) {
+		plist_t one = plist_array_get_item(list, i);
+
+		if (plist_get_node_type(one) == PLIST_STRING && strcasecmp(plist_get_string_ptr(one, NULL), udid) == 0)
+			return true;
+	}
+	return yes(profile, "ProvisionsAllDevices");
+}
+
+/* What the signature check says: true when the app may run here. Folders (a developer's own) are not looked at. */
+static bool is_signed_for_it(struct virt_conn *c, const struct virt_file *f, plist_t msg, struct virt_app *app)
+{
+	struct stg_bytes zip = virt_body_view(&f->data);
+	STG_AUTO(plist_free_at) plist_t profile = profile_of(zip);
+	plist_t options = virt_node(msg, "ClientOptions", PLIST_DICT);
+
+	if (!profile && virt_node(options, "ApplicationSINF", PLIST_DATA) && virt_node(options, "iTunesMetadata", PLIST_DATA))
+		return true;    /* bought: whose it is shows when it is opened */
+	if (!profile) {
+		fail_with(c, "ApplicationVerificationFailed", "Failed to verify code signature: no code signature found.", 0xe800801cu);
+		return false;
+	}
+	if (has_expired(profile) || !names_it(profile, virt_conn_device(c)->udid)) {
+		fail_with(c, "ApplicationVerificationFailed", "A valid provisioning profile for this executable was not found.", 0xe8008015u);
+		return false;
+	}
+	app->is_debuggable = yes(virt_node(profile, "Entitlements", PLIST_DICT), "get-task-allow");
+	return true;
+}
+
 static void proceed(struct virt_conn *c, void *arg);
 
 static void start(struct virt_conn *c, plist_t msg, const char *command)
@@ -231,10 +310,12 @@ static void start(struct virt_conn *c, plist_t msg, const char *command)
 	STG_AUTO(plist_free_at) plist_t info = NULL;
 	const char *path = virt_text(msg, "PackagePath"), *id, *name;
 	const struct virt_app *old;
+	const struct virt_file *f;
 	json_t *args = NULL;
 
 	if (virt_fault(d, command, "refuse", &args)) {
-		fail(c, stg_json_str_or(args, "error", "ApplicationVerificationFailed"), "refused by a fault");
+		fail_with(c, stg_json_str_or(args, "error", "ApplicationVerificationFailed"), "refused by a fault",
+			  (uint64_t)stg_json_int(args, "detail", 0));
 		return;
 	}
 	if (!*path || !stg_copy(p->package, sizeof(p->package), path)) {
@@ -266,6 +347,11 @@ static void start(struct virt_conn *c, plist_t msg, const char *command)
 		fail(c, "ApplicationVerificationFailed", "an app of the system has that identifier");
 		return;
 	}
+	f = virt_shelf_file(shelf, p->package);
+	if (f && !f->is_folder && !is_signed_for_it(c, f, msg, &p->app))
+		return;
+	p->app.shares_files = yes(info, "UIFileSharingEnabled");
+	stg_copy(p->app.minimum_os, sizeof(p->app.minimum_os), virt_text(info, "MinimumOSVersion"));
 	stg_copy(p->app.name, sizeof(p->app.name), *name ? name : id);
 	stg_copy(p->app.version, sizeof(p->app.version), virt_text(info, "CFBundleVersion"));
 	stg_copy(p->app.short_version, sizeof(p->app.short_version), virt_text(info, "CFBundleShortVersionString"));

@@ -2,34 +2,21 @@
  * misagent.c - provisioning profiles: what an app of one's own needs, not configuration profiles.
  *
  * For:    ideviceprovision and the app installers.
- * Uses:   ../shelf.h, OpenSSL for the CMS wrapping.
+ * Uses:   ../shelf.h, ../provision.h.
  * Thread: the bench's one.
  * Facts:  {MessageType, Profile|ProfileID, ProfileType} -> {Status, Payload}; 0 is good, 0xE8008013 a bad signature,
  *         0xE8008001 an unknown profile (libimobiledevice, 2024).
  */
 #include "../device.h"
+#include "../provision.h"
 #include "../service.h"
 #include "../shelf.h"
 #include "../words.h"
-
-#include <openssl/bio.h>
-#include <openssl/cms.h>
-#include <stager/plistscan.h>
 
 #define STATUS_OK            0u
 #define STATUS_BAD_SIGNATURE 0xE8008013u
 #define STATUS_UNKNOWN       0xE8008001u
 #define STATUS_NO_SPACE      0xE8008012u
-
-static void cms_free_at(CMS_ContentInfo **p)
-{
-	CMS_ContentInfo_free(*p);
-}
-
-static void bio_free_at(BIO **p)
-{
-	BIO_free(*p);
-}
 
 static void plist_free_at(plist_t *p)
 {
@@ -37,23 +24,14 @@ static void plist_free_at(plist_t *p)
 		plist_free(*p);
 }
 
-/* The UUID inside a provisioning profile: CMS around a property list. The signer is not checked, as no Apple signs
- * for virtual devices, but the signature must fit the content. */
 static bool uuid_of(struct stg_bytes profile, char ret[64])
 {
-	const unsigned char *p = profile.data;
-	STG_AUTO(cms_free_at) CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)profile.len);
-	STG_AUTO(bio_free_at) BIO *out = BIO_new(BIO_s_mem());
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF((size_t)1 << 20);
 	STG_AUTO(plist_free_at) plist_t list = NULL;
-	char *text = NULL;
-	long len;
 
-	if (!cms || !out || CMS_verify(cms, NULL, NULL, NULL, out, CMS_NO_SIGNER_CERT_VERIFY | CMS_BINARY) != 1)
+	if (!virt_provision_open(profile, &text))
 		return false;
-	len = BIO_get_mem_data(out, &text);
-	if (len <= 0 || !stg_plist_scan(stg_bytes(text, (size_t)len), &stg_plist_device, NULL, NULL))
-		return false;
-	plist_from_memory(text, (uint32_t)len, &list);
+	plist_from_memory((const char *)text.data, (uint32_t)text.len, &list);
 	return list && *virt_text(list, "UUID") && stg_copy(ret, 64, virt_text(list, "UUID"));
 }
 
