@@ -31,6 +31,10 @@ json_t *stg_blueprint_check(const char *file_name, struct stg_bytes text, struct
 /* [{"name","about","where":"state|site|built-in","path","erases","steps"}], "error" instead of the last two for a wrong file */
 json_t *stg_blueprint_list(const char *state_dir);
 
+/* One device does otherwise: changes the given tree (a deep copy of what was pinned). `override` as stg_store_overrides() gives it.
+ * STG_E_HOLD + STG_ID_OVERRIDE_WRONG: it names a param or a step that is not there, or one that may not be left out. */
+bool stg_blueprint_override(json_t *blueprint, const json_t *override, struct stg_error *err);
+
 /* The profile files a blueprint names, with their bytes pinned: {"NAME": {"sha256","base64","template":bool}}; for `batch start`.
  * Its apps and documents too, under the keys of apps.h ("app:ID", "document:NAME"): their rows, without bytes. */
 json_t *stg_blueprint_profiles(const char *state_dir, const json_t *blueprint, struct stg_error *err);

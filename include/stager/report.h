@@ -42,6 +42,8 @@ struct stg_wallpaper_ask {
 bool stg_wallpaper_png(const struct stg_wallpaper_ask *ask, struct stg_buf *ret, struct stg_error *err);
 void stg_screen_of(const char *model, int *ret_width, int *ret_height);
 
+/* "Exception until 2026-12-31: no camera lens", of the row's "override" list; "" for none. */
+void stg_report_exception(const json_t *row, const char *lang, char *ret, size_t size);
 /* What a person still has to do about a row of a batch, in this language; "" when it is done. */
 void stg_report_todo(const json_t *row, const char *lang, char *ret, size_t size);
 

@@ -192,6 +192,17 @@ bool stg_store_queue_done(struct stg_store *s, int64_t id, const char *by, const
 bool stg_store_mdm_order(struct stg_store *s, const struct stg_identity *who, const char *verb, const char *reason, const char *actor,
 			 struct stg_error *err);
 
+/* ---- overrides: one device does otherwise than its blueprint, for a while ---- */
+/* {"family","unit" (may be empty),"serial","what":{"set":{param:value},"skip":[step]},"reason","by","until_ms"} */
+bool stg_store_override_add(struct stg_store *s, const json_t *override, int64_t *ret_id, struct stg_error *err);
+/* All, newest first: the same keys with "id","since_ms","ended_ms","ended_by","job" (the last it was used for). */
+json_t *stg_store_overrides(struct stg_store *s, struct stg_error *err);
+/* Those that hold now for this device, oldest first: the later one wins. */
+json_t *stg_store_overrides_for(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
+bool stg_store_override_used(struct stg_store *s, int64_t id, int64_t job, struct stg_error *err);
+/* STG_E_NOT_FOUND + STG_ID_NO_OVERRIDE when there is none, or it has ended. */
+bool stg_store_override_end(struct stg_store *s, int64_t id, const char *by, struct stg_error *err);
+
 /* ---- holds, ports ---- */
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);

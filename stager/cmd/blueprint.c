@@ -98,6 +98,12 @@ static void say_effective(const struct stg_cmd_ctx *c, const json_t *in, const j
 	json_array_foreach(json_object_get(ret, "parents"), i, one) {
 		printf(_("  extends %s (%.8s)\n"), stg_json_str(one, "name"), stg_json_str(one, "sha256"));
 	}
+	json_array_foreach(json_object_get(ret, "overrides"), i, one) {
+		char until[32], reason[300];
+		day_text(stg_json_int(one, "until_ms", 0), until);
+		stg_printable(stg_json_str(one, "reason"), true, reason, sizeof(reason));
+		printf(_("  override %lld until %s, by %s: %s\n"), (long long)stg_json_int(one, "id", 0), until, stg_json_str(one, "by"), reason);
+	}
 	say_part(lines, "organisation", _("Whose it becomes"));
 	say_part(lines, "param", _("Values"));
 	say_part(lines, "require", _("Must be so"));

@@ -33,6 +33,8 @@
 #include <stager/report.h>
 #include <stager/text.h>
 
+#include "_override.h"
+
 #define NAME_MAX_BYTES 60
 #define SHOWN_ROWS 5
 #define OUT_BYTES_MAX ((size_t)256 << 20)
@@ -576,7 +578,7 @@ static bool close_batch(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	const char *name = stg_json_str(in, "name");
 	char own[4096], result[4096], exceptions[4096], sheet[4096];
 	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_batch_rows(c->store, name, err);
-	if (!rows || !at_rest(name, rows, stg_json_bool(in, "open", false), err))
+	if (!rows || !at_rest(name, rows, stg_json_bool(in, "open", false), err) || !ops_put_overrides(c, rows, err))
 		return false;
 	if (snprintf(own, sizeof(own), "%s/batches/%s", c->state_dir, name) >= (int)sizeof(own))
 		return stg_fail_id(err, STG_E_STATION, STG_ID_SOCKET_PATH, 0, "%.200s", c->state_dir);

@@ -9,7 +9,8 @@
  *   blueprint.effective  {"name" or a file; neither: the device's own, "for": a serial number,"params"} -> {"v":1,"name","serial","batch","pinned":bool,"sha256",
  *                        "parents":[{"name","path","sha256"}],"lines":[{"part":"organisation|param|require|step","key","value","from",
  *                        "text","text_fr","verdict","why"}]}
- *   "from" is "file:line", or "given" for a value the person gave with the batch.
+ *                        "overrides":[...] those that were applied
+ *   "from" is "file:line", "given" for a value the person gave with the batch, or "override 3".
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static json_t *expected_row(struct stg_op_ctx *c, const char *serial, char *batc
 	return NULL;
 }
 
-static json_t *device_or_row(struct stg_op_ctx *c, const char *serial, char *batch, size_t size, bool *ret_seen, struct stg_error *err)
+json_t *ops_device_or_row(struct stg_op_ctx *c, const char *serial, char *batch, size_t size, bool *ret_seen, struct stg_error *err)
 {
 	struct stg_error why = { 0 };
 	json_t *device = stg_store_history(c->store, serial, &why);
@@ -66,8 +67,8 @@ static json_t *device_or_row(struct stg_op_ctx *c, const char *serial, char *bat
 }
 
 struct chosen {
-	json_t *blueprint, *profiles;
-	bool is_pinned;
+	json_t *blueprint, *profiles, *overrides;
+	bool is_pinned, is_job;
 };
 
 /* What a job of it was begun with. */
@@ -79,7 +80,8 @@ static bool from_job(struct stg_op_ctx *c, const json_t *device, struct chosen *
 		return why.code == STG_E_NOT_FOUND || (err && (*err = why, false));
 	ret->blueprint = json_deep_copy(json_object_get(job, "blueprint"));
 	ret->profiles = json_incref(json_object_get(job, "profiles"));
-	ret->is_pinned = true;
+	ret->overrides = json_incref(json_object_get(json_object_get(job, "attributes"), "overrides"));
+	ret->is_pinned = ret->is_job = true;
 	return true;
 }
 
@@ -97,6 +99,34 @@ static bool from_batch(struct stg_op_ctx *c, const char *name, const json_t *par
 	}
 	ret->blueprint = stg_blueprint_load(c->state_dir, stg_json_str(batch, "blueprint"), params, err);
 	return ret->blueprint != NULL;
+}
+
+json_t *ops_batch_blueprint(struct stg_op_ctx *c, const char *batch, struct stg_error *err)
+{
+	struct chosen b = { 0 };
+	if (!from_batch(c, batch, NULL, &b, err))
+		return NULL;
+	json_decref(b.profiles);
+	return b.blueprint;
+}
+
+/* What was agreed for this device alone; a job that is under way has it in its pins already. */
+static bool apply_overrides(struct stg_op_ctx *c, const json_t *device, bool was_seen, struct chosen *b, struct stg_error *err)
+{
+	struct stg_identity who = { 0 };
+	if (was_seen)
+		(void)stg_identity_from_json(device, &who, NULL);
+	stg_copy(who.serial, sizeof(who.serial), stg_json_str(device, "serial"));
+	STG_AUTO(stg_json_free_at) json_t *list = stg_store_overrides_for(c->store, &who, err);
+	size_t i;
+	json_t *one;
+	if (!list)
+		return false;
+	json_array_foreach(list, i, one)
+		if (!stg_blueprint_override(b->blueprint, one, err))
+			return false;
+	b->overrides = stg_steal(list);
+	return true;
 }
 
 static bool choose(struct stg_op_ctx *c, const json_t *in, const json_t *device, bool was_seen, const char *batch, struct chosen *ret, struct stg_error *err)
@@ -213,23 +243,26 @@ static bool effective(struct stg_op_ctx *c, const json_t *in, json_t **ret, stru
 	const char *serial = stg_json_str(in, "for");
 	if (!*serial)
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "--for SERIAL");
-	STG_AUTO(stg_json_free_at) json_t *device = device_or_row(c, serial, batch, sizeof(batch), &was_seen, err);
+	STG_AUTO(stg_json_free_at) json_t *device = ops_device_or_row(c, serial, batch, sizeof(batch), &was_seen, err);
 	STG_AUTO(stg_json_free_at) json_t *tried = json_object();
 	struct chosen b = { 0 };
 	if (!device)
 		return false;
-	bool ok = choose(c, in, device, was_seen, batch, &b, err) && ops_try_device(c, b.blueprint, b.profiles, device, was_seen, tried, err);
+	bool ok = choose(c, in, device, was_seen, batch, &b, err) && (b.is_job || apply_overrides(c, device, was_seen, &b, err)) &&
+		  ops_try_device(c, b.blueprint, b.profiles, device, was_seen, tried, err);
 	if (ok) {
 		json_t *o = json_pack("{s:i, s:s, s:s, s:b}", "v", 1, "name", stg_json_str(b.blueprint, "name"), "serial", stg_json_str_or(tried, "serial", serial),
 				      "pinned", b.is_pinned);
 		stg_json_put(o, "batch", batch);
 		stg_json_put(o, "sha256", stg_json_str(b.blueprint, "sha256"));
 		stg_json_put_new(o, "parents", json_object_get(b.blueprint, "parents") ? json_incref(json_object_get(b.blueprint, "parents")) : json_array());
+		stg_json_put_new(o, "overrides", b.overrides ? json_incref(b.overrides) : json_array());
 		stg_json_put_new(o, "lines", lines_of(b.blueprint, json_object_get(tried, "steps")));
 		*ret = o;
 	}
 	json_decref(b.blueprint);
 	json_decref(b.profiles);
+	json_decref(b.overrides);
 	return ok;
 }
 

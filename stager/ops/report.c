@@ -21,6 +21,7 @@
 #include <stager/report.h>
 #include <stager/text.h>
 
+#include "_override.h"
 #include "_secretly.h"
 
 static bool write_out(struct stg_op_ctx *c, const json_t *in, struct stg_bytes what, struct stg_error *err)
@@ -80,13 +81,22 @@ static bool label(struct stg_op_ctx *c, const json_t *in, bool is_print, json_t 
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf out = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row = row_of(c, in, err);
-	char todo[256];
-	if (!row)
+	STG_AUTO(stg_json_free_at) json_t *alone = json_array();
+	char todo[256], exception[256];
+	json_array_append(alone, row);
+	if (!row || !ops_put_overrides(c, alone, err))
 		return false;
 	stg_report_todo(row, lang_of(in), todo, sizeof(todo));
 	/* a label made beforehand must not say "never seen" for the rest of the device's life */
 	if (strcmp(stg_json_str(row, "end"), "staged") != 0 && strcmp(stg_json_str(row, "end"), "waiting") != 0)
 		todo[0] = 0;
+	stg_report_exception(row, lang_of(in), exception, sizeof(exception));
+	if (*exception) {
+		char both[256];
+		snprintf(both, sizeof(both), "%.120s%s%.120s", exception, *todo ? " · " : "", todo);
+		stg_mend_end(both);
+		stg_copy(todo, sizeof(todo), both);
+	}
 	const struct stg_label l = { .asset_tag = stg_json_str(row, "asset_tag"), .serial = stg_json_str(row, "serial"), .name = stg_json_str(row, "name"),
 				     .todo = todo, .is_rehearsal = c->rehearsal };
 	if (!(is_print ? stg_label_zpl(&l, &out, err) : stg_label_png(&l, &out, err)) || !write_out(c, in, stg_buf_view(&out), err))
@@ -115,7 +125,7 @@ static bool handover(struct stg_op_ctx *c, const json_t *in, json_t **ret, struc
 	STG_AUTO(stg_buf_clear) struct stg_buf pdf = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *batch = stg_store_batch(c->store, name, err);
 	STG_AUTO(stg_json_free_at) json_t *rows = batch ? stg_store_batch_rows(c->store, name, err) : NULL;
-	STG_AUTO(stg_free_at) char *station = rows ? stg_store_get(c->store, "station_name", err) : NULL;
+	STG_AUTO(stg_free_at) char *station = rows && ops_put_overrides(c, rows, err) ? stg_store_get(c->store, "station_name", err) : NULL;
 	if (!station)
 		return false;
 	const struct stg_handover h = { .batch = batch, .rows = rows, .lang = lang_of(in), .station = station, .now_ms = stg_wall_ms(),

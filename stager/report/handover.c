@@ -256,7 +256,7 @@ static const char *state_word(const struct sheet *s, const json_t *row)
 
 static void table(struct sheet *s, enum part part, enum word title, enum word last_heading)
 {
-	char text[700], todo[512];
+	char text[1000], todo[512], exception[300];
 	int64_t n = 0;
 	size_t i;
 	json_t *row;
@@ -284,6 +284,11 @@ static void table(struct sheet *s, enum part part, enum word title, enum word la
 			snprintf(text, sizeof(text), "%s · %s", state_word(s, row), todo);
 		else
 			stg_copy(text, sizeof(text), *todo ? todo : say(s, NOTHING));
+		stg_report_exception(row, s->h->lang, exception, sizeof(exception));
+		if (*exception) {
+			size_t len = strlen(text);
+			snprintf(text + len, sizeof(text) - len, " · %s", exception);
+		}
 		table_row(s, row, text, last_heading, part == PART_GIVEN);
 	}
 	s->y += 12;
@@ -324,6 +329,22 @@ static void lay_out(struct sheet *s)
 	signatures(s);
 	if (s->draw)
 		page_foot(s);
+}
+
+void stg_report_exception(const json_t *row, const char *lang, char *ret, size_t size)
+{
+	bool fr = strcmp(lang, "fr") == 0;
+	size_t i;
+	json_t *one;
+	ret[0] = 0;
+	json_array_foreach(json_object_get(row, "override"), i, one) {
+		char until[32];
+		size_t len = strlen(ret);
+		date_text(stg_json_int(one, "until_ms", 0), until, sizeof(until));
+		snprintf(ret + len, size - len, fr ? "%sException jusqu'au %.10s : %s" : "%sException until %.10s: %s", len ? " · " : "", until,
+			 stg_json_str(one, "reason"));
+	}
+	stg_mend_end(ret);
 }
 
 void stg_report_todo(const json_t *row, const char *lang, char *ret, size_t size)

@@ -87,6 +87,41 @@ static bool resume(struct stg_store *store, struct decide *d, struct stg_error *
 	return ok && add_hints(store, d, id, err);
 }
 
+/* What was agreed for this device alone goes into its pins; true with *ret NULL: nothing was. */
+static bool with_overrides(struct stg_store *store, struct decide *d, const json_t *blueprint, json_t **ret, json_t *attributes, struct stg_error *err)
+{
+	static const char *const told[] = { "id", "what", "reason", "by", "until_ms" };
+	STG_AUTO(stg_json_free_at) json_t *list = stg_store_overrides_for(store, &d->who, err);
+	size_t i;
+	json_t *one;
+	*ret = NULL;
+	if (!list || !json_array_size(list))
+		return list != NULL;
+	STG_AUTO(stg_json_free_at) json_t *own = json_deep_copy(blueprint);
+	json_t *kept = json_array();
+	stg_json_put_new(attributes, "overrides", kept);
+	json_array_foreach(list, i, one) {
+		json_t *row = json_object();
+		for (size_t k = 0; k < STG_ARRAY_LEN(told); k++)
+			json_object_set(row, told[k], json_object_get(one, told[k]));
+		json_array_append_new(kept, row);
+		if (!stg_blueprint_override(own, one, err))
+			return false;
+	}
+	*ret = stg_steal(own);
+	return true;
+}
+
+static bool note_used(struct stg_store *store, const json_t *attributes, int64_t job, struct stg_error *err)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(attributes, "overrides"), i, one)
+		if (!stg_store_override_used(store, stg_json_int(one, "id", 0), job, err))
+			return false;
+	return true;
+}
+
 static bool add_job(struct stg_store *store, struct decide *d, const char *batch, const json_t *row, const json_t *blueprint,
 		    const json_t *profiles, struct stg_error *err)
 {
@@ -96,7 +131,6 @@ static bool add_job(struct stg_store *store, struct decide *d, const char *batch
 	stg_json_put(job, "batch", batch);
 	if (row && json_object_get(row, "row"))
 		json_object_set(job, "row", json_object_get(row, "row"));
-	json_object_set(job, "blueprint", (json_t *)(uintptr_t)blueprint);
 	if (profiles)
 		json_object_set(job, "profiles", (json_t *)(uintptr_t)profiles);
 	stg_json_put(job, "port", d->port);
@@ -110,10 +144,20 @@ static bool add_job(struct stg_store *store, struct decide *d, const char *batch
 		for (size_t i = 0; i < STG_ARRAY_LEN(own); i++)
 			stg_json_put(attributes, own[i], stg_json_str(row, own[i]));
 	}
+	STG_AUTO(stg_json_free_at) json_t *own = NULL;
+	struct stg_error why = { 0 };
+	if (!with_overrides(store, d, blueprint, &own, attributes, &why)) {
+		/* an exception that does not fit is for people to decide, not for the device to suffer */
+		if (why.id != STG_ID_OVERRIDE_WRONG)
+			return err && (*err = why, false);
+		rest(d, "hold", why.id, why.msg);
+		return true;
+	}
+	json_object_set(job, "blueprint", own ? own : (json_t *)(uintptr_t)blueprint);
 	json_object_set(job, "attributes", attributes);
 	int64_t id = 0;
 	STG_AUTO(stg_json_free_at) json_t *move = json_pack("{s:I}", "attach", (json_int_t)d->attach);
-	if (!stg_store_job_add(store, job, &id, err) || !stg_store_job_move(store, id, STG_JOB_RUNNING, move, err))
+	if (!stg_store_job_add(store, job, &id, err) || !note_used(store, attributes, id, err) || !stg_store_job_move(store, id, STG_JOB_RUNNING, move, err))
 		return false;
 	json_decref(d->job);
 	d->job = stg_store_job(store, id, err);

@@ -208,6 +208,18 @@ static const char *const migrations[] = {
 	"CREATE INDEX queued_open ON queued (queue, unit) WHERE done_ms IS NULL;"
 	"CREATE TABLE image (sha256 TEXT PRIMARY KEY, file TEXT NOT NULL, size_bytes INTEGER NOT NULL, version TEXT NOT NULL, build TEXT NOT NULL,"
 	" products TEXT NOT NULL, actor TEXT NOT NULL DEFAULT '', added_ms INTEGER NOT NULL, removed_ms INTEGER) STRICT, WITHOUT ROWID;",
+
+	/* 6: what one device does otherwise than its blueprint, and until when; the first of a kind, before the rest of it */
+	"CREATE TABLE override (id INTEGER PRIMARY KEY, family TEXT NOT NULL DEFAULT '', unit TEXT NOT NULL DEFAULT '',"
+	" serial TEXT NOT NULL COLLATE NOCASE, what TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, since_ms INTEGER NOT NULL,"
+	" until_ms INTEGER NOT NULL, ended_ms INTEGER, ended_by TEXT NOT NULL DEFAULT '', job INTEGER REFERENCES job) STRICT;"
+	"CREATE INDEX override_serial ON override (serial);"
+	"CREATE TABLE canary (id INTEGER PRIMARY KEY, model TEXT NOT NULL, os TEXT NOT NULL, blueprint TEXT NOT NULL, sha256 TEXT NOT NULL,"
+	" wanted INTEGER NOT NULL, state TEXT NOT NULL, why_id INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '',"
+	" serial TEXT NOT NULL DEFAULT '', by TEXT NOT NULL DEFAULT '', since_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
+	" UNIQUE (model, os, sha256)) STRICT;"
+	"CREATE TABLE canary_job (job INTEGER PRIMARY KEY REFERENCES job, canary INTEGER NOT NULL REFERENCES canary) STRICT;"
+	"CREATE INDEX canary_job_canary ON canary_job (canary);",
 };
 
 int schema_version(void)
