@@ -234,6 +234,54 @@ static plist_t record_for(const struct server *s, plist_t info)
 	return answer;
 }
 
+/* What a real service does on a bad day, one device each: half a record, none at all, 500, two answers, late. */
+struct late {
+	plist_t record;
+};
+
+static void late_now(struct virt_exchange *x, const struct virt_http_request *q, void *arg)
+{
+	struct late *l = arg;
+
+	(void)q;
+	answer_plist(x, l->record);
+	free(l);
+}
+
+static void give_record(struct server *s, struct virt_exchange *x, struct virt_device *d, plist_t info)
+{
+	static const struct {
+		const char *kind;
+		enum virt_spoil spoil;
+	} spoils[] = { { "half", VIRT_SPOIL_HALF }, { "cut", VIRT_SPOIL_CUT }, { "twice", VIRT_SPOIL_TWICE } };
+	plist_t record = record_for(s, info);
+	json_t *args = NULL;
+
+	for (size_t i = 0; i < STG_ARRAY_LEN(spoils); i++) {
+		char *text = NULL;
+		uint32_t len = 0;
+
+		if (!virt_fault(d, "deviceActivation", spoils[i].kind, NULL))
+			continue;
+		plist_to_xml(record, &text, &len);
+		virt_exchange_spoil(x, spoils[i].spoil, 200, "Content-Type: text/xml\r\n", stg_bytes(text, len));
+		free(text);
+		plist_free(record);
+		return;
+	}
+	if (virt_fault(d, "deviceActivation", "error", NULL)) {
+		plist_free(record);
+		refuse(x, 500, "the service has a bad day\n");
+	} else if (virt_fault(d, "deviceActivation", "late", &args)) {
+		struct late *l = stg_calloc(1, sizeof(*l));
+
+		l->record = record;
+		virt_exchange_wait(x, stg_json_int(args, "ms", 1000), late_now, l);
+	} else {
+		answer_plist(x, record);
+	}
+}
+
 static void activate(struct server *s, struct virt_exchange *x, struct stg_bytes body)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf field = STG_BUF(BODY_MAX);
@@ -258,7 +306,7 @@ static void activate(struct server *s, struct virt_exchange *x, struct stg_bytes
 		return;
 	}
 	virt_bench_count(s->bench, "activation records");
-	answer_plist(x, record_for(s, info));
+	give_record(s, x, d, info);
 }
 
 static void handle(struct virt_exchange *x, const struct virt_http_request *q, void *arg)

@@ -275,8 +275,9 @@ static bool relay_run(struct stg_store *store, void *arg, struct stg_error *err)
 	bool ok = stg_net(&ask, &a, err);
 	if (ok && (a.class == STG_NET_OFFLINE || (a.status == 503 && a.class != STG_NET_OK)))
 		ok = stg_fail_id(err, STG_E_WAITING, STG_ID_NO_LINE, a.status, "activation service: %s", a.text);
-	else if (ok && a.status == 0)
-		ok = stg_fail_id(err, STG_E_WAITING, STG_ID_NO_LINE, 0, "activation service: %s", a.text);
+	else if (ok && (a.status == 0 || a.status >= 500 || (a.class != STG_NET_OK && a.status < 400)))
+		/* half an answer, none, a bad day of theirs: nothing was done to the device, it is asked again from the beginning */
+		ok = stg_fail_id(err, STG_E_WAITING, a.status ? STG_ID_ACTIVATION_LATER : STG_ID_NO_LINE, a.status, "activation service: %s", a.text);
 	if (ok) {
 		json_t *http = json_object();
 		stg_json_put_int(http, "status", a.status);
