@@ -18,6 +18,8 @@
 
 #include <openssl/evp.h>
 
+#include <stager/mark.h>
+
 #include "afc.h"
 
 #define SERVICE "com.apple.afc"
@@ -287,28 +289,28 @@ static void bulk_end(struct stg_bulk *b)
 	stg_bulk_done(b);
 }
 
-static bool send_pieces(struct apple_afc *a, const struct stg_host *host, uint64_t handle, int fd, uint64_t size_bytes, const char *sha256, int from,
+static bool send_pieces(struct apple_afc *a, const struct stg_host *host, uint64_t handle, int fd, uint64_t size_bytes, const char *mark, int from,
 			int to, struct stg_error *err)
 {
 	STG_AUTO(bulk_end) struct stg_bulk bulk = { .host = host, .left_bytes = size_bytes };
-	STG_AUTO(EVP_MD_CTX_free_at) EVP_MD_CTX *sum = sum_new(err);
+	STG_AUTO(stg_mark_free_at) struct stg_mark *sum = stg_mark_new(err);
 	STG_AUTO(stg_buf_clear) struct stg_buf piece = STG_BUF(PIECE);
-	char hash[65];
+	char seen[STG_MARK_TEXT];
 	int told = -1;
 	if (!sum)
 		return false;
 	for (uint64_t done = 0; done < size_bytes;) {
 		size_t n = size_bytes - done < PIECE ? (size_t)(size_bytes - done) : PIECE;
-		if (!read_piece(fd, &piece, n, err) || !stg_bulk_take(&bulk, n, err) || !write_piece(a, handle, stg_buf_view(&piece), err))
+		if (!read_piece(fd, &piece, n, err) || !stg_mark_add(sum, stg_buf_view(&piece), err) || !stg_bulk_take(&bulk, n, err) ||
+		    !write_piece(a, handle, stg_buf_view(&piece), err))
 			return false;
-		EVP_DigestUpdate(sum, piece.data, n);
 		done += n;
 		tell(host, &told, from + (int)((uint64_t)(to - from) * done / size_bytes));
 	}
-	return sum_end(sum, hash, err) && (strcmp(hash, sha256) == 0 || stg_fail_id(err, STG_E_IO, STG_ID_APP_FILE_DAMAGED, 0, "its hash is %.8s", hash));
+	return stg_mark_end(sum, seen, err) && (strcmp(seen, mark) == 0 || stg_fail_id(err, STG_E_IO, STG_ID_APP_FILE_DAMAGED, 0, "its sum is %.8s", seen));
 }
 
-bool apple_afc_send(struct apple_afc *a, const struct stg_host *host, const char *path, int fd, uint64_t size_bytes, const char *sha256, int from,
+bool apple_afc_send(struct apple_afc *a, const struct stg_host *host, const char *path, int fd, uint64_t size_bytes, const char *mark, int from,
 		    int to, struct stg_error *err)
 {
 	uint64_t handle = 0;
@@ -316,7 +318,7 @@ bool apple_afc_send(struct apple_afc *a, const struct stg_host *host, const char
 		return stg_fail_id(err, STG_E_IO, STG_ID_APP_FILE_DAMAGED, errno, "go to its beginning: %s", strerror(errno));
 	if (!open_file(a, path, APPLE_AFC_WRITE, &handle, err))
 		return false;
-	bool ok = send_pieces(a, host, handle, fd, size_bytes, sha256, from, to, err);
+	bool ok = send_pieces(a, host, handle, fd, size_bytes, mark, from, to, err);
 	if (ok)
 		return close_file(a, handle, err);
 	/* half a file is nobody's: taken away again where the device still listens */

@@ -32,8 +32,8 @@ bool apple_afc_info(struct apple_afc *a, const char *path, bool *ret_there, uint
 bool apple_afc_free_bytes(struct apple_afc *a, uint64_t *ret, struct stg_error *err);
 
 /* All of `fd` from where it stands, size_bytes of them, over what lies there. Takes its turns on the cable; tells the host percents from `from`
- * to `to`. STG_E_IO + STG_ID_APP_FILE_DAMAGED when there are not so many bytes or their hash is another: then nothing lies there. */
-bool apple_afc_send(struct apple_afc *a, const struct stg_host *host, const char *path, int fd, uint64_t size_bytes, const char *sha256, int from,
+ * to `to`. STG_E_IO + STG_ID_APP_FILE_DAMAGED when there are not so many bytes or their mark is another: then nothing lies there. */
+bool apple_afc_send(struct apple_afc *a, const struct stg_host *host, const char *path, int fd, uint64_t size_bytes, const char *mark, int from,
 		    int to, struct stg_error *err);
 /* SHA-256 of size_bytes read back. */
 bool apple_afc_hash(struct apple_afc *a, const struct stg_host *host, const char *path, uint64_t size_bytes, char ret_sha256[65],

@@ -191,7 +191,7 @@ static bool send_package(struct apple_device *dev, const struct stg_app_package 
 {
 	struct apple_afc a;
 	bool ok = apple_afc_open(dev, &a, err) && has_room(&a, app, err) && apple_afc_make_folder(&a, STAGING, err) &&
-		  apple_afc_send(&a, dev->base.host, path, app->fd, app->size_bytes, app->sha256, 0, SENT_PERCENT, err);
+		  apple_afc_send(&a, dev->base.host, path, app->fd, app->size_bytes, app->mark, 0, SENT_PERCENT, err);
 	apple_afc_close(&a);
 	return ok || stg_while(err, "send the app");
 }

@@ -56,7 +56,7 @@ static bool replace(struct apple_afc *a, const struct stg_host *host, const stru
 	int folder = slash ? (int)(slash - d->path + 1) : 0;
 	if (snprintf(beside, sizeof(beside), "%.*s.stager-%.8s", folder, d->path, d->sha256) >= (int)sizeof(beside))
 		return stg_fail(err, STG_E_INPUT, 0, "the path is too long");
-	return make_folders(a, d->path, err) && apple_afc_send(a, host, beside, d->fd, d->size_bytes, d->sha256, 0, 100, err) &&
+	return make_folders(a, d->path, err) && apple_afc_send(a, host, beside, d->fd, d->size_bytes, d->mark, 0, 100, err) &&
 	       apple_afc_remove(a, d->path, err) && apple_afc_rename(a, beside, d->path, err);
 }
 

@@ -30,6 +30,7 @@ static const char *const others[] = {
 	"slow",                                                               /* streams, conn.c */
 	"refuse", "dialog_pending", "service_limit", "unknown_domain",        /* lockdownd.c, pairing.c, mcinstall.c */
 	"no_reply", "bad_picture", "absent", "reported_failed", "ignore", "fail", "disk_full", "form",  /* mcinstall.c and other services */
+	"percent", "endless",                                                 /* installation_proxy.c */
 	"half", "cut", "twice", "error", "late",                              /* activation_server.c */
 	"connect_refused", "connect_hang",                                    /* mux.c */
 };

@@ -3,11 +3,11 @@
  *
  * In the state folder, apps/SHA256.file and beside it apps/SHA256.json. A row of the repository is a JSON object:
  *
- *   kind "app": "sha256","size","file" (its name when it came),"added_ms","added_by","bundle_id","version","build","name",
+ *   kind "app": "sha256","sum" (mark.h),"size","file" (its name when it came),"added_ms","added_by","bundle_id","version","build","name",
  *     "minimum_os","families":[1 iPhone, 2 iPad],"expanded" (bytes, unpacked),"file_sharing","signing" ("enterprise": any device;
  *     "ad-hoc", "development": "devices" only; "store": bought; "none"),"signer","profile","expires_ms" (of the signature),
  *     "devices":[UDIDs],"debuggable","account_bound","warnings":[texts]
- *   kind "document": "sha256","size","file","added_ms","added_by","name"
+ *   kind "document": "sha256","sum","size","file","added_ms","added_by","name"
  *
  * Files come from people and are hostile until read: an .ipa is read within fixed bounds and never unpacked.
  * Threads: any; no state but the folder. Errors: STG_E_INPUT (the file is wrong), STG_E_NOT_FOUND, STG_E_IO.

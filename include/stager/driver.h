@@ -41,7 +41,8 @@ struct stg_app_package {
 	const char *bundle_id;
 	int fd;
 	uint64_t size_bytes, expanded_bytes;   /* as it is; once it is unpacked (0: not known) */
-	const char *sha256;                    /* the bytes are compared with it before the device is told to install them */
+	const char *sha256;
+	const char *mark;                      /* mark.h: the bytes are compared with it before the device is told to install them */
 	struct stg_bytes sinf, metadata;       /* of an app bought in the store, which goes in only with both; else empty */
 	bool upgrade;                          /* another version of it is there */
 };
@@ -52,7 +53,7 @@ struct stg_app_document {
 	bool whole_container;                  /* false: through the app's file sharing; true: a developer's build opens all of it */
 	int fd;
 	uint64_t size_bytes;
-	const char *sha256;
+	const char *sha256, *mark;             /* of what was read back; of what is sent (mark.h) */
 };
 
 struct stg_driver {

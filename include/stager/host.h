@@ -52,6 +52,7 @@ struct stg_host_file {
 	int fd;                         /* read only, at its beginning; only where `about` is set */
 	uint64_t size_bytes;
 	char sha256[65];
+	char mark[40];                  /* mark.h: what whoever sends it compares */
 };
 void stg_host_file_clear(struct stg_host_file *f);
 

@@ -24,6 +24,7 @@
 #include <stager/clock.h>
 #include <stager/file.h>
 #include <stager/ids.h>
+#include <stager/mark.h>
 
 #include "inner.h"
 
@@ -105,11 +106,14 @@ static void EVP_MD_CTX_free_at(EVP_MD_CTX **p)
 }
 
 /* The bytes as they are now, with their hash: the person's file may change meanwhile, ours does not. */
-static bool copy(int from, int to, uint64_t *ret_size, char ret_sha256[65], struct stg_error *err)
+static bool copy(int from, int to, uint64_t *ret_size, char ret_sha256[65], char ret_mark[STG_MARK_TEXT], struct stg_error *err)
 {
 	STG_AUTO(EVP_MD_CTX_free_at) EVP_MD_CTX *sum = EVP_MD_CTX_new();
+	STG_AUTO(stg_mark_free_at) struct stg_mark *mark = stg_mark_new(err);
 	STG_AUTO(stg_buf_clear) struct stg_buf chunk = STG_BUF(CHUNK);
 	uint8_t hash[EVP_MAX_MD_SIZE];
+	if (!mark)
+		return false;
 	if (!sum || EVP_DigestInit_ex(sum, EVP_sha256(), NULL) != 1 || !stg_buf_reserve(&chunk, CHUNK, err))
 		return stg_fail(err, STG_E_NOMEM, 0, "no memory to copy a file");
 	*ret_size = 0;
@@ -127,10 +131,14 @@ static bool copy(int from, int to, uint64_t *ret_size, char ret_sha256[65], stru
 		if (!stg_file_write_fd(to, stg_bytes(chunk.data, (size_t)n), -1, NULL))
 			return disk_says(err, errno, "write");
 		EVP_DigestUpdate(sum, chunk.data, (size_t)n);
+		if (!stg_mark_add(mark, stg_bytes(chunk.data, (size_t)n), err))
+			return false;
 	}
 	if (EVP_DigestFinal_ex(sum, hash, NULL) != 1)
 		return stg_fail(err, STG_E_BUG, 0, "SHA-256");
 	stg_hex(stg_bytes(hash, 32), ret_sha256);
+	if (!stg_mark_end(mark, ret_mark, err))
+		return false;
 	return fsync(to) == 0 || disk_says(err, errno, "write to the disk");
 }
 
@@ -159,19 +167,20 @@ static json_t *take(const char *state_dir, int fd, const char *incoming, const c
 		    struct stg_error *err)
 {
 	STG_AUTO(stg_close_at) int to = open(incoming, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	char hash[65], path[PATH_MAX], clean[200];
+	char hash[65], mark[STG_MARK_TEXT], path[PATH_MAX], clean[200];
 	uint64_t size = 0;
 	if (to < 0) {
 		disk_says(err, errno, "make a file in apps/");
 		return NULL;
 	}
-	if (!copy(fd, to, &size, hash, err))
+	if (!copy(fd, to, &size, hash, mark, err))
 		return NULL;
 	STG_AUTO(stg_json_free_at) json_t *row = row_of(to, document_name, err);
 	if (!row || !path_of(state_dir, hash, "file", path, err))
 		return NULL;
 	stg_printable(file_name, true, clean, sizeof(clean));
 	stg_json_put(row, "sha256", hash);
+	stg_json_put(row, "sum", mark);
 	stg_json_put_int(row, "size", (int64_t)size);
 	stg_json_put(row, "file", clean);
 	stg_json_put(row, "added_by", by);

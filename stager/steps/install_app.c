@@ -118,6 +118,7 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 		.size_bytes = c->file->size_bytes,
 		.expanded_bytes = (uint64_t)stg_json_int(about, "expanded", 0),
 		.sha256 = c->file->sha256,
+		.mark = c->file->mark,
 		.sinf = stg_buf_view(&sinf),
 		.metadata = stg_buf_view(&metadata),
 		.upgrade = stg_json_bool(c->memory, "app_there", false),

@@ -37,6 +37,7 @@ static void document_of(const struct stg_step_ctx *c, char path[1024], struct st
 		.fd = c->file->fd,
 		.size_bytes = c->file->size_bytes,
 		.sha256 = c->file->sha256,
+		.mark = c->file->mark,
 	};
 }
 

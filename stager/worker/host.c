@@ -213,7 +213,8 @@ static bool file(void *ctx, struct stg_host_file *ret, struct stg_error *err)
 	}
 	w->came_fd = -1;
 	f.size_bytes = (uint64_t)stg_json_int(f.about, "size", 0);
-	if (!stg_copy(f.sha256, sizeof(f.sha256), stg_json_str(f.about, "sha256")) || strlen(f.sha256) != 64)
+	if (!stg_copy(f.sha256, sizeof(f.sha256), stg_json_str(f.about, "sha256")) || strlen(f.sha256) != 64 ||
+	    !stg_copy(f.mark, sizeof(f.mark), stg_json_str(f.about, "sum")))
 		return stg_fail(err, STG_E_BUG, 0, "a file without its hash");
 	stg_host_file_clear(ret);
 	*ret = f;

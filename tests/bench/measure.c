@@ -7,6 +7,7 @@
  * Thread: one; everything measured runs in processes of its own.
  */
 #include "journey.h"
+#include "apps.h"
 #include "operator.h"
 
 #include <sys/resource.h>
@@ -365,6 +366,86 @@ static void at_the_bench(void)
 	journey_end(&j);
 }
 
+static int number_of(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+	return text && *text ? atoi(text) : otherwise;
+}
+
+/* Debian's tool with the same file on one device: seconds of the wall, and of its own CPU; false when it failed. */
+static bool app_peer(int64_t mb, double *ret_wall, double *ret_cpu)
+{
+	struct journey j;
+	char package[200], command[600];
+	journey_begin(&j, 1, "real", 7, NULL);
+	journey_station_gone(&j);
+	snprintf(package, sizeof(package), "%s/large.ipa", j.dir);
+	ipa_make(package, &(struct ipa){ .id = APPS_ID, .version = "1.0", .build = "1", .bytes = (uint64_t)mb << 20 });
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	const char *udid = stg_json_str(json_array_get(j.devices, 0), "udid");
+	snprintf(command, sizeof(command), "idevicepair -u %s pair >%s/peer.log 2>&1", udid, j.dir);
+	bool ok = system(command) == 0;
+	snprintf(command, sizeof(command), "ideviceinstaller -u %s -i %s >>%s/peer.log 2>&1", udid, package, j.dir);
+	int64_t from = stg_boot_ms(), us = ok ? run_peer(command) : -1;
+	*ret_wall = (double)(stg_boot_ms() - from) / 1000;
+	*ret_cpu = (double)us / 1e6;
+	journey_end(&j);
+	return us >= 0;
+}
+
+/* `n` devices at once; seconds until the last one has it. */
+static double app_on(int n, int64_t mb, double *ret_last_over_first, double *ret_cpu, double *ret_worker_mib, double *ret_station_mib)
+{
+	struct journey j;
+	char package[200];
+	int64_t first = 0, last = 0;
+	start(&j, n, "real", 7, NULL, BENCHFUL, 0);
+	apps_prepare(&j, (uint64_t)mb << 20, package);
+	journey_batch(&j, "apps", "pool");
+	journey_pool(&j);
+	struct cost before = costs(&j);
+	int64_t from = stg_wall_ms();
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	bool ok = journey_wait_staged(&j, n, 1200000);
+	struct cost after = costs(&j);
+	apps_ends(&j, from, &first, &last);
+	*ret_last_over_first = first ? (double)last / (double)first : 0;
+	*ret_cpu = (double)(after.station - before.station + after.nursery - before.nursery + after.door - before.door + after.workers - before.workers -
+			    (after.pool - before.pool)) / 1e6 / n;
+	*ret_worker_mib = (double)stg_json_int(after.show, "worker_rss_kib", 0) / 1024;
+	*ret_station_mib = (double)peak_kib((pid_t)stg_json_int(after.show, "pid", 0)) / 1024;
+	json_decref(before.show);
+	json_decref(after.show);
+	journey_end(&j);
+	return ok ? (double)last / 1000 : -1;
+}
+
+static void large_apps(void)
+{
+	int n = number_of("BENCH_APP_DEVICES", 16);
+	int64_t mb = number_of("BENCH_APP_MB", 300);
+	double ratio = 0, cpu = 0, worker = 0, station = 0, peer_wall = 0, peer_cpu = 0;
+	double one = app_on(1, mb, &ratio, &cpu, &worker, &station);
+	printf("(an app of %lld MB)\n", (long long)mb);
+	say("app_one_device_s", one, "s, from the plug to proven");
+	say("app_one_device_cpu_s", cpu, "s of the station, its worker and its door");
+	if (app_peer(mb, &peer_wall, &peer_cpu)) {
+		say("app_ideviceinstaller_s", peer_wall, "s for the same file, paired before");
+		say("app_ideviceinstaller_cpu_s", peer_cpu, "s of its own");
+	} else {
+		printf("ideviceinstaller failed; its figures are left out\n");
+	}
+	double all = app_on(n, mb, &ratio, &cpu, &worker, &station);
+	say("app_devices", n, "at once, behind one root port");
+	say("app_all_devices_s", all, "s until the last one has it");
+	say("app_all_over_one", one > 0 ? all / one : -1, "times the time of one");
+	say("app_mb_per_s", all > 0 ? (double)(mb * n) / all : -1, "MB/s over the shared cable");
+	say("app_last_over_first", ratio, "times: how evenly they were served (1: all end together)");
+	say("app_cpu_s_per_device", cpu, "s");
+	say("app_worker_peak_mib", worker, "MiB");
+	say("app_station_peak_mib", station, "MiB");
+}
+
 static void ready(void)
 {
 	struct journey j;
@@ -380,7 +461,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } parts[] = {
-	{ "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "operator", at_the_bench }, { "many", many },
+	{ "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps }, { "operator", at_the_bench }, { "many", many },
 };
 
 /* BENCH_ONLY names one part, while looking for what costs. */

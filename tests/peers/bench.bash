@@ -83,7 +83,7 @@ go() {
 	peer "$ios" "$@"
 }
 
-# provisioning_profile FILE UUID: as Apple signs them, with a key of our own; for every device, until 2060.
+# provisioning_profile FILE UUID: as Apple signs them, with a key of our own; for every device, until 2060, open to developers' tools.
 provisioning_profile() {
 	cat >"$BENCH/profile.plist" <<-END
 		<?xml version="1.0" encoding="UTF-8"?>
@@ -94,6 +94,7 @@ provisioning_profile() {
 		<key>UUID</key><string>$2</string>
 		<key>ProvisionsAllDevices</key><true/>
 		<key>ExpirationDate</key><date>2060-01-01T00:00:00Z</date>
+		<key>Entitlements</key><dict><key>get-task-allow</key><true/></dict>
 		</dict></plist>
 	END
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$BENCH/k.pem" -out "$BENCH/c.pem" \

@@ -76,6 +76,23 @@ static void answer(struct virt_conn *c, uint64_t number, uint64_t op, struct stg
 		virt_close(c);
 }
 
+/* An answer nobody should believe. */
+static void spoil(struct virt_conn *c, uint64_t number, const char *how)
+{
+	uint8_t head[HEADER_BYTES + 8] = "CFA6LPAA";
+
+	put64(head + 8, strcmp(how, "big") == 0 ? (uint64_t)1 << 62 : sizeof(head));
+	put64(head + 16, sizeof(head));
+	put64(head + 24, strcmp(how, "wrong_request") == 0 ? number + 1000 : number);
+	put64(head + 32, OP_STATUS);
+	if (strcmp(how, "garbage") == 0)
+		for (size_t i = 0; i < sizeof(head); i++)
+			head[i] = (uint8_t)(i * 151u + 89u);
+	virt_send(c, stg_bytes(head, strcmp(how, "truncate") == 0 ? HEADER_BYTES / 2 : sizeof(head)));
+	if (strcmp(how, "truncate") == 0)
+		virt_close(c);
+}
+
 static void status(struct virt_conn *c, uint64_t number, uint64_t code)
 {
 	uint8_t arg[8];
@@ -370,11 +387,18 @@ static const char *op_name(uint64_t op)
 static bool meets_fault(struct virt_conn *c, struct virt_afc *afc, const struct request *r)
 {
 	struct virt_device *d = virt_conn_device(c);
+	static const char *const spoils[] = { "garbage", "truncate", "big", "wrong_request" };
 	const char *name = op_name(r->op);
 	json_t *args = NULL;
 
 	if (!d->faults)
 		return false;
+	for (size_t i = 0; i < STG_ARRAY_LEN(spoils); i++) {
+		if (virt_fault(d, name, spoils[i], NULL)) {
+			spoil(c, r->number, spoils[i]);
+			return true;
+		}
+	}
 	if (virt_fault(d, name, "drop_before", NULL)) {
 		afc->is_over = true;
 	} else if (virt_fault(d, name, "unplug_before", &args)) {

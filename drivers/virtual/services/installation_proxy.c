@@ -2,25 +2,21 @@
  * installation_proxy.c - lists, installs and removes apps.
  *
  * For:    ideviceinstaller, go-ios (apps, install, uninstall) and the product's app steps.
- * Uses:   ../shelf.h (the package lies in PublicStaging, uploaded over AFC), ../ipa.h (what the package says it is).
+ * Uses:   ../shelf.h (the package lies in PublicStaging, uploaded over AFC), ../ipa.h (what the package says it is), ../appcheck.h.
  * Thread: the bench's one; an installation proceeds by timers, one progress answer each.
  * Facts:  several answers for one command, the last says Complete; libimobiledevice wants Status in each, go-ios places
  *         a chunk by CurrentIndex and sums up CurrentAmount; errors by name (libimobiledevice: src/installation_proxy.c).
- *         ErrorDetail of the signature check as people report it: 0xe800801c no signature, 0xe8008015 no profile that fits.
  */
+#include "../appcheck.h"
 #include "../device.h"
 #include "../ipa.h"
-#include "../provision.h"
 #include "../service.h"
 #include "../shelf.h"
 #include "../words.h"
 
-#include <stager/clock.h>
 #include <stager/error.h>
 #include <stager/plistscan.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
 
 #define CHUNK 4u   /* apps in one answer of Browse: small, so that clients have to put chunks together */
 #define STEP_MS 80
@@ -173,23 +169,6 @@ static void lookup(struct virt_conn *c, plist_t options)
 	virt_send_plist(c, answer);
 }
 
-/* "15.4" against "17.5.1", number by number. */
-static int compare_versions(const char *a, const char *b)
-{
-	while (*a || *b) {
-		char *a_end, *b_end;
-		unsigned long x = strtoul(a, &a_end, 10), y = strtoul(b, &b_end, 10);
-
-		if (x != y)
-			return x < y ? -1 : 1;
-		if ((a_end == a && *a) || (b_end == b && *b))
-			return 0;   /* not a version: nothing to compare */
-		a = *a_end == '.' ? a_end + 1 : a_end;
-		b = *b_end == '.' ? b_end + 1 : b_end;
-	}
-	return 0;
-}
-
 /* The package's Info.plist: an archive, or a folder for developer packages. */
 static plist_t package_info(struct virt_shelf *shelf, const char *path, struct stg_error *err)
 {
@@ -215,90 +194,6 @@ static plist_t package_info(struct virt_shelf *shelf, const char *path, struct s
 	return info;
 }
 
-static bool family_fits(const struct virt_device *d, plist_t info)
-{
-	plist_t families = virt_node(info, "UIDeviceFamily", PLIST_ARRAY);
-	uint64_t mine = d->model->is_ipad ? 2 : 1;
-
-	for (uint32_t i = 0; families && i < plist_array_get_size(families); i++) {
-		plist_t node = plist_array_get_item(families, i);
-		uint64_t family = 0;
-
-		if (plist_get_node_type(node) == PLIST_UINT)
-			plist_get_uint_val(node, &family);
-		if (family == mine || family == 1)   /* an iPad runs iPhone apps */
-			return true;
-	}
-	return !families;
-}
-
-static bool yes(plist_t dict, const char *key)
-{
-	plist_t node = virt_node(dict, key, PLIST_BOOLEAN);
-	uint8_t value = 0;
-
-	if (node)
-		plist_get_bool_val(node, &value);
-	return value;
-}
-
-/* The provisioning profile inside, its signature fitting its content; NULL: there is none, or it does not fit. */
-static plist_t profile_of(struct stg_bytes zip)
-{
-	STG_AUTO(stg_buf_clear) struct stg_buf signed_bytes = STG_BUF((size_t)1 << 20), text = STG_BUF((size_t)1 << 20);
-	plist_t list = NULL;
-
-	if (!virt_ipa_file(zip, "embedded.mobileprovision", &signed_bytes, NULL) || !virt_provision_open(stg_buf_view(&signed_bytes), &text))
-		return NULL;
-	plist_from_memory((const char *)text.data, (uint32_t)text.len, &list);
-	return list;
-}
-
-static bool has_expired(plist_t profile)
-{
-	plist_t date = virt_node(profile, "ExpirationDate", PLIST_DATE);
-	int32_t sec = 0, usec = 0;
-
-	if (!date)
-		return false;
-	plist_get_date_val(date, &sec, &usec);
-	return sec >= 0 && ((int64_t)sec + 978307200) * 1000 <= stg_wall_ms();
-}
-
-static bool names_it(plist_t profile, const char *udid)
-{
-	plist_t list = virt_node(profile, "ProvisionedDevices", PLIST_ARRAY);
-
-	for (uint32_t i = 0; list && i < plist_array_get_size(list); i++) {
-		plist_t one = plist_array_get_item(list, i);
-
-		if (plist_get_node_type(one) == PLIST_STRING && strcasecmp(plist_get_string_ptr(one, NULL), udid) == 0)
-			return true;
-	}
-	return yes(profile, "ProvisionsAllDevices");
-}
-
-/* What the signature check says: true when the app may run here. Folders (a developer's own) are not looked at. */
-static bool is_signed_for_it(struct virt_conn *c, const struct virt_file *f, plist_t msg, struct virt_app *app)
-{
-	struct stg_bytes zip = virt_body_view(&f->data);
-	STG_AUTO(plist_free_at) plist_t profile = profile_of(zip);
-	plist_t options = virt_node(msg, "ClientOptions", PLIST_DICT);
-
-	if (!profile && virt_node(options, "ApplicationSINF", PLIST_DATA) && virt_node(options, "iTunesMetadata", PLIST_DATA))
-		return true;    /* bought: whose it is shows when it is opened */
-	if (!profile) {
-		fail_with(c, "ApplicationVerificationFailed", "Failed to verify code signature: no code signature found.", 0xe800801cu);
-		return false;
-	}
-	if (has_expired(profile) || !names_it(profile, virt_conn_device(c)->udid)) {
-		fail_with(c, "ApplicationVerificationFailed", "A valid provisioning profile for this executable was not found.", 0xe8008015u);
-		return false;
-	}
-	app->is_debuggable = yes(virt_node(profile, "Entitlements", PLIST_DICT), "get-task-allow");
-	return true;
-}
-
 static void proceed(struct virt_conn *c, void *arg);
 
 static void start(struct virt_conn *c, plist_t msg, const char *command)
@@ -308,10 +203,13 @@ static void start(struct virt_conn *c, plist_t msg, const char *command)
 	struct proxy *p = virt_state(c);
 	struct stg_error err = { 0 };
 	STG_AUTO(plist_free_at) plist_t info = NULL;
-	const char *path = virt_text(msg, "PackagePath"), *id, *name;
-	const struct virt_app *old;
+	STG_AUTO(stg_buf_clear) struct stg_buf profile = STG_BUF((size_t)1 << 20);
+	plist_t options = virt_node(msg, "ClientOptions", PLIST_DICT);
+	const char *path = virt_text(msg, "PackagePath");
 	const struct virt_file *f;
+	struct virt_app_no no;
 	json_t *args = NULL;
+	bool bought;
 
 	if (virt_fault(d, command, "refuse", &args)) {
 		fail_with(c, stg_json_str_or(args, "error", "ApplicationVerificationFailed"), "refused by a fault",
@@ -327,34 +225,15 @@ static void start(struct virt_conn *c, plist_t msg, const char *command)
 		fail(c, err.code == STG_E_NOT_FOUND ? "PackageInspectionFailed" : "PackageExtractionFailed", err.msg);
 		return;
 	}
-	id = virt_text(info, "CFBundleIdentifier");
-	name = *virt_text(info, "CFBundleDisplayName") ? virt_text(info, "CFBundleDisplayName") : virt_text(info, "CFBundleName");
-	p->app = (struct virt_app){ 0 };
-	if (!*id || !stg_copy(p->app.id, sizeof(p->app.id), id)) {
-		fail(c, "MissingBundleIdentifier", "Info.plist has no CFBundleIdentifier");
-		return;
-	}
-	if (compare_versions(virt_text(info, "MinimumOSVersion"), d->os->version) > 0) {
-		fail(c, "DeviceOSVersionTooLow", "the app wants a newer system");
-		return;
-	}
-	if (!family_fits(d, info)) {
-		fail(c, "DeviceFamilyNotSupported", "the app is for another kind of device");
-		return;
-	}
-	old = virt_shelf_app_by_id(shelf, id);
-	if (old && old->is_system) {
-		fail(c, "ApplicationVerificationFailed", "an app of the system has that identifier");
-		return;
-	}
 	f = virt_shelf_file(shelf, p->package);
-	if (f && !f->is_folder && !is_signed_for_it(c, f, msg, &p->app))
+	if (f && !f->is_folder)
+		(void)virt_ipa_file(virt_body_view(&f->data), "embedded.mobileprovision", &profile, NULL);
+	/* what was bought comes with a proof of it; whose it is shows when it is opened */
+	bought = virt_node(options, "ApplicationSINF", PLIST_DATA) && virt_node(options, "iTunesMetadata", PLIST_DATA);
+	if (!virt_app_check(d, info, stg_buf_view(&profile), f && !f->is_folder && !bought, &p->app, &no)) {
+		fail_with(c, no.error, no.about, no.detail);
 		return;
-	p->app.shares_files = yes(info, "UIFileSharingEnabled");
-	stg_copy(p->app.minimum_os, sizeof(p->app.minimum_os), virt_text(info, "MinimumOSVersion"));
-	stg_copy(p->app.name, sizeof(p->app.name), *name ? name : id);
-	stg_copy(p->app.version, sizeof(p->app.version), virt_text(info, "CFBundleVersion"));
-	stg_copy(p->app.short_version, sizeof(p->app.short_version), virt_text(info, "CFBundleShortVersionString"));
+	}
 	p->step = 0;
 	p->is_removal = false;
 	proceed(c, NULL);
@@ -383,6 +262,7 @@ static void finish(struct virt_conn *c, struct proxy *p)
 static void proceed(struct virt_conn *c, void *arg)
 {
 	struct proxy *p = virt_state(c);
+	json_t *args = NULL;
 	plist_t answer;
 
 	(void)arg;
@@ -391,9 +271,11 @@ static void proceed(struct virt_conn *c, void *arg)
 		return;
 	}
 	answer = virt_answer("Status", steps[p->step].status);
-	virt_put_uint(answer, "PercentComplete", steps[p->step].percent);
+	virt_put_uint(answer, "PercentComplete",
+		      virt_fault(virt_conn_device(c), "Install", "percent", &args) ? (uint64_t)stg_json_int(args, "value", -1) : steps[p->step].percent);
 	virt_send_plist(c, answer);
-	p->step++;
+	if (!virt_fault(virt_conn_device(c), "Install", "endless", NULL))
+		p->step++;
 	virt_after(c, STEP_MS, proceed, NULL);
 }
 
