@@ -25,6 +25,9 @@ struct stg_push_door {
 	bool at_once;                   /* a person asked: waits and stops of targets are forgotten and each is tried */
 };
 
+/* Starts the process that runs the connectors' jq programs. Called before this process has threads, keys or a database, so
+ * that those programs are nowhere near them; where nobody calls it, the first program starts it. */
+bool stg_push_begin(struct stg_error *err);
 /* One round over every target: takes what is due, sends, settles. ret_next_ms: boot time when something is due again
  * (INT64_MAX: nothing waits). Gives up between two requests, and inside one, when stop is pulled. With only_target (a
  * person asked for it) its wait is forgotten first, STG_E_NOT_FOUND when there is none of that name.

@@ -16,7 +16,7 @@
 
 #include <stager/cmd.h>
 #include <stager/log.h>
-#include <stager/report.h>
+#include <stager/push.h>
 #include <stager/report.h>
 #include <stager/station.h>
 #include <stager/text.h>
@@ -78,11 +78,11 @@ static int run(struct stg_cmd_ctx *c)
 		if (getppid() != parent)
 			return 0;
 	}
-	/* first of all: the nursery must not inherit a thread, a key or the database */
+	/* first of all: neither the nursery nor the connectors' programs may inherit a thread, a key or the database */
 	struct stg_nursery *nursery = stg_nursery_start(&err);
 	struct stg_caller where = { .fd = -1 };
 	struct stg_station *s = NULL;
-	if (nursery && stg_caller_open(&where, c->state, c->actor, &err)) {
+	if (nursery && stg_push_begin(&err) && stg_caller_open(&where, c->state, c->actor, &err)) {
 		bool service = getenv("NOTIFY_SOCKET") != NULL && !c->state && !getenv("STAGER_STATE");
 		if (where.fd >= 0) {
 			stg_fail_id(&err, STG_E_STATION, STG_ID_STATE_HELD, 0, "%s", where.state_dir);

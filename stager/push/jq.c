@@ -289,6 +289,14 @@ static json_t *call(const char *program, const json_t *input, struct stg_error *
 	return stg_json_parse(stg_bytes_str(stg_json_str(answer, "out")), PUSH_BODY_MAX, err);
 }
 
+bool stg_push_begin(struct stg_error *err)
+{
+	pthread_mutex_lock(&lock);
+	bool ok = helper_start(err);
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
 json_t *push_jq(const char *program, const json_t *input, struct stg_error *err)
 {
 	return call(program, input, err);
