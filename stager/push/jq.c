@@ -28,6 +28,7 @@
 #include "parts.h"
 
 #define CALL_TIMEOUT_MS 5000
+#define CALL_TIMEOUT_WATCHED_MS 60000    /* under valgrind or a sanitizer, on a busy machine */
 #define MEMORY_BYTES (64u << 20)
 #define PROGRAMS_MAX 12
 #define OUTPUTS_MAX 100000
@@ -261,6 +262,7 @@ static bool helper_start(struct stg_error *err)
 
 static json_t *call(const char *program, const json_t *input, struct stg_error *err)
 {
+	const int timeout_ms = is_watched() ? CALL_TIMEOUT_WATCHED_MS : CALL_TIMEOUT_MS;
 	int fds[STG_MESSAGE_FDS];
 	STG_AUTO(stg_json_free_at) json_t *ask = json_object();
 	stg_json_put(ask, "t", "jq");
@@ -271,14 +273,14 @@ static json_t *call(const char *program, const json_t *input, struct stg_error *
 	}
 	STG_AUTO(stg_json_free_at) json_t *answer = NULL;
 	pthread_mutex_lock(&lock);
-	if (helper_start(err) && stg_message_send(helper_fd, ask, NULL, 0, CALL_TIMEOUT_MS, err))
-		answer = stg_message_recv(helper_fd, fds, CALL_TIMEOUT_MS, err);
+	if (helper_start(err) && stg_message_send(helper_fd, ask, NULL, 0, timeout_ms, err))
+		answer = stg_message_recv(helper_fd, fds, timeout_ms, err);
 	if (!answer)
 		helper_stop();
 	pthread_mutex_unlock(&lock);
 	if (!answer) {
 		if (err && (err->code == STG_E_TIMEOUT || err->code == STG_E_GONE))
-			stg_fail_id(err, STG_E_TIMEOUT, STG_ID_CONNECTOR_PROGRAM, 0, "the jq program took more than %d s or 64 MiB", CALL_TIMEOUT_MS / 1000);
+			stg_fail_id(err, STG_E_TIMEOUT, STG_ID_CONNECTOR_PROGRAM, 0, "the jq program took more than %d s or 64 MiB", timeout_ms / 1000);
 		return NULL;
 	}
 	const char *t = stg_json_str(answer, "t");
