@@ -155,6 +155,20 @@ static void profiles(struct health *h)
 	}
 }
 
+/* A build that has expired is refused by every device, and one that runs on them stops to. */
+static void apps(struct health *h)
+{
+	STG_AUTO(stg_json_free_at) json_t *list = ask(h, "app.list", NULL, NULL);
+	size_t i;
+	json_t *one;
+	json_array_foreach(list, i, one) {
+		char what[300], plain[200];
+		stg_printable(stg_json_str(one, "bundle_id"), true, plain, sizeof(plain));
+		snprintf(what, sizeof(what), _("The app %s %.40s"), plain, stg_json_str(one, "version"));
+		ends(h, "app", what, stg_json_int(one, "expires_ms", 0), _("Get a newly signed build: stager app add FILE.ipa"));
+	}
+}
+
 /* ---- clock, results, files ---- */
 
 static void clock_line(struct health *h, const json_t *clock)
@@ -228,6 +242,7 @@ bool health_look(struct health *h, struct stg_caller *caller, struct stg_error *
 	organisations(h);
 	certificates(h);
 	profiles(h);
+	apps(h);
 	if (stg_net_start(&why))
 		health_tell(h, HEALTH_OK, "libcurl", 0, _("the OpenSSL flavour"), "");
 	else

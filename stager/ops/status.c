@@ -13,12 +13,13 @@
  *                   and paused ones; else the newest), "ports":{"known","allowed","busy"}, "jobs":{"running","waiting","hold"},
  *                   "hand":{"waiting", "next":{"job","serial","port","label","state","wait","id","code","msg"}} (parked for a person or a charge, on hold or interrupted),
  *                   "line":{"open", "until_ms"}, "outbox":{"waiting","delivered","oldest_ms","by_target":[...]},
- *                   "expiry":{"what":"organisation|certificate","name","subject","not_after_ms"} (absent: nothing expires),
+ *                   "expiry":{"what":"organisation|certificate|app","name","subject","not_after_ms"} (absent: nothing expires),
  *                   "clock":{"ok", "quality", "id","msg" when not},
  *                   "queues":{"line","unlock","locked","mdm","restore"} (how many stand in each; absent: none)}
  *   devices.known  {"query","limit"} -> {"v":1,"devices":[inventory rows]}
  *   clock.accept   {"second","second_pin"} -> {"v":1,"accepted":true}; the mark of a clock that once ran fast is taken back
  */
+#include <stager/apps.h>
 #include <stager/clock.h>
 #include <stager/op.h>
 
@@ -144,6 +145,16 @@ static bool first_of_certificates(struct stg_op_ctx *c, json_t **first, struct s
 	return true;
 }
 
+static bool first_of_apps(struct stg_op_ctx *c, json_t **first, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_apps_list(c->state_dir, err);
+	size_t i;
+	json_t *row;
+	json_array_foreach(rows, i, row)
+		earlier(first, "app", stg_json_str(row, "bundle_id"), stg_json_str(row, "version"), stg_json_int(row, "expires_ms", 0));
+	return rows != NULL;
+}
+
 /* ---- operations ---- */
 
 static json_t *clock_part(struct stg_op_ctx *c)
@@ -190,7 +201,7 @@ static bool status(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 		return false;
 	stg_json_put_new(out, "outbox", part);
 	part = NULL;
-	if (!first_of_orgs(c, &part, err) || !first_of_certificates(c, &part, err)) {
+	if (!first_of_orgs(c, &part, err) || !first_of_certificates(c, &part, err) || !first_of_apps(c, &part, err)) {
 		json_decref(part);
 		return false;
 	}

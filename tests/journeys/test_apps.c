@@ -81,16 +81,45 @@ static void fault(struct journey *j, const char *serial, const char *kind, const
 	json_decref(answer);
 }
 
-/* The device ends with this row of errors.def. */
-static void ends_with(struct journey *j, const char *serial, const char *end, unsigned int id)
+struct ending {
+	const char *batch, *serial, *end;
+	json_t *row;
+};
+
+static bool has_ended(struct journey *j, void *ctx)
 {
-	struct look_at at = { serial, "end", end };
-	bool came = look_until(j, look_row_is, &at, LOOK_MS);
-	STG_AUTO(stg_json_free_at) json_t *row = look_row(j, serial);
-	if (!came || stg_json_int(row, "why_id", 0) != id) {
-		STG_AUTO(stg_free_at) char *text = stg_json_text(row);
+	struct ending *e = ctx;
+	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(j, "batch.show", json_pack("{s:s}", "name", e->batch), NULL);
+	size_t i;
+	json_t *row;
+	json_decref(e->row);
+	e->row = NULL;
+	json_array_foreach(json_object_get(batch, "rows"), i, row)
+		if (strcmp(stg_json_str(row, "serial"), e->serial) == 0)
+			e->row = json_incref(row);
+	return e->row && strcmp(stg_json_str(e->row, "end"), e->end) == 0;
+}
+
+/* The device ends with this row of errors.def. */
+static void ends_with(struct journey *j, const char *batch, const char *serial, const char *end, unsigned int id)
+{
+	struct ending e = { batch, serial, end, NULL };
+	bool came = look_until(j, has_ended, &e, LOOK_MS / 3);
+	if (!came || stg_json_int(e.row, "why_id", 0) != id) {
+		STG_AUTO(stg_free_at) char *text = stg_json_text(e.row);
 		fail_msg("%s is not %s for %u: %s", serial, end, id, text);
 	}
+	json_decref(e.row);
+}
+
+static void is_staged(struct journey *j, const char *batch, const char *serial)
+{
+	struct ending e = { batch, serial, "staged", NULL };
+	if (!look_until(j, has_ended, &e, LOOK_MS / 3)) {
+		STG_AUTO(stg_free_at) char *text = stg_json_text(e.row);
+		fail_msg("%s is not staged: %s", serial, text);
+	}
+	json_decref(e.row);
 }
 
 /* ---- what does not go in ---- */
@@ -106,19 +135,27 @@ static void what_a_device_would_refuse_is_not_even_sent(void **state)
 		{ { .id = APP, .version = "1", .build = "1", .minimum_os = "99.0" }, STG_ID_APP_NEEDS_OTHER_DEVICE },
 		{ { .id = APP, .version = "1", .build = "1", .signing = "ad-hoc", .udid = "00008101-0000000000000001" }, STG_ID_APP_NOT_SIGNED_FOR_IT },
 	};
+	struct journey j;
+	char name[32];
+	journey_begin(&j, 1, "instant", 60, NULL);
+	const char *serial = journey_serial(&j, 0);
+	/* one order after the other, the same device */
 	for (size_t i = 0; i < STG_ARRAY_LEN(cases); i++) {
-		struct journey j;
-		journey_begin(&j, 1, "instant", 60 + i, NULL);
-		const char *serial = journey_serial(&j, 0);
 		json_decref(add_app(&j, &cases[i].ipa));
 		put_blueprint(&j, "apps", "  - install_app: {app: " APP "}\n");
-		journey_batch(&j, "apps", "pool");
-		journey_tell(&j, "plug", "all", NULL, NULL);
-		ends_with(&j, serial, "failed", cases[i].id);
-		assert_int_equal(look_sent(&j, serial, "FileOpen"), 0);
-		assert_int_equal(look_sent(&j, serial, "Install"), 0);
-		journey_end(&j);
+		snprintf(name, sizeof(name), i ? "ORDER-%zu" : BATCH, i);
+		if (!i)
+			journey_batch(&j, "apps", "pool");
+		else
+			order(&j, name, "apps");
+		journey_tell(&j, i ? "replug" : "plug", serial, NULL, NULL);
+		ends_with(&j, name, serial, "failed", cases[i].id);
+		json_decref(journey_op(&j, "batch.close", json_pack("{s:s, s:b}", "name", name, "open", 1), NULL));
+		json_decref(journey_op(&j, "app.remove", json_pack("{s:s}", "app", APP), NULL));
 	}
+	assert_int_equal(look_sent(&j, serial, "FileOpen"), 0);
+	assert_int_equal(look_sent(&j, serial, "Install"), 0);
+	journey_end(&j);
 }
 
 static void a_refusal_of_the_device_is_told_and_leaves_nothing_behind(void **state)
@@ -146,12 +183,12 @@ static void a_refusal_of_the_device_is_told_and_leaves_nothing_behind(void **sta
 	journey_batch(&j, "apps", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
 	for (size_t i = 0; i < STG_ARRAY_LEN(cases); i++) {
-		ends_with(&j, journey_serial(&j, i), "failed", cases[i].id);
+		ends_with(&j, BATCH, journey_serial(&j, i), "failed", cases[i].id);
 		assert_int_equal(left_behind(&j, journey_serial(&j, i)), 0);
 	}
-	ends_with(&j, full, "failed", STG_ID_DEVICE_FULL);
+	ends_with(&j, BATCH, full, "failed", STG_ID_DEVICE_FULL);
 	assert_int_equal(look_sent(&j, full, "FileOpen"), 0);
-	ends_with(&j, fills, "failed", STG_ID_DEVICE_FULL);
+	ends_with(&j, BATCH, fills, "failed", STG_ID_DEVICE_FULL);
 	assert_int_equal(left_behind(&j, fills), 0);
 	for (int i = 0; i < n; i++)
 		assert_false(has_app(&j, journey_serial(&j, (size_t)i), APP));
@@ -168,7 +205,7 @@ static void an_app_that_is_acknowledged_and_not_there_is_not_believed(void **sta
 	fault(&j, journey_serial(&j, 0), "absent", "Install", "count=-1", NULL);
 	journey_batch(&j, "apps", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
-	ends_with(&j, journey_serial(&j, 0), "failed", STG_ID_NOT_PROVEN);
+	ends_with(&j, BATCH, journey_serial(&j, 0), "failed", STG_ID_NOT_PROVEN);
 	journey_end(&j);
 }
 
@@ -187,7 +224,7 @@ static void a_kept_file_that_has_changed_is_not_installed(void **state)
 	assert_true(fd >= 0 && pwrite(fd, "?", 1, 2 << 20) == 1);
 	close(fd);
 	journey_tell(&j, "plug", "all", NULL, NULL);
-	ends_with(&j, journey_serial(&j, 0), "failed", STG_ID_APP_FILE_DAMAGED);
+	ends_with(&j, BATCH, journey_serial(&j, 0), "failed", STG_ID_APP_FILE_DAMAGED);
 	assert_int_equal(look_sent(&j, journey_serial(&j, 0), "Install"), 0);
 	assert_int_equal(left_behind(&j, journey_serial(&j, 0)), 0);
 	journey_end(&j);
@@ -263,13 +300,7 @@ static void an_app_is_installed_once_skipped_when_there_and_brought_up_to_date(v
 	/* the same order again: it is there, nothing is sent */
 	order(&j, "SECOND", "apps");
 	journey_tell(&j, "replug", one, NULL, NULL);
-	struct journey_wait w = { .j = &j, .until_ms = stg_boot_ms() + LOOK_MS, .events = 1000 };
-	for (int64_t staged = 0; staged < 1 && stg_boot_ms() < w.until_ms;) {
-		STG_AUTO(stg_json_free_at) json_t *b = journey_op(&j, "batch.show", json_pack("{s:s}", "name", "SECOND"), NULL);
-		staged = stg_json_int(json_object_get(b, "balance"), "staged", 0);
-		if (staged < 1)
-			journey_let_pass(&j, 1, 1000);
-	}
+	is_staged(&j, "SECOND", one);
 	assert_int_equal(look_sent(&j, one, "Install"), 1);
 	json_decref(journey_op(&j, "batch.close", json_pack("{s:s, s:b}", "name", "SECOND", "open", 1), NULL));
 
@@ -277,12 +308,7 @@ static void an_app_is_installed_once_skipped_when_there_and_brought_up_to_date(v
 	json_decref(add_app(&j, &(struct ipa){ .id = APP, .version = "1.10", .build = "110", .bytes = 5 << 20, .fill = 'x' }));
 	order(&j, "THIRD", "apps");
 	journey_tell(&j, "replug", one, NULL, NULL);
-	for (int64_t staged = 0; staged < 1 && stg_boot_ms() < w.until_ms;) {
-		STG_AUTO(stg_json_free_at) json_t *b = journey_op(&j, "batch.show", json_pack("{s:s}", "name", "THIRD"), NULL);
-		staged = stg_json_int(json_object_get(b, "balance"), "staged", 0);
-		if (staged < 1)
-			journey_let_pass(&j, 1, 1000);
-	}
+	is_staged(&j, "THIRD", one);
 	assert_int_equal(look_sent(&j, one, "Install"), 1);
 	assert_int_equal(look_sent(&j, one, "Upgrade"), 1);
 	journey_end(&j);
@@ -304,7 +330,7 @@ static void an_app_is_removed_and_one_without_sharing_is_named(void **state)
 				  "  - remove_app: {app: org.example.never}\n  - put_document: {app: " APP ", document: plan.txt}\n");
 	journey_batch(&j, "apps", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
-	ends_with(&j, serial, "failed", STG_ID_APP_NO_SHARING);
+	ends_with(&j, BATCH, serial, "failed", STG_ID_APP_NO_SHARING);
 	assert_true(has_app(&j, serial, APP));
 	assert_false(has_app(&j, serial, "org.example.old"));
 	/* what was never there is not asked to go */
