@@ -380,9 +380,11 @@ void virt_after(struct virt_conn *c, int64_t real_ms, void (*then)(struct virt_c
 	c->then = then;
 	c->then_arg = arg;
 	virt_stream_pause(&c->stream, true);
+	int64_t ms = c->device ? virt_device_paced_ms(c->device, real_ms) : virt_loop_paced_ms(c->bench->loop, real_ms);
+
 	if (c->device)
-		virt_device_touched(c->device, virt_loop_paced_ms(c->bench->loop, real_ms));
-	virt_timer_set(c->bench->loop, &c->after, virt_loop_paced_ms(c->bench->loop, real_ms), go_on);
+		virt_device_touched(c->device, ms);
+	virt_timer_set(c->bench->loop, &c->after, ms, go_on);
 }
 
 /* 200 bytes that a careless reader unfolds into 10^9 nodes: each array holds the one before ten times. */

@@ -127,6 +127,10 @@ static bool make_identity(struct virt_device *d, const json_t *wanted, struct st
 	d->model = word[0] ? virt_model_find(word) : any;
 	if (!d->model)
 		return stg_fail(err, STG_E_INPUT, 0, "no model '%s' is known", word);
+	/* as a list names it: the very one where that is known, else any of its kind */
+	word = stg_json_str(wanted, "model_like");
+	if (word[0] && virt_model_find(word))
+		d->model = virt_model_find(word);
 	os = pick_os(&r, d->model);
 	word = stg_json_str(wanted, "os");
 	d->os = word[0] ? virt_os_find(word) : os;
@@ -196,7 +200,7 @@ static void make_android(struct virt_device *d, const json_t *wanted)
 /* Members of `wanted` that say what it is; all others are knobs. */
 static bool is_identity_key(const char *key)
 {
-	static const char *const keys[] = { "kind", "model", "os", "serial", "udid", "ecid", "imei", "imei2", "wifi", "name",
+	static const char *const keys[] = { "kind", "model", "model_like", "os", "serial", "udid", "ecid", "imei", "imei2", "wifi", "name",
 					    "port", "capacity_gb", "color", "region", "plugged", "faults" };
 
 	for (size_t i = 0; i < STG_ARRAY_LEN(keys); i++)
@@ -638,9 +642,18 @@ static struct virt_later *later(struct virt_device *d, int64_t ms)
 	return l;
 }
 
+int64_t virt_device_paced_ms(struct virt_device *d, int64_t real_ms)
+{
+	int64_t ms = virt_loop_paced_ms(d->bench->loop, real_ms);
+
+	d->waited_real_ms += real_ms;
+	d->waited_ms += ms;
+	return ms;
+}
+
 void virt_device_after(struct virt_device *d, int64_t real_ms, void (*then)(struct virt_device *, void *), void *arg)
 {
-	struct virt_later *l = later(d, virt_loop_paced_ms(d->bench->loop, real_ms));
+	struct virt_later *l = later(d, virt_device_paced_ms(d, real_ms));
 
 	l->then = then;
 	l->arg = arg;

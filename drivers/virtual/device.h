@@ -61,6 +61,7 @@ struct virt_fault {
 struct virt_device {
 	struct virt_bench *bench;
 	unsigned int number;                /* 1, 2, ... in the order of making: "#3" on the control socket */
+	int64_t waited_real_ms, waited_ms;  /* what its delays are at pace real, and what they were here */
 
 	/* What it is; never changes. */
 	const struct virt_model *model;     /* NULL for an Android */
@@ -168,6 +169,8 @@ json_t *virt_device_show(const struct virt_device *);   /* everything, a new ref
 /* The cable and the switch. Pipes are cut, sysfs follows, then the mux tells. */
 bool virt_device_plug(struct virt_device *, const char *port /* NULL: where it was, or the first free */, struct stg_error *err);
 void virt_device_unplug(struct virt_device *);
+/* What so long a delay is at this bench's pace; the device's sums of both grow (a rehearsal works out the real time from them). */
+int64_t virt_device_paced_ms(struct virt_device *d, int64_t real_ms);
 /* The cable comes back after after_ms, whatever the pace; port as in virt_device_plug(). */
 void virt_device_replug(struct virt_device *, int64_t after_ms, const char *port);
 /* Goes away now and comes back after real_ms (paced), in the mode given. */

@@ -340,7 +340,9 @@ static void start_connect(struct client *c, uint32_t tag, plist_t msg)
 	c->connect_tag = tag;
 	c->is_connecting = true;
 	virt_stream_pause(&c->stream, true);
-	virt_timer_set(c->mux->bench->loop, &c->connect, virt_loop_paced_ms(c->mux->bench->loop, CONNECT_REAL_MS), connect_now);
+	struct virt_device *d = attached(c->mux, c->connect_id);
+	virt_timer_set(c->mux->bench->loop, &c->connect,
+		       d ? virt_device_paced_ms(d, CONNECT_REAL_MS) : virt_loop_paced_ms(c->mux->bench->loop, CONNECT_REAL_MS), connect_now);
 }
 
 static void start_listen(struct client *c, uint32_t tag)

@@ -70,6 +70,8 @@ static json_t *brief(const struct virt_device *d)
 	stg_json_put_bool(o, "attached", virt_device_is_attached(d));
 	stg_json_put_int(o, "device_id", d->device_id);
 	stg_json_put(o, "kind", !d->model ? "android" : d->model->is_ipad ? "ipad" : "iphone");
+	stg_json_put_int(o, "waited_real_ms", d->waited_real_ms);
+	stg_json_put_int(o, "waited_ms", d->waited_ms);
 	return o;
 }
 

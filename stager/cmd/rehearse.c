@@ -1,0 +1,638 @@
+/*
+ * rehearse.c - tomorrow's batch on virtual devices: what would fail, how many touches, when it would end.
+ *
+ * For:    leads, the evening before.
+ * Uses:   a station of its own in a temporary rehearsal state, over the same operations as every command; stager-bench for
+ *         the devices. From the real state come the blueprint, its parents and profiles, and names; no key, no secret.
+ * Called: main.c.
+ * Thread: the command's.
+ *
+ * The bench tells of each device how long its delays were and how long they are at pace real; all else (our own work) takes
+ * what it takes. So took + (real delays - delays here) is what the device takes tomorrow, whatever the pace of the rehearsal.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <stager/batchfile.h>
+#include <stager/clock.h>
+#include <stager/file.h>
+#include <stager/text.h>
+
+#include "_child.h"
+#include "_io.h"
+#include "_rehearsal.h"
+#include "_table.h"
+#include "_words.h"
+
+#define BATCH "REHEARSAL"
+#define AT_ONCE 4                /* at a twentieth of the time more would wait for this machine, and that is no part of tomorrow */
+#define PORTS 16
+#define SETTLED_MS 400           /* an end that is followed by something else was none */
+#define DEVICE_MS 900000         /* no device takes longer here, at any pace */
+#define HAND_MS 10000
+#define ASKS_MAX 6
+#define WARM_MS 60000            /* keys are made in advance, as they are on a station that ran all night */
+
+enum phase { IN_CARTON, PLUGGED, AWAY };
+
+struct device {
+	char serial[64], udid[64];
+	enum phase phase;
+	int64_t plugged_ms, ended_ms, took_ms;
+	int touches, asks;
+	bool waits_for_line, second_round, gave_up;
+};
+
+struct rehearsal {
+	struct stg_cmd_ctx *c;
+	const char *blueprint, *pace, *keep;
+	json_t *params;
+	bool windows, day;
+	int64_t hand_ms;
+	size_t ports;
+	char dir[128], state[160], control[192];
+	json_t *rows, *skipped, *pack;
+	struct device *devices;
+	size_t n;
+	struct child bench, station;
+	struct stg_caller caller;
+	int64_t started_ms, told_ms;
+	int64_t last_ms;         /* when the last device came to its end, so far */
+	bool line_open, is_warm;
+};
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st, (void)kind, (void)at;
+	return remove(path);
+}
+
+static bool op(struct rehearsal *r, const char *name, json_t *in /* taken */, int fd, json_t **ret, struct stg_error *err)
+{
+	int fds[1] = { fd };
+	bool ok = stg_call(&r->caller, name, in, fd >= 0 ? fds : NULL, fd >= 0 ? 1 : 0, ret, err);
+	json_decref(in);
+	return ok || stg_while(err, "%s", name);
+}
+
+static bool tell_bench(struct rehearsal *r, const char *verb, const char *a, const char *b, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *answer = bench_word(r->control, err, verb, a, b, (char *)NULL);
+	return answer != NULL;
+}
+
+/* ---- before ---- */
+
+static bool read_list(struct rehearsal *r, const char *path, struct stg_error *err)
+{
+	STG_AUTO(stg_close_at) int fd = input_open(path, err);
+	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(STG_BATCHFILE_MAX);
+	const char *slash = strrchr(path, '/');
+	if (fd < 0 || !stg_file_read_fd(fd, &file, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *list = stg_batchfile_read(slash ? slash + 1 : path, stg_buf_view(&file), NULL, err);
+	if (!list || !stg_batchfile_ok(list, err))
+		return false;
+	r->rows = json_incref(json_object_get(list, "rows"));
+	r->skipped = rehearsal_skip(r->rows);
+	r->n = json_array_size(r->rows);
+	return r->n > 0 || stg_fail_id(err, STG_E_INPUT, STG_ID_NOTHING_TO_REHEARSE, 0, "%s", path);
+}
+
+static bool write_files(struct rehearsal *r, struct stg_error *err)
+{
+	const char *name;
+	json_t *base;
+	char path[400];
+	snprintf(path, sizeof(path), "%s/blueprints", r->state);
+	if (!stg_folder_make(path, 0700, err))
+		return false;
+	snprintf(path, sizeof(path), "%s/profiles", r->state);
+	if (!stg_folder_make(path, 0700, err))
+		return false;
+	json_object_foreach(json_object_get(r->pack, "files"), name, base) {
+		STG_AUTO(stg_buf_clear) struct stg_buf bytes = STG_BUF(4u << 20);
+		snprintf(path, sizeof(path), "%s/%.150s", r->state, name);
+		if (!stg_unbase64(json_string_value(base), &bytes, err) || !stg_file_write(path, stg_buf_view(&bytes), 0600, err))
+			return false;
+	}
+	return true;
+}
+
+static bool start_bench(struct rehearsal *r, struct stg_error *err)
+{
+	char program[4096], mux[192], sysfs[160], scenario[160], log[160], env[192], slots[24];
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(64u << 20);
+	bool fresh = stg_json_bool(r->pack, "activates", false) && !stg_json_bool(r->pack, "erases", false);
+	snprintf(mux, sizeof(mux), "unix:%s/mux", r->dir);
+	snprintf(r->control, sizeof(r->control), "unix:%s/ctl", r->dir);
+	snprintf(sysfs, sizeof(sysfs), "%s/sys", r->dir);
+	snprintf(scenario, sizeof(scenario), "%s/devices.json", r->dir);
+	snprintf(log, sizeof(log), "%s/bench.log", r->dir);
+	snprintf(slots, sizeof(slots), "%zu", r->ports > AT_ONCE ? r->ports : (size_t)AT_ONCE);
+	if (!bench_program(program, sizeof(program), err) || !rehearsal_scenario(r->rows, stg_json_str(r->pack, "device_class"), fresh, r->day, &text, err) ||
+	    !stg_file_write(scenario, stg_buf_view(&text), 0600, err))
+		return false;
+	char *argv[] = { program, (char *)(uintptr_t)"--scenario", scenario, (char *)(uintptr_t)"--usbmuxd", mux, (char *)(uintptr_t)"--control", r->control,
+			 (char *)(uintptr_t)"--sysfs", sysfs, (char *)(uintptr_t)"--pace", (char *)(uintptr_t)r->pace, (char *)(uintptr_t)"--slots", slots,
+			 (char *)(uintptr_t)"--with-parent", (char *)(uintptr_t)"--line", (char *)(uintptr_t)(r->windows ? "closed" : "open"), NULL };
+	if (!child_start(&r->bench, argv, log, 120000, err))
+		return stg_while(err, "virtual bench");
+	snprintf(env, sizeof(env), "UNIX:%s/mux", r->dir);
+	setenv("USBMUXD_SOCKET_ADDRESS", env, 1);
+	setenv("STAGER_SYSFS", sysfs, 1);
+	setenv("STAGER_ACTIVATION_URL", stg_json_str(r->bench.ready, "activation"), 1);
+	return true;
+}
+
+static bool start_station(struct rehearsal *r, struct stg_error *err)
+{
+	char self[4096], log[160];
+	snprintf(log, sizeof(log), "%s/station.log", r->dir);
+	if (!own_program(self, sizeof(self), err))
+		return false;
+	/* as full as a night leaves them for the devices that are in at once, and for those after them */
+	size_t most = strcmp(r->pace, "real") == 0 ? r->ports : AT_ONCE, first = r->n < most ? r->n : most;
+	char pool[32];
+	snprintf(pool, sizeof(pool), "%zu,%zu", first + 4, 2 * first + 4);
+	setenv("STAGER_POOL", pool, 0);
+	char *argv[] = { self, (char *)(uintptr_t)"run", (char *)(uintptr_t)"--state", r->state, (char *)(uintptr_t)"--with-parent", NULL };
+	return child_start(&r->station, argv, log, 120000, err) && stg_caller_open(&r->caller, r->state, r->c->actor, err) &&
+	       (r->caller.fd >= 0 || stg_fail_id(err, STG_E_STATION, STG_ID_NO_STATION, 0, "%s", r->state));
+}
+
+static bool know_devices(struct rehearsal *r, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *list = bench_word(r->control, err, "list", (char *)NULL);
+	size_t i;
+	json_t *one;
+	if (!list)
+		return false;
+	r->devices = stg_calloc(r->n, sizeof(*r->devices));
+	json_array_foreach(json_object_get(list, "devices"), i, one) {
+		if (i >= r->n)
+			break;
+		stg_copy(r->devices[i].serial, sizeof(r->devices[i].serial), stg_json_str(one, "serial"));
+		stg_copy(r->devices[i].udid, sizeof(r->devices[i].udid), stg_json_str(one, "udid"));
+	}
+	return true;
+}
+
+/* What the real station has, by name; the values are of no use to anybody. */
+static bool set_up(struct rehearsal *r, struct stg_error *err)
+{
+	size_t i;
+	json_t *name;
+	const char *org = stg_json_str(r->pack, "organisation");
+	json_array_foreach(json_object_get(r->pack, "secrets"), i, name)
+		if (!op(r, "secret.set", json_pack("{s:O, s:s}", "name", name, "value", "rehearsal-0000"), -1, NULL, err))
+			return false;
+	return (!*org || op(r, "org.create", json_pack("{s:s}", "name", org), -1, NULL, err)) && op(r, "port.allow", json_pack("{s:s}", "port", "*"), -1, NULL, err) &&
+	       (!r->windows || op(r, "window.close", json_object(), -1, NULL, err));
+}
+
+static bool start_batch(struct rehearsal *r, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf csv = STG_BUF(STG_BATCHFILE_MAX);
+	char path[160];
+	snprintf(path, sizeof(path), "%s/order.csv", r->dir);
+	if (!rehearsal_csv(r->rows, &csv, err) || !stg_file_write(path, stg_buf_view(&csv), 0600, err))
+		return false;
+	STG_AUTO(stg_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	json_t *in = json_pack("{s:s, s:s, s:s}", "name", BATCH, "file", path, "blueprint", stg_json_str(r->pack, "name"));
+	json_t *start = json_pack("{s:s}", "name", BATCH);
+	if (r->params) {
+		json_object_set(in, "params", r->params);
+		json_object_set(start, "params", r->params);
+	}
+	if (!op(r, "batch.import", in, fd, NULL, err)) {
+		json_decref(start);
+		return false;
+	}
+	/* in a state of its own nobody is registered: the typed count is the gate's whole question */
+	return op(r, "batch.start", start, -1, NULL, err) &&
+	       (!stg_json_bool(r->pack, "erases", false) ||
+		op(r, "wipe.order", json_pack("{s:s, s:I}", "batch", BATCH, "count", (json_int_t)r->n), -1, NULL, err));
+}
+
+/* ---- hands ---- */
+
+static struct device *device_of(struct rehearsal *r, const json_t *slot)
+{
+	const char *udid = stg_json_str(slot, "udid"), *serial = stg_json_str(slot, "serial");
+	for (size_t i = 0; i < r->n; i++)
+		if ((*udid && strcmp(r->devices[i].udid, udid) == 0) || (*serial && strcmp(r->devices[i].serial, serial) == 0))
+			return &r->devices[i];
+	return NULL;
+}
+
+static bool is_end(const char *word)
+{
+	static const char *const ends[] = { "staged", "waiting", "hold", "failed", "unexpected", "left alone" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(ends); i++)
+		if (strcmp(ends[i], word) == 0)
+			return true;
+	return false;
+}
+
+static void touch(struct rehearsal *r, struct device *d, const char *ask)
+{
+	if (d->asks++ >= ASKS_MAX) {
+		d->gave_up = true;
+		d->ended_ms = stg_boot_ms();
+		return;
+	}
+	d->touches++;
+	(void)tell_bench(r, "unlock", d->udid, NULL, NULL);
+	if (strcmp(ask, "settings_profile") == 0)
+		(void)tell_bench(r, "accept", d->udid, NULL, NULL);
+	else
+		(void)tell_bench(r, "tap", "trust", d->udid, NULL);
+}
+
+static void slot_changed(struct rehearsal *r, const json_t *slot)
+{
+	struct device *d = device_of(r, slot);
+	const char *word = stg_json_str(slot, "state");
+	if (!d || d->phase != PLUGGED)
+		return;
+	if (strcmp(word, "person") == 0) {
+		d->ended_ms = 0;
+		touch(r, d, stg_json_str(slot, "ask"));
+	} else if (is_end(word)) {
+		if (!d->ended_ms)
+			d->ended_ms = stg_boot_ms();
+		d->waits_for_line = strcmp(word, "waiting") == 0 && strcmp(stg_json_str(slot, "wait"), "line") == 0;
+	} else {
+		d->ended_ms = 0;
+	}
+}
+
+static bool plug(struct rehearsal *r, struct device *d)
+{
+	if (!tell_bench(r, "plug", d->udid, NULL, NULL))
+		return false;
+	d->phase = PLUGGED;
+	d->touches++;
+	d->plugged_ms = stg_boot_ms();
+	d->ended_ms = 0;
+	return true;
+}
+
+static void take_out(struct rehearsal *r, struct device *d, int64_t end_ms)
+{
+	d->took_ms += end_ms - d->plugged_ms;
+	d->phase = AWAY;
+	r->last_ms = end_ms > r->last_ms ? end_ms : r->last_ms;
+	(void)tell_bench(r, "unplug", d->udid, NULL, NULL);
+}
+
+/* Takes out what has come to its end, puts the next one in. False: nothing is left to do. */
+static bool hands(struct rehearsal *r)
+{
+	int64_t now = stg_boot_ms();
+	size_t busy = 0, left = 0, limit = r->ports < AT_ONCE || strcmp(r->pace, "real") == 0 ? r->ports : AT_ONCE;
+	for (size_t i = 0; i < r->n; i++) {
+		struct device *d = &r->devices[i];
+		if (d->phase == PLUGGED && ((d->ended_ms && now - d->ended_ms >= SETTLED_MS) || now - d->plugged_ms > DEVICE_MS))
+			take_out(r, d, d->ended_ms ? d->ended_ms : now);
+		busy += d->phase == PLUGGED;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->devices[i].phase == IN_CARTON && busy < limit && plug(r, &r->devices[i]))
+			busy++;
+		left += r->devices[i].phase == IN_CARTON;
+	}
+	return busy + left > 0;
+}
+
+/* With the line in windows all are plugged in once more when it opens: the second touch. */
+static bool second_round(struct rehearsal *r)
+{
+	bool any = false;
+	if (!r->windows || r->line_open)
+		return false;
+	r->line_open = true;
+	(void)tell_bench(r, "line", "open", NULL, NULL);
+	(void)op(r, "window.open", json_object(), -1, NULL, NULL);
+	for (size_t i = 0; i < r->n; i++) {
+		if (!r->devices[i].waits_for_line)
+			continue;
+		r->devices[i].phase = IN_CARTON;
+		r->devices[i].waits_for_line = false;
+		r->devices[i].second_round = any = true;
+	}
+	return any;
+}
+
+static void tell_progress(struct rehearsal *r)
+{
+	size_t done = 0;
+	if (r->c->json || r->c->quiet || !isatty(STDERR_FILENO) || stg_boot_ms() - r->told_ms < 1000)
+		return;
+	r->told_ms = stg_boot_ms();
+	for (size_t i = 0; i < r->n; i++)
+		done += r->devices[i].phase == AWAY;
+	fprintf(stderr, _("%zu of %zu devices rehearsed"), done, r->n);
+	fputc('\r', stderr);
+}
+
+/* Before the first device comes. */
+static bool warm(struct rehearsal *r)
+{
+	STG_AUTO(stg_json_free_at) json_t *figures = NULL;
+	if (r->is_warm)
+		return true;
+	r->is_warm = stg_boot_ms() - r->started_ms > WARM_MS || !op(r, "station.show", json_object(), -1, &figures, NULL) ||
+		     stg_json_bool(figures, "pool_ready", true);
+	if (r->is_warm)
+		r->started_ms = stg_boot_ms();
+	return r->is_warm;
+}
+
+static bool each(void *ctx, const json_t *event)
+{
+	struct rehearsal *r = ctx;
+	const json_t *slots = json_object_get(event, "slots"), *slot = json_object_get(event, "slot");
+	size_t i;
+	json_t *one;
+	if (!warm(r))
+		return true;
+	if (slot)
+		slot_changed(r, slot);
+	json_array_foreach((json_t *)(uintptr_t)slots, i, one)
+		slot_changed(r, one);
+	tell_progress(r);
+	return hands(r) || (second_round(r) && hands(r));
+}
+
+/* ---- after ---- */
+
+static bool real_times(struct rehearsal *r, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *list = bench_word(r->control, err, "list", (char *)NULL);
+	size_t i;
+	json_t *one;
+	if (!list)
+		return false;
+	json_array_foreach(json_object_get(list, "devices"), i, one)
+		if (i < r->n)
+			r->devices[i].took_ms += stg_json_int(one, "waited_real_ms", 0) - stg_json_int(one, "waited_ms", 0);
+	return true;
+}
+
+/* What stands in the way, the most frequent first, by its row of errors.def. */
+static json_t *problems_of(struct rehearsal *r, const json_t *rows)
+{
+	STG_AUTO(stg_json_free_at) json_t *by_id = json_object();
+	json_t *list = json_array(), *row, *one;
+	size_t i;
+	const char *key;
+	json_array_foreach(json_object_get(r->pack, "problems"), i, one) {
+		unsigned int id = (unsigned int)stg_json_int(one, "id", 0);
+		char code[16];
+		snprintf(code, sizeof(code), "STG-%u", id);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:[]}", "code", code, "sentence", stg_id_sentence(id), "act", stg_id_act(id), "detail",
+						      stg_json_str(one, "detail"), "devices", (int)r->n, "serials"));
+	}
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		const char *end = stg_json_str(row, "end");
+		unsigned int id = (unsigned int)stg_json_int(row, "code", 0);
+		char code[24];
+		if (strcmp(end, "staged") == 0 || stg_json_bool(row, "unexpected", false))
+			continue;
+		snprintf(code, sizeof(code), id ? "STG-%u" : "-", id);
+		one = json_object_get(by_id, code);
+		if (!one) {
+			one = json_pack("{s:s, s:s, s:s, s:s, s:s, s:[]}", "code", code, "end", end, "sentence", id ? stg_id_sentence(id) : stg_json_str(row, "msg"), "act",
+					stg_id_act(id), "detail", stg_json_str(row, "msg"), "serials");
+			stg_json_put_new(by_id, code, one);
+		}
+		json_array_append_new(json_object_get(one, "serials"), json_string(stg_json_str(row, "serial")));
+	}
+	json_object_foreach(by_id, key, one) {
+		stg_json_put_int(one, "devices", (int64_t)json_array_size(json_object_get(one, "serials")));
+		json_array_append(list, one);
+	}
+	return list;
+}
+
+static json_t *report(struct rehearsal *r, const json_t *batch)
+{
+	STG_AUTO(stg_free_at) struct rehearsal_device *times = stg_calloc(r->n, sizeof(*times));
+	int64_t touches = 0, most = 0;
+	size_t slowest = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		times[i] = (struct rehearsal_device){ .took_ms = r->devices[i].took_ms, .touches = r->devices[i].touches };
+		touches += r->devices[i].touches;
+		most = r->devices[i].touches > most ? r->devices[i].touches : most;
+		slowest = times[i].took_ms > times[slowest].took_ms ? i : slowest;
+	}
+	json_t *o = json_pack("{s:i, s:b, s:s, s:s, s:I, s:O, s:O, s:o}", "v", 1, "rehearsal", 1, "blueprint", stg_json_str(r->pack, "name"), "blueprint_sha256",
+			      stg_json_str(r->pack, "sha256"), "devices", (json_int_t)r->n, "skipped", r->skipped, "balance", json_object_get(batch, "balance"),
+			      "problems", problems_of(r, json_object_get(batch, "rows")));
+	stg_json_put_new(o, "touches", json_pack("{s:I, s:f, s:I}", "sum", (json_int_t)touches, "per_device", (double)touches / (double)r->n, "most", (json_int_t)most));
+	stg_json_put_int(o, "ports", (int64_t)r->ports);
+	stg_json_put_int(o, "hand_ms", r->hand_ms);
+	stg_json_put_int(o, "ends_in_ms", rehearsal_end_ms(times, r->n, r->ports, r->hand_ms));
+	stg_json_put_new(o, "slowest", json_pack("{s:s, s:I}", "serial", r->devices[slowest].serial, "ms", (json_int_t)times[slowest].took_ms));
+	stg_json_put_int(o, "took_ms", r->last_ms - r->started_ms);
+	if (r->keep)
+		stg_json_put(o, "state", r->state);
+	return o;
+}
+
+static void duration(int64_t ms, char ret[32])
+{
+	if (ms < 120000)
+		snprintf(ret, 32, "%lld s", (long long)(ms + 500) / 1000);
+	else
+		snprintf(ret, 32, "%lld h %02lld min", (long long)(ms + 30000) / 3600000, (long long)((ms + 30000) / 60000) % 60);
+}
+
+static void say(const json_t *o)
+{
+	static const char *const keys[] = { "expected", "staged", "waiting", "hold", "failed", "missing" };
+	static const char *const words[] = { N_("expected"), N_("staged"), N_("waiting"), N_("on hold"), N_("failed"), N_("missing") };
+	const json_t *touches = json_object_get(o, "touches"), *skipped = json_object_get(o, "skipped");
+	char time[32], detail[300];
+	size_t i;
+	json_t *one;
+	printf(_("Rehearsal of %lld devices with %s: nothing real was touched, and no record leaves this machine.\n"), (long long)stg_json_int(o, "devices", 0),
+	       stg_json_str(o, "blueprint"));
+	for (i = 0; i < STG_ARRAY_LEN(keys); i++)
+		printf("  %4lld  %s\n", (long long)stg_json_int(json_object_get(o, "balance"), keys[i], 0), _(words[i]));
+	if (json_array_size(skipped))
+		printf(_("Left out, because they are no Apple devices: %zu\n"), json_array_size(skipped));
+	json_array_foreach(skipped, i, one) {
+		stg_printable(stg_json_str(one, "why"), true, detail, sizeof(detail));
+		printf(_("  line %lld: %s %s\n"), (long long)stg_json_int(one, "line", 0), stg_json_str(one, "serial"), detail);
+	}
+	if (json_array_size(json_object_get(o, "problems")))
+		puts(_("What would go wrong"));
+	json_array_foreach(json_object_get(o, "problems"), i, one) {
+		stg_printable(stg_json_str(one, "detail"), true, detail, sizeof(detail));
+		printf("  %4lld  %s %s (%s%s%s)\n", (long long)stg_json_int(one, "devices", 0), stg_json_str(one, "sentence"), stg_json_str(one, "act"),
+		       stg_json_str(one, "code"), *detail ? ", " : "", detail);
+	}
+	printf(_("Touches: %.1f per device, %lld at most.\n"), json_real_value(json_object_get(touches, "per_device")), (long long)stg_json_int(touches, "most", 0));
+	duration(stg_json_int(o, "ends_in_ms", 0), time);
+	printf(_("On %lld ports with one person it would take %s.\n"), (long long)stg_json_int(o, "ports", 0), time);
+}
+
+static int finish(struct rehearsal *r, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *batch = NULL;
+	if (!real_times(r, err) || !op(r, "batch.show", json_pack("{s:s}", "name", BATCH), -1, &batch, err))
+		return stg_cmd_tell(r->c, err);
+	STG_AUTO(stg_json_free_at) json_t *o = report(r, batch);
+	const json_t *balance = json_object_get(batch, "balance");
+	if (r->c->json)
+		json_line(o);
+	else
+		say(o);
+	if (stg_json_int(balance, "failed", 0))
+		return 1;
+	return stg_json_int(balance, "staged", 0) == stg_json_int(balance, "expected", 0) && !json_array_size(json_object_get(r->pack, "problems")) ? 0 : 6;
+}
+
+static int rehearse(struct rehearsal *r)
+{
+	struct stg_error err = { 0 };
+	if (!stg_folder_make(r->state, 0700, &err) || !write_files(r, &err) || !start_bench(r, &err) || !start_station(r, &err) || !know_devices(r, &err) ||
+	    !set_up(r, &err) || !start_batch(r, &err))
+		return stg_cmd_tell(r->c, &err);
+	r->started_ms = stg_boot_ms();
+	if (!stg_events(&r->caller, each, r, NULL, &err))
+		return stg_cmd_tell(r->c, &err);
+	return finish(r, &err);
+}
+
+/* What comes from the real station, before this process sees a virtual bench. */
+static int take_along(struct rehearsal *r)
+{
+	STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:s}", "blueprint", r->blueprint);
+	int status = 0;
+	if (r->params)
+		json_object_set(in, "params", r->params);
+	if (!stg_cmd_call(r->c, "rehearse.pack", in, NULL, 0, &r->pack, &status))
+		return status;
+	stg_caller_close(r->c->caller);
+	if (!r->ports)
+		r->ports = (size_t)stg_json_int(r->pack, "ports", 0);
+	if (!r->ports)
+		r->ports = PORTS;
+	return 0;
+}
+
+static int in_a_folder(struct rehearsal *r)
+{
+	struct stg_error err = { 0 };
+	stg_copy(r->dir, sizeof(r->dir), r->keep ? r->keep : "/tmp/stager-rehearsal-XXXXXX");
+	if (r->keep ? mkdir(r->dir, 0700) != 0 : !mkdtemp(r->dir)) {
+		stg_fail_id(&err, STG_E_INPUT, STG_ID_FILE_UNWRITABLE, errno, "%.100s: %s", r->dir, strerror(errno));
+		return stg_cmd_tell(r->c, &err);
+	}
+	snprintf(r->state, sizeof(r->state), "%s/state", r->dir);
+	int status = rehearse(r);
+	stg_caller_close(&r->caller);
+	child_stop(&r->station, 30000);
+	child_stop(&r->bench, 5000);
+	free(r->devices);
+	if (!r->keep)
+		(void)nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return status;
+}
+
+static bool pair(json_t **params, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	char key[64];
+	if (!equals || equals == text || equals - text >= (int)sizeof(key))
+		return false;
+	snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
+	if (!*params)
+		*params = json_object();
+	stg_json_put_new(*params, key, json_string(equals + 1));
+	return true;
+}
+
+static bool number(const char *text, long least, long most, long *ret)
+{
+	char *end;
+	*ret = strtol(text, &end, 10);
+	return *text && !*end && *ret >= least && *ret <= most;
+}
+
+static int options(struct rehearsal *r, const char **list)
+{
+	enum { BLUEPRINT = 256, PARAMS, PORTS_OPT, HAND, PACE, LINE, FAULTS, KEEP };
+	static const struct option known[] = {
+		{ "blueprint", required_argument, NULL, BLUEPRINT }, { "params", required_argument, NULL, PARAMS }, { "ports", required_argument, NULL, PORTS_OPT },
+		{ "hand", required_argument, NULL, HAND }, { "pace", required_argument, NULL, PACE }, { "line", required_argument, NULL, LINE },
+		{ "faults", required_argument, NULL, FAULTS }, { "keep", required_argument, NULL, KEEP }, { 0 },
+	};
+	int opt;
+	long n = 0;
+	bool ok = true;
+	optind = 1;
+	while ((opt = word_option(r->c, known)) != -1) {
+		switch (opt) {
+		case BLUEPRINT: r->blueprint = optarg; break;
+		case PARAMS: ok = ok && pair(&r->params, optarg); break;
+		case PORTS_OPT: ok = ok && number(optarg, 1, 1000, &n), r->ports = (size_t)n; break;
+		case HAND: ok = ok && number(optarg, 0, 600, &n), r->hand_ms = n * 1000; break;
+		case PACE: r->pace = optarg, ok = ok && (strcmp(optarg, "real") == 0 || strcmp(optarg, "fast") == 0); break;
+		case LINE: r->windows = strcmp(optarg, "windows") == 0, ok = ok && (r->windows || strcmp(optarg, "always") == 0); break;
+		case FAULTS: r->day = strcmp(optarg, "day") == 0, ok = ok && (r->day || strcmp(optarg, "none") == 0); break;
+		case KEEP: r->keep = optarg; break;
+		default: return 2;
+		}
+	}
+	*list = optind < r->c->argc ? r->c->argv[optind++] : NULL;
+	if (!words_end(r->c))
+		return 2;
+	if (ok && *list && r->blueprint && (!r->keep || strlen(r->keep) < 70))
+		return 0;
+	fprintf(stderr, "%s\n%s\n", _("stager rehearse: it takes a list and --blueprint NAME."), _("See: stager rehearse --help"));
+	return 2;
+}
+
+static int run(struct stg_cmd_ctx *c)
+{
+	struct rehearsal r = { .c = c, .pace = "fast", .hand_ms = HAND_MS, .caller = { .fd = -1 }, .bench = { .out = -1 }, .station = { .out = -1 } };
+	struct stg_error err = { 0 };
+	const char *list = NULL;
+	int status = options(&r, &list);
+	if (!status && !read_list(&r, list, &err))
+		status = stg_cmd_tell(c, &err);
+	if (!status)
+		status = take_along(&r);
+	if (!status)
+		status = in_a_folder(&r);
+	json_decref(r.params);
+	json_decref(r.rows);
+	json_decref(r.skipped);
+	json_decref(r.pack);
+	return status;
+}
+
+const struct stg_cmd stg_cmd_rehearse = {
+	.name = "rehearse",
+	.usage = N_("stager rehearse LIST.csv --blueprint NAME [--params KEY=VALUE] [--line always|windows] [--faults none|day] [--ports N]\n"
+		    "                [--hand SECONDS] [--pace fast|real] [--keep DIR]\n"
+		    "    what would fail, touches per device, and when it would end; the devices are virtual, the blueprint and profiles are yours\n"
+		    "    --line windows  the line opens when all have been plugged in once: two touches\n"
+		    "    --faults day    some are locked, nearly empty or supervised by somebody else\n"
+		    "    --ports N       sockets of the bench (else those that are allowed by name, else 16); --hand: seconds a touch takes (10)\n"
+		    "    --keep DIR      leaves the state of the rehearsal there; its records are marked and go to no real MDM\n"
+		    "    exit status 0: all would be staged; 1: some would fail; 6: some would wait or be put aside"),
+	.about = N_("tomorrow's batch on virtual devices: what would fail, when it would end"),
+	.run = run,
+};
