@@ -134,7 +134,8 @@ static const char *step_word(const char *step)
 		{ "wallpaper", N_("wallpaper") }, { "clear_passcode", N_("clear passcode") },
 		{ "clear_restrictions_password", N_("clear restrictions code") }, { "escrow_unlock_token", N_("keep unlock token") },
 		{ "shutdown", N_("switch off") },
-		{ "intake_check", N_("intake checks") },
+		{ "intake_check", N_("intake checks") }, { "install_app", N_("install app") }, { "remove_app", N_("remove app") },
+		{ "put_document", N_("document") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++)
 		if (strcmp(words[i][0], step) == 0)
@@ -184,6 +185,9 @@ static int put_line(struct board *b, const json_t *slot, size_t labels)
 		char step[60] = "";
 		add_cell(step, sizeof(step), step_word(stg_json_str(slot, "step")), 16);
 		snprintf(what, sizeof(what), "%2d/%d %s", n, of, step);
+		int percent = (int)stg_json_int(slot, "percent", 0);
+		if (working && percent > 0)
+			snprintf(what + strlen(what), sizeof(what) - strlen(what), "%3d %% ", percent);
 		if (working && left > 0)
 			snprintf(what + strlen(what), sizeof(what) - strlen(what), "≤%llds", (long long)(left + 999) / 1000);
 	} else {

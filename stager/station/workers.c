@@ -522,6 +522,7 @@ static void heard(struct stg_station *s, struct slot *slot, json_t *m)
 		note_end(s, slot, m);
 		if (strcmp(slot->word, "working") != 0)
 			slot_word(s, slot, "working");
+		slot->percent = 0;
 		if (!next)
 			set_deadline(s, slot, STG_WORKER_LOOK_MS);
 		if (!next || note_begin(s, slot, next))

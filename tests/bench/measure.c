@@ -412,6 +412,8 @@ static double app_on(int n, int64_t mb, double *ret_last_over_first, double *ret
 	*ret_last_over_first = first ? (double)last / (double)first : 0;
 	*ret_cpu = (double)(after.station - before.station + after.nursery - before.nursery + after.door - before.door + after.workers - before.workers -
 			    (after.pool - before.pool)) / 1e6 / n;
+	printf("(CPU: worker %.2f s, door %.2f s, station %.2f s)\n", (double)(after.workers - before.workers) / 1e6 / n,
+	       (double)(after.door - before.door) / 1e6 / n, (double)(after.station - before.station) / 1e6 / n);
 	*ret_worker_mib = (double)stg_json_int(after.show, "worker_rss_kib", 0) / 1024;
 	*ret_station_mib = (double)peak_kib((pid_t)stg_json_int(after.show, "pid", 0)) / 1024;
 	json_decref(before.show);

@@ -253,6 +253,21 @@ static void a_batch_that_names_an_unknown_app_does_not_start(void **state)
 
 /* ---- what goes in ---- */
 
+struct watch {
+	struct journey_wait wait;
+	int64_t most;
+};
+
+static bool watch_percent(void *ctx, const json_t *event)
+{
+	struct watch *w = ctx;
+	const json_t *slot = json_object_get(event, "slot");
+	int64_t percent = stg_json_int(slot, "percent", 0);
+	if (strcmp(stg_json_str(slot, "step"), "install_app") == 0 && percent > w->most)
+		w->most = percent;
+	return journey_until_staged(&w->wait, event);
+}
+
 static void an_app_is_installed_once_skipped_when_there_and_brought_up_to_date(void **state)
 {
 	(void)state;
@@ -271,6 +286,10 @@ static void an_app_is_installed_once_skipped_when_there_and_brought_up_to_date(v
 	fault(&j, cut, "drop_after", "Install", "count=1", NULL);
 	journey_batch(&j, "apps", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
+	struct watch w = { .wait = { .j = &j, .until_ms = stg_boot_ms() + LOOK_MS, .staged = 2, .events = 2 } };
+	journey_must(stg_events(&j.caller, watch_percent, &w, NULL, &err), &err, "events");
+	/* whoever stands before the board sees it come nearer */
+	assert_in_range(w.most, 50, 100);
 	if (!journey_wait_staged(&j, 2, LOOK_MS)) {
 		look_print("rows", journey_op(&j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL));
 		fail_msg("not staged (%s)", j.dir);
