@@ -93,7 +93,7 @@ static void compare(struct stg_station *s, int64_t now)
 		u->seen = false;
 	for (size_t i = 0; i < stg_topology_count(s->topology); i++) {
 		const struct stg_usb_device *d = stg_topology_at(s->topology, i);
-		if (d->mode != STG_MODE_NORMAL || !d->udid[0] || strcmp(d->driver, "apple") != 0 || !port_allowed(s, d->port))
+		if (d->mode != STG_MODE_NORMAL || !d->udid[0] || strcmp(d->driver, "apple") != 0 || !port_allowed(s, d->socket))
 			continue;
 		const struct slot *slot = slot_by_udid(s, d->udid);
 		if (slot && slot->arrival.handle)
