@@ -53,6 +53,7 @@ void worker_forget_facts(struct worker *w)
 {
 	json_decref(w->facts);
 	w->facts = NULL;
+	stg_error_reset(&w->facts_error);
 }
 
 void worker_take_facts(struct worker *w, json_t *read)
@@ -67,9 +68,11 @@ void worker_take_facts(struct worker *w, json_t *read)
 
 const json_t *worker_facts(struct worker *w)
 {
-	struct stg_error ignored = { 0 };
-	if (!w->facts)
-		worker_take_facts(w, w->device ? stg_device_facts(w->device, &ignored) : NULL);
+	struct stg_error why = { 0 };
+	if (!w->facts) {
+		worker_take_facts(w, w->device ? stg_device_facts(w->device, &why) : NULL);
+		w->facts_error = why;
+	}
 	return w->facts;
 }
 
@@ -83,11 +86,10 @@ void worker_tell_identity(struct worker *w, json_t *m)
 
 const json_t *worker_owner_facts(struct worker *w)
 {
-	struct stg_error ignored = { 0 };
 	(void)worker_facts(w);
 	if (!w->device || !stg_json_bool(w->facts, STG_FACT_OURS, false))
 		return w->facts;
-	STG_AUTO(stg_json_free_at) json_t *more = stg_device_owner_facts(w->device, &ignored);
+	STG_AUTO(stg_json_free_at) json_t *more = stg_device_owner_facts(w->device, &w->facts_error);
 	if (more)
 		json_object_update(w->facts, more);
 	return w->facts;

@@ -227,7 +227,8 @@ static bool erase_token(void *ctx, const struct stg_identity *read_now, struct s
 	struct worker *w = ctx;
 	json_t *m = json_object();
 	const json_t *facts = worker_facts(w);
-	stg_json_put_bool(m, "foreign", stg_json_bool(facts, STG_FACT_SUPERVISED, false) && !stg_json_bool(facts, STG_FACT_OURS, false));
+	/* who manages it is not known: somebody else may */
+	stg_json_put_bool(m, "foreign", stg_json_bool(facts, STG_FACT_SUPERVISED, true) && !stg_json_bool(facts, STG_FACT_OURS, false));
 	stg_json_put_new(m, "identity", stg_identity_json(read_now));
 	json_t *a = ask(ctx, "erase_token", m, err);
 	json_decref(a);

@@ -392,6 +392,24 @@ static const json_t *facts_for(struct worker *w, const json_t *when)
 	return stg_blueprint_when_asks_owner(when) ? worker_owner_facts(w) : worker_facts(w);
 }
 
+/* Facts that a lost connection kept from us are not "unknown": a condition would skip its step, a requirement hold the
+ * device. It is asked once more. False: this step ends here, *ret says how. */
+static bool know(struct run *r, struct turn *t, const json_t *when, enum verdict *ret)
+{
+	struct worker *w = r->w;
+	for (bool again = false;; again = true) {
+		(void)facts_for(w, when);
+		struct stg_error err = w->facts_error;
+		if (!is_lost(err.code) && err.code != STG_E_CANCELLED)
+			return true;
+		stg_while(&err, "before the step");
+		if (again && err.code != STG_E_GONE && err.code != STG_E_CANCELLED)
+			return *ret = ends_failed(r, t, &err), false;
+		if (again || err.code == STG_E_CANCELLED || !worker_reopen(w, &err))
+			return *ret = ends_interrupted(r, t, &err), false;
+	}
+}
+
 static json_t *values_of(struct worker *w)
 {
 	json_t *values = stg_variables_of(&w->identity, w->job.batch, w->job.attributes, w->job.blueprint);
@@ -439,6 +457,9 @@ static enum verdict one_step(struct run *r, int n, const json_t *spec)
 		return ENDED;
 	}
 	const json_t *when = json_object_get(spec, "when");
+	enum verdict ended = ENDED;
+	if ((json_array_size(when) || t.what->reads_facts) && !know(r, &t, when, &ended))
+		return ended;
 	if (json_array_size(when) && !stg_blueprint_when(when, facts_for(w, when), w->job.attributes)) {
 		tell_end(r, &t, "skipped", NULL);
 		return GO_ON;

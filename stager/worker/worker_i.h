@@ -19,6 +19,7 @@ struct worker {
 	struct stg_identity told_identity; /* what the station knows of it */
 	enum stg_trust trust;
 	json_t *facts;                   /* as last read, with the identity's fields; NULL: to be read */
+	struct stg_error facts_error;    /* why that reading got nothing, or not all */
 	json_t *memory;                  /* what steps keep for later steps of this attach: profiles just listed */
 	bool told_to_end;
 	int64_t last_q;
@@ -45,7 +46,7 @@ void worker_host_init(struct worker *w);
 bool worker_open(struct worker *w, struct stg_error *err);
 /* Closes and opens again, and makes sure that it is still the same unit. */
 bool worker_reopen(struct worker *w, struct stg_error *err);
-/* Facts, read again when they were dropped. Never NULL: without an answer an empty object. */
+/* Facts, read again when they were dropped. Never NULL: without an answer an empty object, and the reason in facts_error. */
 const json_t *worker_facts(struct worker *w);
 /* Puts "identity" into a message when the station was not told yet: serial and IMEI show only after pairing. */
 void worker_tell_identity(struct worker *w, json_t *m);

@@ -33,6 +33,8 @@ struct toy {
 	int lists_until_tap;            /* an install is queued; after so many listings somebody has tapped Install */
 	char queued[512];
 	int install_drops;              /* so many installs end in a lost connection with nothing done */
+	int facts_drop_from, facts_drops;  /* from this reading on (1 = the first) so many find the connection lost */
+	bool gone_at_facts;             /* the plug is pulled while facts are read */
 	bool supervise_lost;            /* done, but the answer is lost */
 	bool erase_lost, erase_ignored; /* the answer is lost; with `ignored` nothing happens either */
 	bool erase_gone;                /* it leaves at once */
@@ -45,7 +47,7 @@ struct toy {
 	int token_asks;
 	bool keeps_zone;                /* acknowledges another zone and keeps its own */
 	/* what was asked of it */
-	int identifies, erases_of_other;
+	int identifies, erases_of_other, facts;
 	int opens, pairs, activates, supervises, installs, stores, erases, restarts, names;
 };
 
@@ -106,8 +108,15 @@ static inline bool toy_identify(struct stg_device *d, struct stg_identity *ret, 
 static inline json_t *toy_facts(struct stg_device *d, struct stg_error *err)
 {
 	(void)d;
+	if (toy->gone_at_facts)
+		toy->present = false;
 	if (!toy_here(err))
 		return NULL;
+	toy->facts++;
+	if (toy->facts_drop_from && toy->facts >= toy->facts_drop_from && toy->facts_drops-- > 0) {
+		stg_fail(err, STG_E_TIMEOUT, 0, "the toy does not answer");
+		return NULL;
+	}
 	json_t *f = json_object();
 	stg_json_put(f, "model", toy->model);
 	if (!toy->trusted)

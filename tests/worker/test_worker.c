@@ -213,6 +213,52 @@ static void a_step_whose_condition_does_not_hold_is_skipped(void **state)
 	toy_station_clear(&s);
 }
 
+static void facts_lost_with_the_connection_are_asked_again(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->facts_drop_from = 1;
+	toy->facts_drops = 1;
+	toy_station_make(&s, HEAD "  - require: {setup_assistant: true}\n  - set_name: {name: X}\n    when: {supervised: false}\n");
+	toy_ends(toy_run(&s), "staged");
+	assert_string_equal(side_outcome(&s.side, "04-set_name"), "done");
+	toy_station_clear(&s);
+}
+
+static void facts_that_stay_lost_are_a_failure_and_not_a_reason_to_skip_or_to_hold(void **state)
+{
+	(void)state;
+	static const char *const after[] = { "  - require: {setup_assistant: true}\n",
+					     "  - set_name: {name: X}\n    when: {supervised: true}\n" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(after); i++) {
+		struct toy_station s;
+		char text[256];
+		toy_make();
+		toy->facts_drop_from = 1;
+		toy->facts_drops = 100;
+		snprintf(text, sizeof(text), HEAD "%s", after[i]);
+		toy_station_make(&s, text);
+		toy_ends(toy_run(&s), "failed");
+		assert_int_equal(toy->names, 0);
+		toy_station_clear(&s);
+	}
+}
+
+static void a_device_pulled_before_a_requirement_is_interrupted_not_held(void **state)
+{
+	(void)state;
+	struct toy_station s;
+	toy_make();
+	toy->gone_at_facts = true;
+	toy_station_make(&s, HEAD "  - require: {setup_assistant: true}\n");
+	toy_ends(toy_run(&s), "interrupted");
+	toy->gone_at_facts = false;
+	toy->present = true;
+	toy_ends(toy_run_again(&s), "staged");
+	toy_station_clear(&s);
+}
+
 static bool pull_at_second_profile(void *ctx, const json_t *msg)
 {
 	(void)ctx;
@@ -499,6 +545,9 @@ int main(void)
 		cmocka_unit_test(a_silent_step_is_tried_again_as_the_blueprint_says),
 		cmocka_unit_test(a_failed_step_ends_goes_on_or_holds_as_the_blueprint_says),
 		cmocka_unit_test(a_step_whose_condition_does_not_hold_is_skipped),
+		cmocka_unit_test(facts_lost_with_the_connection_are_asked_again),
+		cmocka_unit_test(facts_that_stay_lost_are_a_failure_and_not_a_reason_to_skip_or_to_hold),
+		cmocka_unit_test(a_device_pulled_before_a_requirement_is_interrupted_not_held),
 		cmocka_unit_test(a_device_pulled_in_the_middle_goes_on_from_the_first_unproven_step),
 		cmocka_unit_test(a_worker_killed_at_any_word_loses_and_doubles_nothing),
 		cmocka_unit_test(a_worker_killed_around_an_erase_never_erases_twice),
