@@ -157,12 +157,13 @@ json_t *mdm_order_part(struct stg_store *s, const json_t *job, struct stg_error 
 }
 
 /* The device's open job, standing; else a new one that has nothing to do but tell. */
-static bool job_for_order(struct stg_store *s, const struct stg_identity *who, const char *actor, int64_t *ret, struct stg_error *err)
+static bool job_for_order(struct stg_store *s, const struct stg_identity *who, const char *actor, int64_t *ret, bool *ret_own, struct stg_error *err)
 {
 	struct stg_error none = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *open = stg_store_job_open(s, who->family, who->unit, &none);
 	if (!open && none.code != STG_E_NOT_FOUND)
 		return *err = none, false;
+	*ret_own = !open;
 	if (!open) {
 		STG_AUTO(stg_json_free_at) json_t *job =
 			json_pack("{s:s,s:s,s:s,s:{s:i,s:s,s:s,s:[]}}", "family", who->family, "unit", who->unit, "actor", actor, "blueprint", "v", 1, "name",
@@ -180,12 +181,15 @@ bool stg_store_mdm_order(struct stg_store *s, const struct stg_identity *who, co
 			 struct stg_error *err)
 {
 	int64_t job = 0;
+	bool own = false;
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row =
 		json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:{s:s}}", "queue", "mdm", "family", who->family, "unit", who->unit, "serial", who->serial, "udid",
 			  who->udid, "code", (int)STG_ID_QUEUED_MDM, "reason", reason, "actor", actor, "detail", "verb", verb);
 	STG_AUTO(stg_json_free_at) json_t *why = json_pack("{s:s,s:i,s:s,s:s}", "wait", "person", "id", (int)STG_ID_QUEUED_MDM, "code", "waiting", "msg", verb);
-	return tx_begin(&t, s, err) && job_for_order(s, who, actor, &job, err) && stg_store_queue_add(s, row, NULL, err) &&
+	/* a job made to tell ends with it: it has no steps and must not be "staged" at the next plug */
+	return tx_begin(&t, s, err) && job_for_order(s, who, actor, &job, &own, err) && stg_store_queue_add(s, row, NULL, err) &&
 	       stg_store_job_move(s, job, STG_JOB_RUNNING, NULL, err) &&
-	       stg_store_job_finish(s, job, STG_JOB_PARKED, STG_END_WAITING, why, who, NULL, NULL, err) && tx_commit(&t, err);
+	       stg_store_job_finish(s, job, own ? STG_JOB_FAILED : STG_JOB_PARKED, own ? STG_END_HOLD : STG_END_WAITING, why, who, NULL, NULL, err) &&
+	       tx_commit(&t, err);
 }

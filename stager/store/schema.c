@@ -188,7 +188,7 @@ static const char *const migrations[] = {
 	"CREATE INDEX name_given_unit ON name_given (family, unit);",
 
 	/* 5: returned devices. A lead agrees beforehand to erases of others, and what was made of it; what is known of a leaver's
-	 * phone that no cable tells; the record of each proven erasure; devices that stand in a named queue; system images. */
+	 * phone that no cable tells; the record of each proven erasure; devices that stand in a named queue. */
 	"CREATE TABLE erase_exception (id INTEGER PRIMARY KEY, by TEXT NOT NULL, batch TEXT NOT NULL DEFAULT '', serials TEXT NOT NULL DEFAULT '[]',"
 	" most INTEGER NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, withdrawn_ms INTEGER,"
 	" withdrawn_by TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL) STRICT;"
@@ -205,9 +205,7 @@ static const char *const migrations[] = {
 	" serial TEXT NOT NULL DEFAULT '', udid TEXT NOT NULL DEFAULT '', why_id INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',"
 	" detail TEXT, actor TEXT NOT NULL DEFAULT '', since_ms INTEGER NOT NULL, done_ms INTEGER, done_by TEXT NOT NULL DEFAULT '',"
 	" done_why TEXT NOT NULL DEFAULT '') STRICT;"
-	"CREATE INDEX queued_open ON queued (queue, unit) WHERE done_ms IS NULL;"
-	"CREATE TABLE image (sha256 TEXT PRIMARY KEY, file TEXT NOT NULL, size_bytes INTEGER NOT NULL, version TEXT NOT NULL, build TEXT NOT NULL,"
-	" products TEXT NOT NULL, actor TEXT NOT NULL DEFAULT '', added_ms INTEGER NOT NULL, removed_ms INTEGER) STRICT, WITHOUT ROWID;",
+	"CREATE INDEX queued_open ON queued (queue, unit) WHERE done_ms IS NULL;",
 
 	/* 6: what one device does otherwise than its blueprint, and until when; the first of a kind, before the rest of it */
 	"CREATE TABLE override (id INTEGER PRIMARY KEY, family TEXT NOT NULL DEFAULT '', unit TEXT NOT NULL DEFAULT '',"

@@ -96,6 +96,8 @@ static void a_device_without_a_job_can_be_ordered_too(void **unused)
 	OK(stg_store_device_put(st.s, &who, NULL, err));
 	OK(stg_store_mdm_order(st.s, &who, "erase", "lost", "tom", err));
 	assert_int_equal(in_queue(&st, "mdm"), 1);
+	/* and is no job that the next plug would end as staged */
+	FAILS(stg_store_job_open(st.s, "apple", who.unit, err), STG_E_NOT_FOUND, 0);
 	state_remove(&st);
 }
 

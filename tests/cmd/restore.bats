@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# A restore by idevicerestore: refused where an erase would be, told in words when it fails, kept in the journal either way.
+# The program is a small one that prints what the real one (1.0.0) prints.
+
+load lib.bash
+
+setup() {
+	desk
+	mkdir -p "$DESK/bin"
+	export PATH="$DESK/bin:$PATH"
+}
+teardown() { desk_away; }
+
+# the code of RESTORE_...
+code() { sed -n "s/^STG_ERR(\([0-9]*\), RESTORE_$1,.*/STG-\1/p" "$TOP"/stager/*/errors.def "$TOP"/drivers/*/errors.def; }
+
+ctl() { timeout 60 "$STAGER_BENCH" ctl "$CTL" "$@"; }
+
+# fake STATUS [LINE...]: what the program prints before it ends so; with which words it was called stands in $DESK/called.
+fake() {
+	local status=$1
+	shift
+	{
+		echo '#!/bin/sh'
+		echo "echo \"\$@\" >>'$DESK/called'"
+		echo 'echo "idevicerestore 1.0.0"; echo "progress: 0 0.000000"; echo "progress: 0 0.100000"; echo "Found device in Recovery mode"'
+		for line in "$@"; do printf 'echo "%s"%s\n' "$line" "$([[ "$line" == ERROR* ]] && echo ' >&2')"; done
+		echo "exit $status"
+	} >"$DESK/bin/idevicerestore"
+	chmod +x "$DESK/bin/idevicerestore"
+}
+
+# ipsw NAME PRODUCT: as far as it is read.
+ipsw() {
+	cat >"$DESK/BuildManifest.plist" <<-X
+	<?xml version="1.0" encoding="UTF-8"?>
+	<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+	<plist version="1.0"><dict><key>ProductVersion</key><string>17.6.1</string><key>ProductBuildVersion</key><string>21G93</string>
+	<key>SupportedProductTypes</key><array><string>$2</string></array></dict></plist>
+	X
+	(cd "$DESK" && python3 -m zipfile -c "$1" BuildManifest.plist)
+}
+
+# A staged device that comes back in recovery mode, in a batch of pool devices that is started.
+returned() {
+	bench --ipads 1 --slots 4
+	serial=$(serials)
+	printf 'Serial Number,Asset Tag,Ownership\n%s,A-1,%s\n' "$serial" "$1" >"$DESK/order.csv"
+	"$STAGER" --quiet port allow '*'
+	mkdir -p "$STAGER_STATE/blueprints"
+	printf 'name: look\nsteps:\n  - identify:\n  - pair:\n' >"$STAGER_STATE/blueprints/look.yaml"
+	"$STAGER" --quiet stage --blueprint look --all >/dev/null 2>&1
+	product=$("$STAGER" inventory list --json | jq -r 'select(.model) | .model' | head -1)
+	"$STAGER" --quiet batch import "$DESK/order.csv" --name BACK --blueprint returned-phone-wipe >/dev/null
+	"$STAGER" --quiet batch start BACK >/dev/null
+	ctl set "$serial" usb_mode recovery >/dev/null
+	ipsw "$DESK/x.ipsw" "$product"
+}
+
+@test "a file that is no image is refused, one that is says that it needs a line" {
+	echo nonsense >"$DESK/no.ipsw"
+	"$STAGER" --quiet init --rehearsal
+	stager image add "$DESK/no.ipsw"
+	is_status 3
+	[[ "$stderr" == *STG-1596* ]]
+	ipsw "$DESK/x.ipsw" iPhone14,5
+	stager image add "$DESK/x.ipsw"
+	is_status 0
+	[[ "$output" == *"17.6.1 21G93"*"needs a line"* ]]
+	stager image list
+	[[ "$output" == *iPhone14,5* ]]
+	stager image remove 17.6.1
+	is_status 0
+	[ -z "$(ls "$STAGER_STATE/images" | grep -v cache)" ]
+}
+
+@test "without the program, without an image, without a line and without an order nothing begins" {
+	returned pool
+	[ -n "$product" ]
+	stager restore "$serial"
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *STG-1599* ]] || command -v idevicerestore
+	fake 0 DONE
+	stager restore "$serial"
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *STG-1595* ]] || { echo "$stderr"; false; }
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	"$STAGER" --quiet window close
+	stager restore "$serial"
+	[[ "$stderr" == *STG-1598* ]] || { echo "$stderr"; false; }
+	"$STAGER" --quiet window open
+	# a restore is an erase: nobody has confirmed it
+	stager restore "$serial"
+	is_status 5
+	[[ "$stderr" == *STG-1135* ]] || { echo "$stderr"; false; }
+	[ ! -e "$DESK/called" ]
+}
+
+@test "not pool equipment is not restored" {
+	returned personal
+	fake 0 DONE
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	stager restore "$serial"
+	is_status 5
+	[[ "$stderr" == *STG-1132* ]] || { echo "$stderr"; false; }
+	[ ! -e "$DESK/called" ]
+}
+
+@test "what the program says went wrong is told in words and kept; then it works, once for one order" {
+	returned pool
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	"$STAGER" --quiet queue add "$serial" --queue restore --reason "locked"
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	fake 255 "ERROR: TSS request failed (status=94, message=This device isn't eligible for the requested build.)" "ERROR: Unable to get SHSH blobs for this device" "DONE"
+	stager restore "$serial"
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *"eligible for the requested build"* && "$stderr" == *"$(code NOT_SIGNED)"* ]] || { echo "$status $stderr"; false; }
+	grep -q -- "-i 0x.* -y -P -C .* -e .*\.ipsw" "$DESK/called"
+	stager status
+	[[ "$output" == *"1 to restore"* ]]
+	# its order is spent, whatever came of it
+	fake 0 "progress: 1 0.900000" "progress: 2 0.500000" "progress: 3 1.000000" "Status: Restore Finished" "DONE" "progress: 6 1.000000"
+	stager restore "$serial"
+	is_status 5
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	stager restore "$serial"
+	is_status 0
+	[[ "$output" == *"restored with 17.6.1"* ]]
+	stager status
+	[[ "$output" != *"to restore"* ]]
+	[ "$(wc -l <"$DESK/called")" -eq 2 ]
+	stager audit export --json
+	[[ "$output" == *restore.begin* && "$output" == *restore.end* ]] || true
+}
+
+@test "an update keeps the data and asks no gate; a damaged image is found out first" {
+	returned personal
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	fake 0 "DONE" "progress: 6 1.000000"
+	stager restore "$serial" --update
+	is_status 0
+	[[ "$output" == *"updated to 17.6.1"* ]]
+	! grep -q -- " -e " "$DESK/called"
+	f=$(ls "$STAGER_STATE"/images/*.ipsw)
+	printf x >>"$f"
+	stager restore "$serial" --update
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *STG-1597* ]]
+	[ "$(wc -l <"$DESK/called")" -eq 1 ]
+}
