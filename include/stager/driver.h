@@ -36,7 +36,7 @@ struct stg_supervision {
 	const json_t *anchors;           /* list of base64 DER: whom the device trusts when it fetches from ConfigurationURL; NULL: none */
 };
 
-/* An app package, read from where the descriptor stands. All borrowed. */
+/* An app package, read from its beginning however far an earlier attempt came. All borrowed. */
 struct stg_app_package {
 	const char *bundle_id;
 	int fd;

@@ -8,6 +8,7 @@
 #define TESTS_TOY_DEVICE_H
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <stager/clock.h>
 #include <stager/driver.h>
@@ -45,6 +46,9 @@ struct toy {
 	int swapped_after;              /* so many identifications later another device answers; 0: never */
 	bool has_passcode;
 	int token_asks;
+	char app[32], app_build[32];    /* version of the one app it may have; "" none */
+	int app_installs, app_upgrades;
+	bool app_lies;                  /* acknowledges an app and keeps what was there */
 	bool keeps_zone;                /* acknowledges another zone and keeps its own */
 	/* what was asked of it */
 	int identifies, erases_of_other, facts;
@@ -339,12 +343,64 @@ static inline bool toy_unlock_token(struct stg_device *d, struct stg_secret *ret
 	return stg_secret_random(ret, 32, err);
 }
 
+#define TOY_APP "org.example.toy"
+
+static inline json_t *toy_find_app(struct stg_device *d, const char *bundle_id, struct stg_error *err)
+{
+	(void)d;
+	if (!toy_here(err))
+		return NULL;
+	json_t *o = json_object();
+	if (!toy->app[0] || strcmp(bundle_id, TOY_APP) != 0)
+		return o;
+	stg_json_put(o, "bundle_id", bundle_id);
+	stg_json_put(o, "version", toy->app);
+	stg_json_put(o, "build", toy->app_build);
+	return o;
+}
+
+static inline json_t *toy_list_apps(struct stg_device *d, struct stg_error *err)
+{
+	json_t *list = json_array(), *one = toy_find_app(d, TOY_APP, err);
+	if (one && json_object_size(one))
+		json_array_append(list, one);
+	json_decref(one);
+	return list;
+}
+
+/* The package is its own version: "2.0 20". */
+static inline bool toy_install_app(struct stg_device *d, const struct stg_app_package *app, struct stg_error *err)
+{
+	char text[64] = "", version[32], build[32];
+	(void)d;
+	if (!toy_here(err))
+		return false;
+	toy->app_installs += !app->upgrade;
+	toy->app_upgrades += app->upgrade;
+	if (lseek(app->fd, 0, SEEK_SET) != 0 || read(app->fd, text, sizeof(text) - 1) != (ssize_t)app->size_bytes || sscanf(text, "%31s %31s", version, build) != 2)
+		return stg_fail(err, STG_E_IO, 0, "the package is '%s'", text);
+	if (toy->app_lies)
+		return true;
+	stg_copy(toy->app, sizeof(toy->app), version);
+	stg_copy(toy->app_build, sizeof(toy->app_build), build);
+	return true;
+}
+
+static inline bool toy_remove_app(struct stg_device *d, const char *bundle_id, struct stg_error *err)
+{
+	(void)d;
+	if (strcmp(bundle_id, TOY_APP) == 0)
+		toy->app[0] = 0;
+	return toy_here(err);
+}
+
 static const struct stg_driver toy_driver = {
 	.name = "toy", .claims = toy_claims, .open = toy_open, .close = toy_close, .identify = toy_identify, .facts = toy_facts,
 	.trust = toy_trust, .pair = toy_pair, .unpair = toy_unpair, .activation = toy_activation, .activate = toy_activate,
 	.supervise = toy_supervise, .install_profile = toy_install, .store_profile = toy_store, .stored_profile = toy_stored,
 	.list_profiles = toy_list, .set_name = toy_set_name, .set_time = toy_set_time, .get_time = toy_get_time, .settings = toy_settings,
 	.restart = toy_restart, .erase = toy_erase, .unlock_token = toy_unlock_token,
+	.find_app = toy_find_app, .list_apps = toy_list_apps, .install_app = toy_install_app, .remove_app = toy_remove_app,
 };
 
 /* An activated iPad at "Hello", new to us. */

@@ -17,6 +17,7 @@ struct toy_station {
 	bool no_recovery_key;
 	int kept;                       /* unlock tokens */
 	const char *origin;             /* JSON of stg_store_origin(); NULL: of the pool, decided that nothing is kept */
+	const char *app;                /* the row of the one app of the repository, JSON; NULL: there is none */
 };
 
 static inline json_t *toy_answer(void *ctx, const char *what, const json_t *ask, struct stg_error *err)
@@ -56,6 +57,20 @@ static inline json_t *toy_answer(void *ctx, const char *what, const json_t *ask,
 		if (!s->name_taken || strcmp(s->name_taken, stg_json_str(ask, "name")) != 0)
 			return o;
 		stg_fail_id(err, STG_E_REFUSED, STG_ID_NAME_TAKEN, 0, "'%s'", s->name_taken);
+	} else if (strcmp(what, "file") == 0) {
+		if (s->app) {
+			json_t *about = json_loads(s->app, 0, NULL);
+			const char *version = stg_json_str(about, "version"), *build = stg_json_str(about, "build");
+			int fd = memfd_create("app", MFD_CLOEXEC), n = dprintf(fd, "%s %s", version, build);
+			stg_json_put_int(about, "size", n);
+			stg_json_put(about, "bundle_id", TOY_APP);
+			stg_json_put(about, "sha256", "0000000000000000000000000000000000000000000000000000000000000000");
+			stg_json_put_new(o, "about", about);
+			lseek(fd, 0, SEEK_SET);
+			s->side.fd_with = fd;
+			return o;
+		}
+		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_APP_UNKNOWN, 0, "toy");
 	} else if (strcmp(what, "origin") == 0) {
 		const char *text_of = s->origin ? s->origin : "{\"known\":true,\"ownership\":\"pool\",\"backup\":{\"answer\":\"none\",\"by\":\"Durand\"}}";
 		stg_json_put_new(o, "origin", json_loads(text_of, 0, NULL));

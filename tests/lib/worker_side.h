@@ -31,6 +31,7 @@ struct side {
 	json_t *words;                  /* everything the worker said, in order */
 	/* The answer to an ask (fields) or NULL with an error. */
 	json_t *(*answer)(void *ctx, const char *what, const json_t *ask, struct stg_error *err);
+	int fd_with;                    /* set by `answer`: goes along with it and is closed then; 0: none */
 	void *ctx;
 	/* Called for each message before it is handled; false: hang up and kill the worker. May be NULL. */
 	bool (*watch)(void *ctx, const json_t *msg);
@@ -93,7 +94,13 @@ static inline void side_answer(struct side *s, const json_t *ask)
 	}
 	stg_json_put(a, "t", "answer");
 	stg_json_put_int(a, "q", stg_json_int(ask, "q", -1));
-	side_send(s, a);
+	struct stg_error why = { 0 };
+	if (!stg_message_send(s->fd, a, &s->fd_with, s->fd_with > 0, SIDE_TIMEOUT_MS, &why))
+		fail_msg("answer: %s", why.msg);
+	json_decref(a);
+	if (s->fd_with > 0)
+		close(s->fd_with);
+	s->fd_with = 0;
 }
 
 static inline void side_hang_up(struct side *s)
