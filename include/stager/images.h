@@ -15,6 +15,8 @@
 
 #define STG_IMAGE_MAX (16ull << 30)
 
+/* What an .ipsw says of itself: "version","build","products". `fd` can be sought; its place afterwards is not defined. New reference. */
+json_t *stg_image_read(int fd, struct stg_error *err);
 /* Copies and reads it; takes as long as the disk does. The new row. */
 json_t *stg_image_add(const char *state_dir, int fd, const char *file_name, const char *by, struct stg_error *err);
 /* All rows, the newest system first. */

@@ -51,8 +51,16 @@ void stg_image_path(const char *state_dir, const char *sha256, char *ret, size_t
 static bool take_manifest(int fd, struct stg_buf *ret, struct stg_error *err)
 {
 	struct zip_stat st;
-	int code = 0, own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	zip_t *zip = own >= 0 ? zip_fdopen(own, ZIP_RDONLY, &code) : NULL;
+	struct stat file;
+	if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size < 0)
+		return wrong(err, "no file");
+	if (!package_ends_are_sane(fd, (uint64_t)file.st_size, err)) {
+		if (err)
+			err->id = STG_ID_NOT_AN_IMAGE, err->code = STG_E_INPUT;
+		return false;
+	}
+	int code = 0, own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	zip_t *zip = own >= 0 && lseek(own, 0, SEEK_SET) == 0 ? zip_fdopen(own, ZIP_RDONLY, &code) : NULL;
 	if (!zip) {
 		if (own >= 0)
 			close(own);
@@ -112,6 +120,12 @@ static bool read_row(int fd, json_t *row, struct stg_error *err)
 	stg_json_put(row, "version", version);
 	stg_json_put(row, "build", build);
 	return json_array_size(products) > 0 || wrong(err, "its manifest names no products");
+}
+
+json_t *stg_image_read(int fd, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *row = json_object();
+	return read_row(fd, row, err) ? stg_steal(row) : NULL;
 }
 
 /* ---- the folder ---- */

@@ -13,6 +13,8 @@
 struct package;
 
 /* Looks through the whole list of entries first: names, sizes, ratio. STG_E_INPUT + STG_ID_NOT_AN_APP, STG_ID_APP_FILE_HOSTILE. */
+/* Before libzip sees a file: every end record it might believe keeps its list of entries within bounds. STG_ID_APP_FILE_HOSTILE. */
+bool package_ends_are_sane(int fd, uint64_t size, struct stg_error *err);
 struct package *package_open(int fd, struct stg_error *err);
 void package_close_at(struct package **p);
 /* "Payload/NAME.app/", the one app of the package. */

@@ -57,7 +57,7 @@ static bool within(uint64_t entries, uint64_t bytes, struct stg_error *err)
 }
 
 /* Every end record that libzip might believe is within bounds. */
-static bool ends_are_sane(int fd, uint64_t size, struct stg_error *err)
+bool package_ends_are_sane(int fd, uint64_t size, struct stg_error *err)
 {
 	uint64_t most = END_BYTES + COMMENT_MAX + 20, from = size > most ? size - most : 0;
 	STG_AUTO(stg_buf_clear) struct stg_buf tail = STG_BUF(most + 1);
@@ -167,7 +167,7 @@ struct package *package_open(int fd, struct stg_error *err)
 		stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, errno, "not a file");
 		return NULL;
 	}
-	if (!ends_are_sane(fd, (uint64_t)st.st_size, err))
+	if (!package_ends_are_sane(fd, (uint64_t)st.st_size, err))
 		return NULL;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own < 0 || lseek(own, 0, SEEK_SET) != 0) {
