@@ -83,6 +83,13 @@ static void a_phone_that_comes_back_locked_is_opened_by_two_persons_and_the_key(
 	journey_tell(&j, "plug", serial, NULL, NULL);
 	journey_let_pass(&j, 2, 10000);
 
+	/* asked what to do with it, the station knows that it can be opened, and bothers no MDM */
+	snprintf(words, sizeof(words), "queue add %s --reason locked", serial);
+	assert_int_equal(stager(&j, "", words), 0);
+	assert_true(out_says(&j, "its unlock token is kept"));
+	STG_AUTO(stg_json_free_at) json_t *queues = journey_op(&j, "queue.list", json_pack("{s:s}", "queue", "mdm"), NULL);
+	assert_int_equal(json_array_size(json_object_get(queues, "queues")), 0);
+
 	/* one person is not enough; a wrong PIN, a wrong key and a wrong passphrase are not either */
 	snprintf(words, sizeof(words), "unlock %s --key %s --second tester", serial, key);
 	assert_int_equal(stager(&j, "135791\\n" PASSPHRASE "\\n", words), 5);
