@@ -265,8 +265,14 @@ json_t *stg_apps_list(const char *state_dir, struct stg_error *err)
 		json_decref(list);
 		return NULL;
 	}
-	json_t **rows = stg_calloc(ROWS_MAX, sizeof(*rows));
 	DIR *d = opendir(folder);
+	/* none yet is an empty one; one that this person may not read is not */
+	if (!d && errno != ENOENT && errno != ENOTDIR) {
+		stg_fail_id(err, STG_E_STATION, STG_ID_FILE_UNREADABLE, errno, "%.200s: %s", folder, strerror(errno));
+		json_decref(list);
+		return NULL;
+	}
+	json_t **rows = stg_calloc(ROWS_MAX, sizeof(*rows));
 	const struct dirent *e;
 	while (d && n < ROWS_MAX && (e = readdir(d))) {
 		char sha256[65];
