@@ -6,7 +6,7 @@
  *
  * JSON form: {"v":1,"name","about","organisation" (absent: the default one),"sha256","erases":bool,"params":{},"requires":{...},"steps":[{"key":"03-install_profile-wifi","step",
  * "params":{},"when":[...],"retry":{"times","wait_ms"},"on_failure":"stop|continue|hold","timeout_ms","destroys_data","from":"ward.yaml:12"}],
- * "parents":[{"name","path","sha256" of the file}], "abstract":true, "from":{"params":{name:"ward.yaml:3"|"given"},"requires":{},"organisation"}}.
+ * "canaries":n (the first n of a new kind before the rest; absent: none), "parents":[{"name","path","sha256" of the file}], "abstract":true, "from":{"params":{name:"ward.yaml:3"|"given"},"requires":{},"organisation"}}.
  * "sha256" is that of what is done: parents count by what they contribute; where a line stands does not count.
  */
 #ifndef STAGER_BLUEPRINT_H
@@ -34,6 +34,9 @@ json_t *stg_blueprint_list(const char *state_dir);
 /* One device does otherwise: changes the given tree (a deep copy of what was pinned). `override` as stg_store_overrides() gives it.
  * STG_E_HOLD + STG_ID_OVERRIDE_WRONG: it names a param or a step that is not there, or one that may not be left out. */
 bool stg_blueprint_override(json_t *blueprint, const json_t *override, struct stg_error *err);
+
+/* The extra checks of a canary, put behind the given tree's steps: restarted, everything read once more. */
+bool stg_blueprint_canary(json_t *blueprint, struct stg_error *err);
 
 /* The profile files a blueprint names, with their bytes pinned: {"NAME": {"sha256","base64","template":bool}}; for `batch start`.
  * Its apps and documents too, under the keys of apps.h ("app:ID", "document:NAME"): their rows, without bytes. */

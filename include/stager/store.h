@@ -203,6 +203,17 @@ bool stg_store_override_used(struct stg_store *s, int64_t id, int64_t job, struc
 /* STG_E_NOT_FOUND + STG_ID_NO_OVERRIDE when there is none, or it has ended. */
 bool stg_store_override_end(struct stg_store *s, int64_t id, const char *by, struct stg_error *err);
 
+/* ---- canaries: the first of a model, system and blueprint that were not together here yet ---- */
+enum stg_canary { STG_CANARY_GO, STG_CANARY_FIRST, STG_CANARY_WAIT, STG_CANARY_STOPPED };
+/* May a job of this device begin? `blueprint` is the pinned one ("canaries": so many, absent: none). *ret_kind (a new reference; NULL with GO):
+ * as stg_store_canaries(). */
+bool stg_store_canary_ask(struct stg_store *s, const struct stg_identity *who, const json_t *blueprint, enum stg_canary *ret, json_t **ret_kind, struct stg_error *err);
+bool stg_store_canary_take(struct stg_store *s, int64_t canary, int64_t job, struct stg_error *err);
+/* [{"id","model","os","blueprint","sha256","wanted","staged","state","code","why","serial","by","since_ms","changed_ms"}], newest first. */
+json_t *stg_store_canaries(struct stg_store *s, struct stg_error *err);
+/* STG_E_NOT_FOUND: no such kind, or nothing of it waits. */
+bool stg_store_canary_release(struct stg_store *s, int64_t id, const char *by, struct stg_error *err);
+
 /* ---- holds, ports ---- */
 bool stg_store_hold_add(struct stg_store *s, const json_t *hold /* unit or serial, reason, owner, id */, struct stg_error *err);
 bool stg_store_hold_release(struct stg_store *s, const char *serial_or_unit, const char *by, const char *why, struct stg_error *err);

@@ -17,6 +17,7 @@
 #include "blueprint_i.h"
 
 #define PARAMS_MAX 64
+#define CANARIES_MAX 100
 #define TIMEOUT_MAX_MS (24ll * 60 * 60 * 1000)
 #define RETRY_TIMES 1
 #define RETRY_WAIT_MS 2000
@@ -27,6 +28,7 @@ struct parsing {
 	json_t *steps;
 	json_t *from;                   /* {"params":{name:"file:line"},"requires":{...},"organisation"} */
 	bool lenient;
+	int64_t canaries;
 	bool is_abstract;               /* only there to be extended: may be incomplete */
 	bool paired, timed, erases, erase_open;
 };
@@ -428,7 +430,7 @@ static bool read_steps(struct parsing *p, const struct layers *l, struct stg_err
 
 static bool read_head(struct parsing *p, const struct layers *l, const char **ret_about, const char **ret_organisation, struct stg_error *err)
 {
-	static const char *const known[] = { "name", "about", "abstract", "extends", "without", "organisation", "params", "requires", "steps", NULL };
+	static const char *const known[] = { "name", "about", "abstract", "extends", "without", "organisation", "canaries", "params", "requires", "steps", NULL };
 	const struct layer *own = &l->list[l->n - 1];
 	for (size_t i = 0; i < l->n; i++) {
 		const struct stg_yaml_node *n = stg_yaml_get(l->list[i].root, "organisation");
@@ -439,6 +441,11 @@ static bool read_head(struct parsing *p, const struct layers *l, const char **re
 		line_of(p->y, n ? n->key_line : 0, where, sizeof(where));
 		if (n)
 			stg_json_put(p->from, "organisation", where);
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		const struct stg_yaml_node *n = stg_yaml_get(l->list[i].root, "canaries");
+		if (n && !stg_yaml_int(l->list[i].y, n, 0, CANARIES_MAX, &p->canaries, err))
+			return false;
 	}
 	const struct stg_yaml_node *name = stg_yaml_get(own->root, "name"), *about = stg_yaml_get(own->root, "about"),
 				   *is_abstract = stg_yaml_get(own->root, "abstract");
@@ -491,6 +498,8 @@ json_t *blueprint_read(const char *state_dir, const char *file_name, struct stg_
 	stg_json_put_bool(o, "erases", p.erases);
 	stg_json_put_new(o, "params", json_incref(site));
 	put_hash(o);
+	if (p.canaries)
+		stg_json_put_int(o, "canaries", p.canaries);
 	if (p.is_abstract)
 		stg_json_put_bool(o, "abstract", true);
 	if (l->n > 1)

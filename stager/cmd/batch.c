@@ -168,7 +168,7 @@ static const struct verb verbs[] = {
 	{ "check", "batch.check", "file< --map:", NULL, NULL, say_check, check_status },
 	{ "import", "batch.import", "file< --*name= --*blueprint= --map: --params: --abm< --abm_blueprint=", NULL, NULL, say_import, NULL },
 	{ "show", "batch.show", "name", NULL, NULL, say_show, NULL },
-	{ "start", "batch.start", "name --ports, --params: --org=", NULL, NULL, say_state, NULL },
+	{ "start", "batch.start", "name --ports, --params: --org= --canaries#", NULL, NULL, say_state, NULL },
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
 	{ "reopen", "batch.reopen", "name", NULL, NULL, say_state, NULL },
 	{ "update", "batch.update", "name --ports, --params: --org=", NULL, NULL, say_updated, NULL },
@@ -234,9 +234,10 @@ const struct stg_cmd stg_cmd_batch = {
 		    "    or School Manager: with --abm-blueprint they become a batch of their own, NAME-abm, that enrols by itself\n"
 		    "stager batch list | show NAME\n"
 		    "    all batches; one batch with every device and its end\n"
-		    "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--org ORGANISATION] [--watch]\n"
+		    "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--org ORGANISATION] [--canaries N] [--watch]\n"
 		    "    from now on its devices are staged when they are plugged in\n"
 		    "    --org    whose devices they become, when this station serves several organisations\n"
+		    "    --canaries N  the first N of a model and system that are new to this blueprint, with extra checks; the rest waits\n"
 		    "    --watch  the live board until every device of the batch has an end; starts a station when none runs\n"
 		    "stager batch pause NAME | reopen NAME\n"
 		    "    pause: what runs is finished, nothing new begins; reopen: a closed batch can be started again\n"

@@ -296,6 +296,8 @@ static json_t *make_pins(struct stg_op_ctx *c, const json_t *in, const char *blu
 	/* --org says it for this batch; else the blueprint may, else it is the default one */
 	if (*stg_json_str(in, "org"))
 		stg_json_put(plan, "organisation", stg_json_str(in, "org"));
+	if (json_object_get(in, "canaries"))
+		stg_json_put_int(plan, "canaries", stg_json_int(in, "canaries", 0));
 	const char *org = stg_json_str(plan, "organisation");
 	struct stg_error why = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row = *org ? stg_store_org(c->store, org, NULL, &why) : NULL;

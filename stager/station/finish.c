@@ -22,6 +22,7 @@ struct finish {
 	json_t *why, *facts;
 	struct stg_identity who;
 	bool only_move;              /* INTERRUPTED: no record yet */
+	bool is_canary;              /* others of its kind wait for it */
 	char open_key[96];           /* the step that was under way, "" none */
 	int open_n;
 	bool open_destroys;
@@ -64,6 +65,8 @@ static void done(void *arg, bool ok, const struct stg_error *err)
 		socket_event(s, json_pack("{s:s, s:I, s:s, s:s, s:s}", "what", "job", "job", (json_int_t)f->job, "state",
 					  stg_job_state_name(f->to), "end", stg_end_name(f->end), "serial", f->who.serial));
 	pushing_wake(s);
+	if (ok && f->is_canary && !f->only_move)
+		slots_retry_canaries(s);
 	json_decref(f->why);
 	json_decref(f->facts);
 	free(f);
@@ -76,6 +79,7 @@ static struct finish *finish_new(struct stg_station *s, struct slot *slot)
 	f->attach = slot->arrival.attach;
 	f->job = slot->job;
 	f->who = slot->identity;
+	f->is_canary = json_object_get(json_object_get(slot->job_row, "attributes"), "canary") != NULL;
 	f->facts = json_incref(slot->facts);
 	stg_copy(f->open_key, sizeof(f->open_key), slot->open_key);
 	f->open_n = slot->open_n;

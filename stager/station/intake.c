@@ -123,7 +123,7 @@ static bool note_used(struct stg_store *store, const json_t *attributes, int64_t
 }
 
 static bool add_job(struct stg_store *store, struct decide *d, const char *batch, const json_t *row, const json_t *blueprint,
-		    const json_t *profiles, struct stg_error *err)
+		    const json_t *profiles, int64_t canary, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *job = json_object();
 	stg_json_put(job, "family", d->who.family);
@@ -153,17 +153,46 @@ static bool add_job(struct stg_store *store, struct decide *d, const char *batch
 		rest(d, "hold", why.id, why.msg);
 		return true;
 	}
+	if (canary) {
+		if (!own)
+			own = json_deep_copy(blueprint);
+		stg_json_put_int(attributes, "canary", canary);
+		if (!stg_blueprint_canary(own, err))
+			return false;
+	}
 	json_object_set(job, "blueprint", own ? own : (json_t *)(uintptr_t)blueprint);
 	json_object_set(job, "attributes", attributes);
 	int64_t id = 0;
 	STG_AUTO(stg_json_free_at) json_t *move = json_pack("{s:I}", "attach", (json_int_t)d->attach);
-	if (!stg_store_job_add(store, job, &id, err) || !note_used(store, attributes, id, err) || !stg_store_job_move(store, id, STG_JOB_RUNNING, move, err))
+	if (!stg_store_job_add(store, job, &id, err) || !note_used(store, attributes, id, err) ||
+	    (canary && !stg_store_canary_take(store, canary, id, err)) || !stg_store_job_move(store, id, STG_JOB_RUNNING, move, err))
 		return false;
 	json_decref(d->job);
 	d->job = stg_store_job(store, id, err);
 	stg_copy(d->batch, sizeof(d->batch), batch);
 	d->verdict = GO;
 	return d->job != NULL;
+}
+
+/* Must it wait for the first of its kind? *ret: its number when it is one of them, 0 when it may go, -1 when it rests. */
+static bool first_of_kind(struct stg_store *store, struct decide *d, const json_t *blueprint, int64_t *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *kind = NULL;
+	enum stg_canary may = STG_CANARY_GO;
+	char what[200];
+	if (!stg_store_canary_ask(store, &d->who, blueprint, &may, &kind, err))
+		return false;
+	*ret = may == STG_CANARY_FIRST ? stg_json_int(kind, "id", 0) : may == STG_CANARY_GO ? 0 : -1;
+	snprintf(what, sizeof(what), "%.30s %.20s%s%.40s%s%.80s", stg_json_str(kind, "model"), stg_json_str(kind, "os"),
+		 *stg_json_str(kind, "serial") ? ", " : "", stg_json_str(kind, "serial"), *stg_json_str(kind, "why") ? ": " : "", stg_json_str(kind, "why"));
+	stg_mend_end(what);
+	if (may == STG_CANARY_STOPPED)
+		rest(d, "hold", STG_ID_CANARY_FAILED, what);
+	if (may != STG_CANARY_WAIT)
+		return true;
+	rest(d, "waiting", STG_ID_CANARY_WAITS, what);
+	stg_copy(d->wait, sizeof(d->wait), "canary");
+	return true;
 }
 
 static bool from_batch(struct stg_store *store, struct decide *d, const json_t *row, struct stg_error *err)
@@ -181,7 +210,9 @@ static bool from_batch(struct stg_store *store, struct decide *d, const json_t *
 	STG_AUTO(stg_json_free_at) json_t *pins = stg_store_batch_pins(store, batch, err);
 	if (!pins)
 		return false;
-	return add_job(store, d, batch, row, json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), err);
+	int64_t canary = 0;
+	return first_of_kind(store, d, json_object_get(pins, "blueprint"), &canary, err) &&
+	       (canary < 0 || add_job(store, d, batch, row, json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), canary, err));
 }
 
 static bool run(struct stg_store *store, void *arg, struct stg_error *err)
@@ -221,7 +252,7 @@ static bool run(struct stg_store *store, void *arg, struct stg_error *err)
 	if (row && (!d->order || json_object_get(d->order, "batch")))
 		return from_batch(store, d, row, err);
 	if (d->order)
-		return add_job(store, d, "", row, json_object_get(d->order, "blueprint"), json_object_get(d->order, "profiles"), err);
+		return add_job(store, d, "", row, json_object_get(d->order, "blueprint"), json_object_get(d->order, "profiles"), 0, err);
 	if (why.code == STG_E_HOLD || why.code == STG_E_WAITING) {
 		rest(d, why.code == STG_E_HOLD ? "hold" : "listed", why.id, why.msg);
 		return true;

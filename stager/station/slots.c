@@ -283,6 +283,22 @@ void slots_reconsider(struct stg_station *s)
 	slots_serve(s);
 }
 
+void slots_retry_canaries(struct stg_station *s)
+{
+	bool any = false;
+	for (struct slot *slot = s->slots; slot; slot = slot->next) {
+		bool waits = slot->why_id == STG_ID_CANARY_WAITS || slot->why_id == STG_ID_CANARY_FAILED;
+		if (waits && slot->state == SLOT_RESTING && !s->stopping && wanted(s, slot)) {
+			queue_slot(s, slot);
+			any = true;
+		} else if (waits && slot->state == SLOT_LEAVING) {
+			slot->again = true;
+		}
+	}
+	if (any)
+		slots_serve(s);
+}
+
 /* A line is not announced: while the window is open, what waits for one is tried again now and then. */
 void slots_retry_line(struct stg_station *s)
 {

@@ -174,6 +174,8 @@ void slots_free(struct stg_station *s);
 /* Something changed that may give a resting device work: ports, batches, orders, the line. */
 void slots_reconsider(struct stg_station *s);
 void slots_retry_line(struct stg_station *s);
+/* A canary has ended: what waits for its kind is looked at again. */
+void slots_retry_canaries(struct stg_station *s);
 /* Starts workers for queued slots while there is room; fair between ports. */
 void slots_serve(struct stg_station *s);
 void slot_word(struct stg_station *s, struct slot *slot, const char *word);

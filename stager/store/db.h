@@ -148,6 +148,8 @@ bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_e
 /* After a crash: what was being sent may have arrived. After a reboot: backoff counted on a clock that is gone. */
 bool outbox_in_doubt(struct stg_store *s, struct stg_error *err);
 bool outbox_due_now(struct stg_store *s, struct stg_error *err);
+/* A job of a canary ended: its kind has passed, or has failed. */
+bool canary_ended(struct stg_store *s, int64_t job, enum stg_end end, const json_t *why, const char *serial, struct stg_error *err);
 bool audit_checkpoint(struct stg_store *s, bool only_if_due, struct stg_error *err);
 bool audit_head(struct stg_store *s, int64_t *ret_rows, char ret_hash[65], struct stg_error *err);
 bool pin_tries_again(struct stg_store *s, struct stg_error *err);

@@ -431,7 +431,8 @@ bool stg_store_job_finish(struct stg_store *s, int64_t job_id, enum stg_job_stat
 	stmt_text(&q, ":end", stg_end_name(end));
 	stmt_text(&q, ":record_id", record_id);
 	stmt_int(&q, ":id", job_id);
-	if (!stmt_done(&q, err) || (end == STG_END_STAGED && !queued_over(s, &known, err)) || !tx_commit(&t, err))
+	if (!stmt_done(&q, err) || (end == STG_END_STAGED && !queued_over(s, &known, err)) ||
+	    !canary_ended(s, job_id, end, why, known.serial, err) || !tx_commit(&t, err))
 		return false;
 	if (ret_record)
 		stg_copy(ret_record, 40, record_id);
