@@ -53,6 +53,16 @@ static void keep_first(void *ctx, jv msg)
 	}
 }
 
+static void forget(struct program *all)
+{
+	for (size_t i = 0; i < PROGRAMS_MAX; i++) {
+		if (all[i].jq)
+			jq_teardown(&all[i].jq);
+		free(all[i].text);
+		all[i] = (struct program){ 0 };
+	}
+}
+
 static jq_state *compiled(struct program *all, const char *text, char said[200])
 {
 	size_t i = 0;
@@ -60,11 +70,7 @@ static jq_state *compiled(struct program *all, const char *text, char said[200])
 		i++;
 	if (i == PROGRAMS_MAX) {
 		i = 0;                  /* more connectors than that are rare: begin anew */
-		for (size_t k = 0; k < PROGRAMS_MAX; k++) {
-			jq_teardown(&all[k].jq);
-			free(all[k].text);
-			all[k] = (struct program){ 0 };
-		}
+		forget(all);
 	}
 	if (!all[i].text) {
 		jq_state *jq = jq_init();
@@ -194,13 +200,13 @@ _Noreturn static void serve(int fd)
 		(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 4, 4 });
 		shut_in();
 	}
-	for (;;) {
+	for (bool goes_on = true; goes_on;) {
 		int fds[STG_MESSAGE_FDS];
 		struct stg_error err = { 0 };
 		char said[200] = "";
 		STG_AUTO(stg_json_free_at) json_t *ask = stg_message_recv(3, fds, -1, &err);
 		if (!ask)
-			_exit(0);
+			break;
 		STG_AUTO(stg_json_free_at) json_t *answer = json_object();
 		jq_state *jq = compiled(programs, stg_json_str(ask, "program"), said);
 		if (!jq) {
@@ -212,9 +218,10 @@ _Noreturn static void serve(int fd)
 			stg_json_put(answer, "t", "ok");
 			stg_json_put(answer, "out", "[]");
 		}
-		if (!stg_message_send(3, answer, NULL, 0, -1, &err))
-			_exit(0);
+		goes_on = stg_message_send(3, answer, NULL, 0, -1, &err);
 	}
+	forget(programs);
+	_exit(0);
 }
 
 /* ---- our side ---- */

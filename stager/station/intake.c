@@ -331,10 +331,12 @@ out:
 	free(d);
 }
 
-/* A device that went silent while it was asked who it is: looked at once more, then shown as it is. */
+/* A device that went silent, or spoke nonsense, while it was asked who it is: looked at once more, then shown as it is. What
+ * the UDID alone tells of it is not an answer. */
 static bool cannot_decide(struct stg_station *s, struct slot *slot, const struct stg_error *why)
 {
-	if (!why || slot->identity.unit[0])
+	bool is_lost = why && (why->code == STG_E_GONE || why->code == STG_E_TIMEOUT || why->code == STG_E_IO || why->code == STG_E_PROTOCOL);
+	if (!why || (slot->identity.unit[0] && (!is_lost || slot->identity.serial[0])))
 		return false;
 	stg_log_error(STG_LOG_NOTICE, &(struct stg_tag){ .room = "intake", .unit = slot->arrival.udid }, why);
 	slot_why(slot, why->id, why->msg);

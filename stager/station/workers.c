@@ -479,7 +479,9 @@ static bool take_identity(struct stg_station *s, struct slot *slot, const json_t
 static void heard_who(struct stg_station *s, struct slot *slot, const json_t *m)
 {
 	struct stg_error err = { 0 };
-	if (slot->state != SLOT_INTAKE || !stg_identity_from_json(json_object_get(m, "identity"), &slot->identity, &err)) {
+	/* one that could not be asked who it is has none to tell, and an error that says why */
+	const json_t *told = json_object_get(m, "identity");
+	if (slot->state != SLOT_INTAKE || (told && !stg_identity_from_json(told, &slot->identity, &err))) {
 		nonsense(s, slot, "who");
 		return;
 	}

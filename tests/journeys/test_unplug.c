@@ -3,7 +3,7 @@
  *
  * STG_SEED picks the run, STG_CUTS and STG_DEVICES its size (the full measure is 1,000 cuts: make soak).
  */
-#include "journey.h"
+#include "look.h"
 
 static int number(const char *name, int fallback)
 {
@@ -63,9 +63,34 @@ static void devices_pulled_at_any_request_are_staged_in_the_end(void **state)
 	journey_end(&j);
 }
 
+/* Asked who it is, it answers rubbish: once is a bad moment, always is a device to look at, and the board says why. */
+static void one_that_does_not_say_who_it_is_is_asked_again_and_then_shown_with_the_reason(void **state)
+{
+	(void)state;
+	struct journey j;
+	journey_begin(&j, 2, "instant", 17, NULL);
+	journey_batch(&j, "ipad-hospital-ward", "pool");
+	static const char *const counts[] = { "count=1", "count=100000" };
+	for (size_t i = 0; i < 2; i++) {
+		struct stg_error err = { 0 };
+		json_t *answer = bench_word(j.control, &err, "fault", journey_serial(&j, i), "garbage", "GetValue", counts[i], (char *)NULL);
+		journey_must(answer != NULL, &err, "fault");
+		json_decref(answer);
+	}
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	look_wait_row(&j, journey_serial(&j, 0), "end", "staged");
+	look_wait_slot(&j, look_udid(&j, 1), "state", "failed");
+	STG_AUTO(stg_json_free_at) json_t *slot = look_slot(&j, look_udid(&j, 1));
+	char code[16];
+	snprintf(code, sizeof(code), "STG-%u", STG_ID_DEVICE_NONSENSE);
+	assert_string_equal(stg_json_str(slot, "code"), code);
+	journey_end(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_that_does_not_say_who_it_is_is_asked_again_and_then_shown_with_the_reason),
 		cmocka_unit_test(devices_pulled_at_any_request_are_staged_in_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
