@@ -83,6 +83,9 @@ static bool resume(struct stg_store *store, struct decide *d, struct stg_error *
 	bool ok = (state == STG_JOB_WAITING || state == STG_JOB_RUNNING || stg_store_job_move(store, id, STG_JOB_WAITING, NULL, err)) &&
 		  (state == STG_JOB_RUNNING || stg_store_job_move(store, id, STG_JOB_RUNNING, move, err));
 	json_decref(move);
+	/* the gate asks on which attach the job runs: this one, as was just written, not the one it stood on */
+	if (state != STG_JOB_RUNNING)
+		stg_json_put_int(d->job, "attach", (int64_t)d->attach);
 	d->verdict = GO;
 	return ok && add_hints(store, d, id, err);
 }

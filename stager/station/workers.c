@@ -479,8 +479,10 @@ static bool take_identity(struct stg_station *s, struct slot *slot, const json_t
 static void heard_who(struct stg_station *s, struct slot *slot, const json_t *m)
 {
 	struct stg_error err = { 0 };
-	/* one that could not be asked who it is has none to tell, and an error that says why */
+	/* one that could not be asked who it is has none to tell, and an error that says why: what an earlier look found is over */
 	const json_t *told = json_object_get(m, "identity");
+	if (!told)
+		slot->identity = (struct stg_identity){ 0 };
 	if (slot->state != SLOT_INTAKE || (told && !stg_identity_from_json(told, &slot->identity, &err))) {
 		nonsense(s, slot, "who");
 		return;

@@ -102,9 +102,10 @@ static void a_device_managed_by_somebody_else_waits_for_two(void **state)
 	assert_int_equal(stg_json_int(row, "code", 0), STG_ID_ERASE_SECOND);
 	erased(j, FOREIGN, 0);
 	/* her own signature makes her no second person */
-	json_decref(journey_op(j, "wipe.sign", signing(serial, "lea", "135791"), NULL));
+	STG_AUTO(stg_json_free_at) json_t *own = journey_op(j, "wipe.sign", signing(serial, "lea", "135791"), NULL);
+	assert_int_equal(stg_json_int(own, "released", 1), 0);
 	journey_tell(j, "replug", serial, NULL, NULL);
-	journey_let_pass(j, 1000, 2000);
+	look_wait_slot(j, look_udid(j, FOREIGN), "state", "hold");
 	erased(j, FOREIGN, 0);
 	STG_AUTO(stg_json_free_at) json_t *e = journey_op(j, "wipe.sign", signing(serial, "anna", "246810"), NULL);
 	assert_int_equal(stg_json_int(e, "released", 0), 1);
