@@ -28,7 +28,7 @@
 #include "parts.h"
 
 #define CALL_TIMEOUT_MS 5000
-#define CALL_TIMEOUT_WATCHED_MS 60000    /* under valgrind or a sanitizer, on a busy machine */
+#define CALL_TIMEOUT_WATCHED_MS 40000    /* under valgrind or a sanitizer, on a busy machine */
 #define MEMORY_BYTES (64u << 20)
 #define PROGRAMS_MAX 12
 #define OUTPUTS_MAX 100000
