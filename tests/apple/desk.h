@@ -321,5 +321,40 @@ static bool has_profile(struct stg_device *dev, const char *identifier)
 	return found;
 }
 
+/* A device this bench has paired with; one it has supervised too. */
+static struct stg_device *paired(struct desk *d)
+{
+	struct stg_device *dev = desk_open(d);
+	DO(stg_device_pair(dev, &err));
+	return dev;
+}
+
+static struct stg_device *supervised(struct desk *d)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	struct stg_supervision what = supervision(&der);
+	struct stg_device *dev = paired(d);
+	DO(stg_device_supervise(dev, &what, NULL, &err));
+	return dev;
+}
+
+/* The fault a virtual device has from now on (drivers/virtual/faults.c), and how often it was asked. */
+static void fault(struct desk *d, const char *text)
+{
+	tell(&d->bench, "fault %s %s", d->bench.udid, text);
+}
+
+static int64_t asked(struct desk *d, const char *line)
+{
+	return count_of(&d->bench, d->bench.udid, line);
+}
+
+static int64_t installs(struct desk *d, const char *request)
+{
+	char line[120];
+	snprintf(line, sizeof(line), "com.apple.mobile.MCInstall %s", request);
+	return asked(d, line);
+}
+
 #pragma GCC diagnostic pop
 #endif

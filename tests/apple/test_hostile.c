@@ -8,30 +8,6 @@
 
 #define NEVER_EXISTS "org.example.nothing"
 
-static struct stg_device *paired(struct desk *d)
-{
-	struct stg_device *dev = desk_open(d);
-	DO(stg_device_pair(dev, &err));
-	return dev;
-}
-
-static void fault(struct desk *d, const char *text)
-{
-	tell(&d->bench, "fault %s %s", d->bench.udid, text);
-}
-
-static int64_t asked(struct desk *d, const char *line)
-{
-	return count_of(&d->bench, d->bench.udid, line);
-}
-
-static int64_t installs(struct desk *d, const char *request)
-{
-	char line[120];
-	snprintf(line, sizeof(line), "com.apple.mobile.MCInstall %s", request);
-	return asked(d, line);
-}
-
 /* ---- TLS ---- */
 
 static plist_t read_xml(struct stg_bytes b)

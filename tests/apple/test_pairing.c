@@ -5,22 +5,6 @@
 
 #include <libimobiledevice/lockdown.h>
 
-static struct stg_device *paired(struct desk *d)
-{
-	struct stg_device *dev = desk_open(d);
-	DO(stg_device_pair(dev, &err));
-	return dev;
-}
-
-static struct stg_device *supervised(struct desk *d)
-{
-	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
-	struct stg_supervision what = supervision(&der);
-	struct stg_device *dev = paired(d);
-	DO(stg_device_supervise(dev, &what, NULL, &err));
-	return dev;
-}
-
 static plist_t kept_record(const struct desk *d)
 {
 	plist_t p = NULL;
