@@ -35,6 +35,20 @@ static struct stg_identity seen_of(const json_t *slot)
 	return seen;
 }
 
+/* Does the blueprint its batch was started with ask for two persons at every erase? */
+static bool wants_two(struct stg_op_ctx *c, const json_t *row, bool *ret, struct stg_error *err)
+{
+	*ret = false;
+	if (!row)
+		return true;
+	STG_AUTO(stg_json_free_at) json_t *pins = stg_store_batch_pins(c->store, stg_json_str(row, "batch"), err);
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(json_object_get(pins, "blueprint"), "steps"), i, one)
+		*ret = *ret || (strcmp(stg_json_str(one, "step"), "erase") == 0 && stg_json_bool(json_object_get(one, "params"), "two_persons", false));
+	return pins != NULL;
+}
+
 static bool gate(struct stg_op_ctx *c, const json_t *in, const struct stg_identity *who, bool *ret_second, struct stg_error *err)
 {
 	const json_t *slot = json_object_get(in, "slot");
@@ -50,7 +64,9 @@ static bool gate(struct stg_op_ctx *c, const json_t *in, const struct stg_identi
 		.until_ms = stg_json_int(e, "until_ms", 0), .left = stg_json_int(e, "left", 0), .used_for_it = stg_json_int(e, "used_for_it", 1) != 0,
 	};
 	/* nobody can ask a device in recovery who manages it: somebody else may, and then even a lead's word is one person's */
-	*ret_second = stg_json_int(order, "people", 0) > 0;
+	if (!wants_two(c, row, ret_second, err))
+		return false;
+	*ret_second = *ret_second || stg_json_int(order, "people", 0) > 0;
 	/* a recovery mode tells no UDID of its own where it cannot be computed: what is not told does not speak against it */
 	if (!seen.serial[0])
 		stg_copy(seen.serial, sizeof(seen.serial), who->serial);

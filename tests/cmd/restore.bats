@@ -12,6 +12,7 @@ setup() {
 teardown() { desk_away; }
 
 # the code of RESTORE_...
+code_of() { sed -n "s/^STG_ERR(\([0-9]*\), $1,.*/STG-\1/p" "$TOP"/stager/*/errors.def "$TOP"/drivers/*/errors.def; }
 code() { sed -n "s/^STG_ERR(\([0-9]*\), RESTORE_$1,.*/STG-\1/p" "$TOP"/stager/*/errors.def "$TOP"/drivers/*/errors.def; }
 
 ctl() { timeout 60 "$STAGER_BENCH" ctl "$CTL" "$@"; }
@@ -48,10 +49,11 @@ returned() {
 	printf 'Serial Number,Asset Tag,Ownership\n%s,A-1,%s\n' "$serial" "$1" >"$DESK/order.csv"
 	"$STAGER" --quiet port allow '*'
 	mkdir -p "$STAGER_STATE/blueprints"
+	[ ! -e "$DESK/two.yaml" ] || cp "$DESK/two.yaml" "$STAGER_STATE/blueprints/"
 	printf 'name: look\nsteps:\n  - identify:\n  - pair:\n' >"$STAGER_STATE/blueprints/look.yaml"
 	"$STAGER" --quiet stage --blueprint look --all >/dev/null 2>&1
 	product=$("$STAGER" inventory list --json | jq -r 'select(.model) | .model' | head -1)
-	"$STAGER" --quiet batch import "$DESK/order.csv" --name BACK --blueprint returned-phone-wipe >/dev/null
+	"$STAGER" --quiet batch import "$DESK/order.csv" --name BACK --blueprint "${blueprint:-returned-phone-wipe}" >/dev/null
 	"$STAGER" --quiet batch start BACK >/dev/null
 	ctl set "$serial" usb_mode recovery >/dev/null
 	ipsw "$DESK/x.ipsw" "$product"
@@ -93,6 +95,40 @@ returned() {
 	stager restore "$serial"
 	is_status 5
 	[[ "$stderr" == *STG-1135* ]] || { echo "$stderr"; false; }
+	[ ! -e "$DESK/called" ]
+}
+
+# who was registered: ann and bob are leads, so either may order alone where the device can be asked whose it is
+two_leads() {
+	"$STAGER" --quiet user add ann --role lead <<<111111
+	"$STAGER" --quiet user add bob --role lead <<<222222
+}
+
+@test "two persons agree to a restore, also when a lead orders it: who manages it cannot be asked" {
+	returned pool
+	fake 0 DONE
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	two_leads
+	"$STAGER" --quiet --as ann wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	stager --as ann restore "$serial"
+	is_status 5
+	[[ "$stderr" == *"$(code_of ERASE_SECOND)"* ]] || { echo "$stderr"; false; }
+	[ ! -e "$DESK/called" ]
+	"$STAGER" --quiet --as ann wipe --serial "$serial" --confirm "${serial: -4}" --second bob <<<222222 >/dev/null
+	stager --as ann restore "$serial"
+	is_status 0
+	[ "$(wc -l <"$DESK/called")" -eq 1 ]
+}
+
+@test "a blueprint that asks for two persons asks at a restore too" {
+	printf 'name: two\nrequires: {ownership: pool}\nsteps:\n  - identify:\n  - pair:\n  - erase: {two_persons: yes}\n  - wait_back:\n' >"$DESK/two.yaml"
+	blueprint=two returned pool
+	fake 0 DONE
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	stager restore "$serial"
+	is_status 5
+	[[ "$stderr" == *"$(code_of ERASE_SECOND)"* ]] || { echo "$stderr"; false; }
 	[ ! -e "$DESK/called" ]
 }
 
