@@ -5,6 +5,9 @@
 #include "toy_device.h"
 #include "worker_side.h"
 
+/* How most jobs of the tests begin. */
+#define HEAD "name: toy\nsteps:\n  - identify:\n  - pair:\n"
+
 struct toy_station {
 	struct side side;
 	struct stg_arrival arrival;
@@ -144,6 +147,12 @@ static inline void toy_ends(const json_t *last, const char *end)
 		char *text = json_dumps(last, JSON_INDENT(1));
 		fail_msg("expected the end '%s', got %s", end, text);
 	}
+}
+
+/* The name of the id the job stands or ended with. */
+static inline const char *why_id(const json_t *last)
+{
+	return stg_id_name((unsigned int)stg_json_int(json_object_get(last, "why"), "id", 0));
 }
 
 #endif

@@ -12,8 +12,6 @@
 
 #include "toy_station.h"
 
-#define HEAD "name: toy\nsteps:\n  - identify:\n  - pair:\n"
-
 static void nothing_is_sent_to_the_device_before_the_beginning_is_on_disk(void **state)
 {
 	(void)state;
