@@ -133,12 +133,39 @@ static bool look(struct apple_device *dev, const struct stg_supervision *what, e
 	return true;
 }
 
+/* What the device will believe and where it will go: read back with what was sent. A device that does not show its anchors is
+ * told as such; one that shows others would fetch from nobody, or from somebody else. */
+static bool keeps_what_was_sent(plist_t sent, plist_t cloud, json_t *read, struct stg_error *err)
+{
+	plist_t want = apple_array(sent, "AnchorCertificates"), have = apple_array(cloud, "AnchorCertificates");
+	uint32_t n = want ? plist_array_get_size(want) : 0, kept = 0;
+	const char *url = apple_str(sent, "ConfigurationURL"), *goes = apple_str(cloud, "ConfigurationURL");
+	if (*url && *goes && strcmp(url, goes) != 0) {
+		char there[128];
+		stg_printable(goes, true, there, sizeof(there));
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_CONFIGURATION_DIFFERS, 0, "it fetches from '%s'", there);
+	}
+	if (!n)
+		return true;
+	for (uint32_t i = 0; have && i < n; i++)
+		for (uint32_t k = 0; k < plist_array_get_size(have); k++)
+			if (plist_compare_node_value(plist_array_get_item(want, i), plist_array_get_item(have, k))) {
+				kept++;
+				break;
+			}
+	if (have && kept < n)
+		return stg_fail_id(err, STG_E_HOLD, STG_ID_CONFIGURATION_DIFFERS, 0, "it keeps %u of %u anchor certificates", kept, n);
+	if (read)
+		stg_json_put(read, "Anchors", have ? "as sent" : "not shown");
+	return true;
+}
+
 /* Judges what is there in the end; the configuration being ours, the Setup Assistant is told to be brief the older way too. That
  * is a courtesy: a device that does not take the file is supervised all the same, and the reading says so. */
-static bool finished(struct apple_device *dev, const struct stg_supervision *what, enum standing now, plist_t cloud, json_t *read, struct stg_error *err)
+static bool finished(struct apple_device *dev, const struct stg_supervision *what, enum standing now, plist_t sent, plist_t cloud, json_t *read, struct stg_error *err)
 {
 	struct stg_error ignored = { 0 };
-	if (!judge(now, cloud, err))
+	if (!judge(now, cloud, err) || !keeps_what_was_sent(sent, cloud, read, err))
 		return false;
 	/* with AllowPairing false our trust is over, and a new service cannot be had */
 	bool wanted = what->allow_pairing && (!what->skip || json_array_size(what->skip));
@@ -179,7 +206,7 @@ bool apple_supervise(struct stg_device *base, const struct stg_supervision *what
 		return false;
 	}
 	if (now != NOTHING)
-		return finished(dev, what, now, cloud, ret_read ? *ret_read : NULL, err);
+		return finished(dev, what, now, apple_dict(ask, "CloudConfiguration"), cloud, ret_read ? *ret_read : NULL, err);
 	if (why.code == STG_E_UNKNOWN)
 		return stg_fail_id(err, STG_E_UNKNOWN, STG_ID_OUTCOME_UNKNOWN, why.origin, "supervise: %s; nothing is there yet", why.msg);
 	return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONFIGURATION_NOT_STORED, 0,

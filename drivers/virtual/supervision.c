@@ -131,6 +131,19 @@ static void force_keys(struct virt_device *d, plist_t config)
 		put_bool(config, "IsMultiUser", false);
 }
 
+/* Faults: `half` loses the last of the anchors, `absent` shows none of them. */
+static void spoil_anchors(struct virt_device *d)
+{
+	plist_t anchors = plist_dict_get_item(d->cloud_config, "AnchorCertificates");
+
+	if (!anchors || plist_array_get_size(anchors) == 0)
+		return;
+	if (virt_fault(d, "SetCloudConfiguration", "half", NULL))
+		plist_array_remove_item(anchors, plist_array_get_size(anchors) - 1);
+	else if (virt_fault(d, "SetCloudConfiguration", "absent", NULL))
+		plist_dict_remove_item(d->cloud_config, "AnchorCertificates");
+}
+
 static bool is_present(struct virt_device *d, struct virt_chain *why)
 {
 	if (d->cloud_config)
@@ -154,6 +167,7 @@ bool virt_supervise(struct virt_device *d, plist_t config, struct virt_chain *wh
 		return true;
 	d->cloud_config = plist_copy(config);
 	force_keys(d, d->cloud_config);
+	spoil_anchors(d);
 	if (plist_dict_get_item(d->cloud_config, "AllowPairing") && !is_true(d->cloud_config, "AllowPairing"))
 		virt_device_forget_records(d);
 	return true;

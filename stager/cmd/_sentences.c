@@ -166,6 +166,8 @@ const char *const detail_sentences[] = {
 	N_("its ownership is %s, %s is wanted"),
 	N_("supervised by '%.100s'"),
 	N_("configured by automated enrolment for '%s'"),
+	N_("it fetches from '%s'"),
+	N_("it keeps %u of %u anchor certificates"),
 	N_("it has a configuration"),
 	N_("it has %lld GB, %lld are wanted"),
 	N_("charged to %lld %%, %lld %% are wanted"),

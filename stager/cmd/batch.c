@@ -13,6 +13,7 @@
 
 #include <stager/text.h>
 
+#include "_details.h"
 #include "_verbs.h"
 #include "_watch.h"
 
@@ -107,11 +108,25 @@ static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json
 /* --watch was asked for. */
 static bool watching;
 
+/* Profiles in an order that cannot hold: every device of the batch would stumble over it. */
+static void say_warnings(const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(ret, "warnings"), i, one) {
+		char safe[400], text[800];
+		stg_printable(json_string_value(one), true, safe, sizeof(safe));
+		detail_text(safe, text, sizeof(text));
+		fprintf(stderr, "  ! %s\n", text);
+	}
+}
+
 static void say_state(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)in;
 	const char *state = stg_json_str(ret, "state");
 	/* nobody would see what is plugged in; with --watch a station is started right after this */
+	say_warnings(ret);
 	bool alone = c->caller->fd < 0 && strcmp(state, "started") == 0 && !watching;
 	if (alone)
 		printf(_("Batch %s is started, but no station runs. Start one: stager run, or stager status --watch\n"), stg_json_str(ret, "name"));

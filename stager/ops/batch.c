@@ -12,7 +12,7 @@
  *                 "abm_blueprint" the assigned ones become a batch of their own, NAME-abm
  *   batch.list    -> [{"name","state","blueprint","balance",...}]
  *   batch.show    {"name"} -> the same with "rows"
- *   batch.start   {"name","ports":["A1-A8",...] or "A1-A8","params":{}} -> {"name","state","blueprint_sha256","ports"}
+ *   batch.start   {"name","ports":["A1-A8",...] or "A1-A8","params":{}} -> {"name","state","blueprint_sha256","ports","warnings"?}
  *   batch.pause, batch.reopen {"name"} -> {"name","state"}
  *   batch.update  {"name","ports","params"} -> {"name","changed","blueprint_sha256","before_sha256","staged_with_old":[serials]}
  *   batch.close   {"name","dir","open":bool,"lang"} -> {"name","result","exceptions","handover","balance"}: paths of what was written
@@ -33,6 +33,8 @@
 #include <stager/report.h>
 #include <stager/text.h>
 
+#include "_names.h"
+#include "_order.h"
 #include "_override.h"
 
 #define NAME_MAX_BYTES 60
@@ -191,6 +193,12 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 		json_decref(rows_abm);
 		rows_abm = take_automated(rows);
 	}
+	/* two devices of one name in one pile: told with its line, not on the bench */
+	const char *file = stg_json_str_or(in, "file", "list.csv");
+	ops_check_names(plan, file, rows, list);
+	ops_check_names(plan_abm, file, rows_abm, list);
+	if (!stg_batchfile_ok(list, err))
+		return false;
 	if (*second && !add_batch(c, second, stg_json_str(in, "abm_blueprint"), list, rows_abm, err))
 		return false;
 	/* an order of assigned devices alone has no other half */
@@ -350,9 +358,15 @@ static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		return false;
 	if (is_pinned && ports)
 		json_object_set(pins, "ports", ports);
+	/* what each device of the batch would stumble over, said once and before the first one */
+	STG_AUTO(stg_json_free_at) json_t *warnings = json_array();
+	if (!ops_warn_order(json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), warnings, err))
+		return false;
 	if (!set_state(c, name, "started", pins, err) || !stg_op_audit(c, "batch.start", name, NULL, pins_detail(pins), err))
 		return false;
 	json_t *said = json_pack("{s:i,s:s,s:s,s:s}", "v", 1, "name", name, "state", "started", "blueprint_sha256", sha256_of(pins));
+	if (json_array_size(warnings))
+		json_object_set(said, "warnings", warnings);
 	json_object_set_new(said, "ports", json_deep_copy(json_object_get(pins, "ports") ? json_object_get(pins, "ports") : json_null()));
 	*ret = said;
 	return true;

@@ -186,6 +186,7 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 	stg_json_put(ack, "certificate_sha256", hash);
 	if (json_object_get(read, "SkipSetupFile"))
 		stg_json_put_bool(ack, "skip_setup_file", stg_json_bool(read, "SkipSetupFile", false));
+	stg_json_put(ack, "anchors", stg_json_str(read, "Anchors"));
 	step_acknowledged(c, ack);
 	return true;
 }

@@ -252,10 +252,42 @@ static void the_whole_configuration_arrives_and_the_setup_is_told_to_be_brief(vo
 	assert_string_equal(stg_json_str(read, "ConfigurationURL"), "https://mdm.example.org/enrol");
 	assert_true(stg_json_int(read, "SkipSetup", 0) > 60);
 	assert_true(stg_json_bool(read, "SkipSetupFile", false));
+	assert_string_equal(stg_json_str(read, "Anchors"), "as sent");
 	DO((cloud = stg_device_configuration(dev, &err)) != NULL);
 	assert_int_equal(stg_json_int(cloud, "ConfigurationSource", 0), 2);
 	/* with an address to fetch from, the configuration is not finished by itself */
 	assert_null(json_object_get(cloud, "ConfigurationWasApplied"));
+	desk_end(&d);
+}
+
+/* A device that trusts other certificates than were sent fetches its enrolment from nobody. Not showing them is no such thing. */
+static void anchors_that_were_lost_on_the_way_hold_the_device(void **state)
+{
+	struct desk d;
+	STG_AUTO(stg_buf_clear) struct stg_buf der = { 0 };
+	STG_AUTO(stg_buf_clear) struct stg_buf first = STG_BUF(DESK_MAX);
+	STG_AUTO(stg_json_free_at) json_t *read = NULL;
+	(void)state;
+	desk_begin(&d, "--iphones", "1");
+	struct stg_supervision what = supervision(&der);
+	assert_true(stg_base64(stg_buf_view(&der), &first, NULL));
+	STG_AUTO(stg_json_free_at) json_t *anchors = json_pack("[s, s]", stg_buf_str(&first), "MIIBCgKCAQEAyc0t");
+	STG_AUTO(stg_json_free_at) json_t *extra = json_pack("{s:s}", "enrolment_url", "https://mdm.example.org/enrol");
+	what.anchors = anchors;
+	what.extra = extra;
+	{
+		STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+		tell(&d.bench, "fault %s half SetCloudConfiguration", d.bench.udid);
+		NO(stg_device_supervise(dev, &what, NULL, &err), STG_E_HOLD, STG_ID_CONFIGURATION_DIFFERS);
+	}
+	tell(&d.bench, "erase %s 0", d.bench.udid);
+	tell(&d.bench, "wait %s erased", d.bench.udid);
+	tell(&d.bench, "set %s activated true", d.bench.udid);
+	d.arrival = arrival_of(d.arrival.udid);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = paired(&d);
+	tell(&d.bench, "fault %s absent SetCloudConfiguration", d.bench.udid);
+	DO(stg_device_supervise(dev, &what, &read, &err));
+	assert_string_equal(stg_json_str(read, "Anchors"), "not shown");
 	desk_end(&d);
 }
 
@@ -353,6 +385,7 @@ int main(void)
 		cmocka_unit_test(a_record_that_expects_a_key_of_too_few_bits_opens_no_session),
 		cmocka_unit_test(the_telling_link_of_a_chain_is_the_inner_one),
 		cmocka_unit_test(the_whole_configuration_arrives_and_the_setup_is_told_to_be_brief),
+		cmocka_unit_test(anchors_that_were_lost_on_the_way_hold_the_device),
 		cmocka_unit_test(a_device_that_takes_no_file_is_supervised_all_the_same),
 		cmocka_unit_test(what_a_device_fetched_by_itself_is_not_called_set_up_by_hand),
 		cmocka_unit_test(what_the_programme_answers_is_told_apart),

@@ -171,3 +171,44 @@ english() {
 	[ "$status" -ne 0 ]
 	[ "$("$STAGER" batch show D-abm --json | jq '.rows | length')" = 1 ]
 }
+
+@test "profiles in an order that cannot hold are said when the batch starts, in both languages; the shipped blueprint has none" {
+	mkdir -p "$STAGER_STATE/blueprints"
+	printf 'name: upside-down\nparams: {enrolment_ssid: {default: A}}\nsteps:\n  - pair:\n  - install_profile: {profile: wifi-enrolment, template: yes}\n  - install_profile: {profile: root-ca, template: yes}\n' \
+		>"$STAGER_STATE/blueprints/upside-down.yaml"
+	"$STAGER" batch import "$DIR/order.csv" --name UP --blueprint upside-down
+	run "$STAGER" batch start UP
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"! "*"root-ca holds a root certificate"*"a Wi-Fi"*"put it first"* ]] || { echo "$output"; false; }
+	"$STAGER" batch pause UP
+	french batch start UP
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"! "*root-ca*" contient un certificat racine"* ]] || { echo "$output"; false; }
+	run "$STAGER" batch start UP --json
+	"$STAGER" batch import "$DIR/order.csv" --name WARD --blueprint ipad-hospital-ward
+	run "$STAGER" batch start WARD
+	[[ "$output" != *"! "* ]] || { echo "$output"; false; }
+}
+
+@test "two devices of one name, and a name no device can bear, are told with their lines before anything is kept" {
+	{
+		printf 'Serial,Asset Tag,Name\nF2LXK0AAAA01,A-1,Ward 1\nF2LXK0AAAA02,A-2,Ward 2\nF2LXK0AAAA03,WARD 2,\n'
+		printf 'F2LXK0AAAA04,A-4,%070d\nF2LXK0AAAA05,,\nF2LXK0AAAA06,,F2lxk0AAAA05\n' 0
+	} >"$DIR/names.csv"
+	run "$STAGER" batch import "$DIR/names.csv" --name NAMES --blueprint ipad-hospital-ward
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"names.csv:4: 'WARD 2' = :3"*"earlier line"*"(+2)"* ]] || { echo "$output"; false; }
+	french batch import "$DIR/names.csv" --name NAMES --blueprint ipad-hospital-ward
+	english "$(sed 's/ipad-hospital-ward//; s/WARD 2//' <<<"${output//$DIR/}")" || { echo "$output"; false; }
+	run "$STAGER" batch list --json
+	[[ "$output" != *NAMES* ]]
+	# a blueprint that gives no names does not mind; one that names by tag looks at the tags
+	mkdir -p "$STAGER_STATE/blueprints"
+	printf 'name: plain\nsteps:\n  - pair:\n' >"$STAGER_STATE/blueprints/plain.yaml"
+	printf 'name: bedside\nsteps:\n  - pair:\n  - set_name: {name: "bed {{batch.bed}}"}\n' >"$STAGER_STATE/blueprints/bedside.yaml"
+	"$STAGER" batch import "$DIR/names.csv" --name PLAIN --blueprint plain
+	printf 'Serial,Bed\nF2LXK0AAAA01,7\nF2LXK0AAAA02,8\nF2LXK0AAAA03,7\n' >"$DIR/beds.csv"
+	run "$STAGER" batch import "$DIR/beds.csv" --name BEDS --blueprint bedside
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"beds.csv:4: 'bed 7' = :2"* ]] || { echo "$output"; false; }
+}
