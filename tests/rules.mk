@@ -7,8 +7,8 @@ $(REPLAY_BIN): $(B)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ) | 
 	@echo "  test  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDHARD) -o $@ $< tests/fuzz/replay.c $(OBJ) $(LIBS)
 
-# Under valgrind RSA keys come from the virtual bench's drawer.
-memcheck: $(B)/tests/quick_keys.so
+# Under valgrind and in large journeys RSA keys come from the virtual bench's drawer.
+memcheck tests: $(B)/tests/quick_keys.so
 $(B)/tests/quick_keys.so: tests/quick_keys.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -o $@ $< -lcrypto -ldl
