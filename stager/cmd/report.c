@@ -37,7 +37,9 @@ static const char *said_by_station(const char *value)
 {
 	static const char *const sentences[] = {
 		N_("built-in flash storage"), N_("cryptographic erase by the device's own command to erase all content and settings"),
+		N_("full restore of the system with the maker's image; the keys of what was stored are made anew"),
 		N_("re-read after its return: another device key, and nothing that speaks of a user"), N_("passed"),
+		N_("re-read after its return: the system of the image, and nothing that speaks of a user"),
 		N_("no answer; judged by re-reading"),
 	};
 	static const char *const words[][2] = {
@@ -101,6 +103,9 @@ static void say_erasure(const json_t *e)
 		 stg_json_str(said, "by"));
 	line(_("backup decided"), said ? text : "");
 	lines(_("Sanitization"), s, how, STG_ARRAY_LEN(how));
+	const json_t *image = json_object_get(s, "image");
+	snprintf(text, sizeof(text), "%.20s %.20s, %.64s", stg_json_str(image, "version"), stg_json_str(image, "build"), stg_json_str(image, "sha256"));
+	line(_("image (version, SHA-256)"), image ? text : "");
 	snprintf(text, sizeof(text), "%s %s", stg_json_str(tool, "name"), stg_json_str(tool, "version"));
 	line(_("tool"), text);
 	lines(_("Verification"), json_object_get(e, "verification"), proof, STG_ARRAY_LEN(proof));

@@ -38,6 +38,14 @@ static json_t *asked(struct stg_step_ctx *c)
 	return o;
 }
 
+/* A device that was in recovery may never have told its key. Then a restore that ended well and the image's own system are the proof. */
+static bool was_restored(const json_t *record, const struct stg_identity *now)
+{
+	const json_t *image = json_object_get(json_object_get(record, "asked"), "image");
+	return image && json_is_true(json_object_get(record, "acknowledged")) && now->os_version[0] &&
+	       strcmp(stg_json_str(image, "version"), now->os_version) == 0 && (!now->build[0] || strcmp(stg_json_str(image, "build"), now->build) == 0);
+}
+
 static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 {
 	const json_t *record = c->proven_before ? c->proven_before : c->begun_before;
@@ -50,8 +58,9 @@ static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
 		return stg_while(err, "read its key");
 	const char *key = stg_json_str(before, "key_sha256");
 	bool another_key = *key && now.key_sha256[0] && strcmp(key, now.key_sha256) != 0;
-	*ret = another_key && stg_json_int(before, "attach", -1) != (int64_t)c->arrival->attach;
+	*ret = (another_key || (!*key && was_restored(record, &now))) && stg_json_int(before, "attach", -1) != (int64_t)c->arrival->attach;
 	json_t *seen = json_object();
+	stg_json_put(seen, "os_version", now.os_version);
 	stg_json_put(seen, "key_sha256", now.key_sha256);
 	stg_json_put_bool(seen, "another_key", another_key);
 	stg_json_put_int(seen, "attach", (int64_t)c->arrival->attach);

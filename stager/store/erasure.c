@@ -25,8 +25,28 @@ static bool holds(const json_t *step)
 }
 
 struct found {
-	const json_t *erase, *first, *back;   /* last and first row of the erase, last of wait_back */
+	const json_t *erase, *first, *back;   /* last and first row of the erase, last of wait_back; or of a restore, and who came back */
 };
+
+/* A restore beside a blueprint that erases nothing: the first who comes back behind it shows the image's system, and another key. */
+static bool find_restore(const json_t *steps, struct found *f)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach((json_t *)steps, i, one)
+		if (strcmp(stg_json_str(one, "step"), "restore") == 0 && holds(one) && stg_json_bool(json_object_get(one, "asked"), "erases", false))
+			f->first = f->erase = one;
+	const json_t *asked = json_object_get(f->erase, "asked");
+	json_array_foreach((json_t *)steps, i, one) {
+		const json_t *seen = json_object_get(json_object_get(one, "evidence"), "reread");
+		if (f->erase && strcmp(stg_json_str(one, "step"), "identify") == 0 && holds(one) &&
+		    stg_json_int(one, "ended_ms", 0) > stg_json_int(f->erase, "ended_ms", 0) &&
+		    strcmp(stg_json_str(seen, "os_version"), stg_json_str(json_object_get(asked, "image"), "version")) == 0 &&
+		    strcmp(stg_json_str(seen, "key_sha256"), stg_json_str(asked, "key_sha256")) != 0)
+			f->back = one;
+	}
+	return f->erase && f->back;
+}
 
 /* False: nothing was erased, or it is not proven. */
 static bool find(const json_t *steps, struct found *f)
@@ -42,7 +62,7 @@ static bool find(const json_t *steps, struct found *f)
 			f->back = one;
 		}
 	}
-	return f->erase && holds(f->erase) && f->back && holds(f->back);
+	return f->erase ? holds(f->erase) && f->back && holds(f->back) : find_restore(steps, f);
 }
 
 static void put_time(json_t *o, const char *key, int64_t at_ms)
@@ -82,11 +102,16 @@ static json_t *media_part(const struct stg_identity *who, const json_t *job, con
 static json_t *sanitization_part(const struct found *f, const json_t *asked)
 {
 	const char *statement = stg_json_str(asked, "purge_statement");
-	json_t *s = json_object(), *tool = json_pack("{s:s, s:s}", "name", "stager", "version", STG_VERSION);
+	const json_t *image = json_object_get(asked, "image");
+	json_t *s = json_object(), *tool = json_pack("{s:s, s:s}", "name", image ? "stager (idevicerestore)" : "stager", "version", STG_VERSION);
 	stg_json_put(s, "method", *statement ? "Purge" : "Clear");
-	stg_json_put(s, "technique", "cryptographic erase by the device's own command to erase all content and settings");
+	stg_json_put(s, "technique", image ? "full restore of the system with the maker's image; the keys of what was stored are made anew"
+					   : "cryptographic erase by the device's own command to erase all content and settings");
 	stg_json_put(s, "purge_statement", statement);
-	stg_json_put(s, "esim_plan", stg_json_bool(asked, "keep_esim", true) ? "kept" : "removed");
+	if (image)
+		json_object_set(s, "image", (json_t *)(uintptr_t)image);
+	else
+		stg_json_put(s, "esim_plan", stg_json_bool(asked, "keep_esim", true) ? "kept" : "removed");
 	stg_json_put_new(s, "tool", tool);
 	put_time(s, "sent", stg_json_int(f->first, "began_ms", 0));
 	const json_t *ack = json_object_get(json_object_get(f->erase, "evidence"), "acknowledged");
@@ -99,10 +124,12 @@ static json_t *verification_part(const struct found *f, const json_t *asked)
 	const json_t *seen = json_object_get(json_object_get(f->erase, "evidence"), "reread");
 	const json_t *back = json_object_get(json_object_get(f->back, "evidence"), "reread");
 	json_t *v = json_object();
-	stg_json_put(v, "method", "re-read after its return: another device key, and nothing that speaks of a user");
+	bool by_key = *stg_json_str(asked, "key_sha256");
+	stg_json_put(v, "method", by_key ? "re-read after its return: another device key, and nothing that speaks of a user"
+					 : "re-read after its return: the system of the image, and nothing that speaks of a user");
 	stg_json_put(v, "result", "passed");
 	stg_json_put(v, "key_before_sha256", stg_json_str(asked, "key_sha256"));
-	stg_json_put(v, "key_after_sha256", stg_json_str(seen, "key_sha256"));
+	stg_json_put(v, "key_after_sha256", stg_json_str_or(seen, "key_sha256", stg_json_str(back, "key_sha256")));
 	stg_json_put_int(v, "attach_before", stg_json_int(asked, "attach", 0));
 	stg_json_put_int(v, "attach_after", stg_json_int(seen, "attach", 0));
 	stg_json_put(v, "os_after", stg_json_str(back, "os_version"));
@@ -213,9 +240,14 @@ bool erasure_keep(struct stg_store *s, const json_t *job, const struct stg_ident
 	int64_t number = stg_json_int(job, "id", 0);
 	struct found f;
 	ret_id[0] = 0;
-	/* a job whose blueprint cannot erase costs no look at its steps */
-	if (!stg_json_bool(json_object_get(job, "blueprint"), "erases", false))
-		return true;
+	/* a job whose blueprint cannot erase, and that was not restored, costs no look at its steps */
+	if (!stg_json_bool(json_object_get(job, "blueprint"), "erases", false)) {
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT 1 FROM step WHERE job = :job AND step = 'restore' LIMIT 1");
+		stmt_int(&q, ":job", number);
+		int got = stmt_step(&q, err);
+		if (got <= 0)
+			return got == 0;
+	}
 	{
 		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT body ->> 'erasure_id' FROM erasure WHERE job = :job");
 		stmt_int(&q, ":job", number);

@@ -150,7 +150,8 @@ static json_t *wipe_part(const json_t *steps)
 	json_t *part = json_object();
 	char began[STG_TIME_TEXT], ended[STG_TIME_TEXT], sum[65];
 	stg_time_text(stg_json_int(first, "began_ms", 0), began);
-	stg_json_put(part, "method", "erase_device");
+	const json_t *asked = json_object_get(json_object_get(found, "evidence"), "asked");
+	stg_json_put(part, "method", json_object_get(json_is_object(asked) ? asked : json_object_get(found, "asked"), "image") ? "restore" : "erase_device");
 	stg_json_put_bool(part, "verified", step_holds(found));
 	stg_json_put(part, "result", stg_json_str(found, "outcome"));
 	stg_json_put(part, "started", began);

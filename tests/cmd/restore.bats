@@ -184,3 +184,78 @@ two_leads() {
 	[[ "$stderr" == *STG-1597* ]]
 	[ "$(wc -l <"$DESK/called")" -eq 1 ]
 }
+
+# back WORD: the station runs until the device rests in this word
+back() {
+	timeout 120 "$STAGER" run >"$DESK/run.log" 2>&1 3>&- 9>&- </dev/null &
+	local tries
+	for tries in $(seq 200); do
+		stager --json devices
+		[ "$(jq -rs --arg s "$serial" --arg w "$1" 'any(.serial == $s and .state == $w)' <<<"$output")" = true ] && return
+		read -r -t 0.3 <> <(:) || true
+	done
+	echo "$tries $output"
+	cat "$DESK/run.log"
+	return 1
+}
+
+@test "a restored phone is proven by who comes back, and has its record of the erasure" {
+	returned pool
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	fake 0 "progress: 3 0.500000" "progress: 6 1.000000"
+	stager restore "$serial"
+	is_status 0
+	# said, not proven: there is no record yet
+	stager report erasure --serial "$serial"
+	[ "$status" -ne 0 ] || [[ "$output" != *"full restore"* ]]
+	ctl set "$serial" os 17.6.1 >/dev/null
+	ctl erase "$serial" >/dev/null
+	back staged
+	stager --json report erasure --serial "$serial"
+	is_status 0
+	[ "$(jq -rs '[.. | objects | select(.technique?) | (.technique, .image.version)] | join(" ")' <<<"$output")" = \
+	  "full restore of the system with the maker's image; the keys of what was stored are made anew 17.6.1" ] || { echo "$output"; false; }
+	[[ "$output" == *"another device key"* ]]
+	stager --lang fr report erasure --serial "$serial"
+	[[ "$output" == *"restauration complète"* && "$output" == *"17.6.1 21G93"* ]] || { echo "$output"; false; }
+	# the one erase was the restore: the blueprint sent no second one
+	[ "$(ctl log "$serial" | jq '[.log[] | select(tostring | test("EraseDevice"))] | length')" -eq 0 ]
+	[ "$(sqlite3 "$STAGER_STATE/stager.db" 'SELECT count(*) FROM erase_order WHERE spent_ms IS NOT NULL')" -eq 1 ]
+}
+
+@test "a program that says it went well proves nothing: the same device key is no erasure" {
+	returned pool
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	fake 0 "progress: 6 1.000000"
+	stager restore "$serial"
+	is_status 0
+	ctl set "$serial" usb_mode normal >/dev/null
+	back hold
+	stager report erasure --serial "$serial"
+	[ "$status" -ne 0 ] || [[ "$output" != *"full restore"* ]]
+	[ "$(sqlite3 "$STAGER_STATE/stager.db" 'SELECT count(*) FROM erasure')" -eq 0 ]
+}
+
+@test "beside a blueprint that erases nothing a restore is proven by the system that comes back" {
+	printf 'name: two\nsteps:\n  - identify:\n  - pair:\n  - activate:\n' >"$DESK/two.yaml"
+	blueprint=two returned pool
+	ctl set "$serial" usb_mode normal >/dev/null
+	ctl set "$serial" activation_state Unactivated >/dev/null
+	"$STAGER" --quiet window close
+	back waiting
+	"$STAGER" --quiet window open
+	"$STAGER" --quiet stop >/dev/null
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	ctl set "$serial" usb_mode recovery >/dev/null
+	fake 0 "progress: 6 1.000000"
+	stager restore "$serial"
+	is_status 0
+	ctl set "$serial" os 17.6.1 >/dev/null
+	ctl erase "$serial" >/dev/null
+	back staged
+	stager --json report erasure --serial "$serial"
+	[[ "$output" == *"full restore"*"key_after_sha256"* ]] || { echo "$output"; false; }
+}
