@@ -66,10 +66,12 @@ bool stg_cms_unwrap(struct stg_bytes in, struct stg_buf *ret_content, json_t **r
 struct stg_leaf_ask {
 	const char *common_name;        /* subject O=<organisation>, CN=this */
 	const json_t *san;              /* ["dns:..","uri:..","upn:..","email:.."] */
-	const char *key_type;           /* "rsa-2048" (default), "p-256" */
+	const char *key_type;           /* "rsa-2048" (default), "rsa-3072", "rsa-4096", "p-256", "p-384" */
 	int64_t days;
-	const char *purpose;            /* "client" */
+	const char *purpose;            /* "client" (default), "email", "client email", "ra" (no extended usage) */
 	bool modern_p12;                /* PBES2 instead of 3DES + SHA-1 MAC */
+	const char *department;         /* OU of the subject; NULL: none */
+	const char *serial_number;      /* serialNumber (2.5.4.5) of the subject; NULL: none */
 };
 /* Takes `blank` when it is given and set (a key of stg_leaf_key_make(), for RSA), else makes a key. Random 16-octet serial. `ret_p12` with
  * `ret_password` (24 random characters); `ret_row` as stg_store_certificate_add wants it. */
@@ -77,6 +79,28 @@ bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_byte
 		    const struct stg_secret *blank, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row, struct stg_error *err);
 /* What stg_leaf_issue() needs of an RSA-2048 key, made before the device is there: about 300 ms of CPU. For one leaf. */
 bool stg_leaf_key_make(struct stg_secret *ret_blank, struct stg_error *err);
+/* The same over the key of a request (PKCS#10, DER, at most 16 KiB) that is signed by that key; nothing else of the request is
+ * looked at. RSA 2048-4096, P-256, P-384, P-521. STG_E_INPUT + STG_ID_CERTIFICATE_REQUEST. Callers want <stager/ca.h>, which also registers. */
+bool stg_leaf_sign(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_leaf_ask *ask,
+		   struct stg_bytes request_der, struct stg_buf *ret_der, json_t **ret_row, struct stg_error *err);
+/* What a request asks for, its signature and key checked as above: {"cn","organisation","serial_number","san":[..],"wants_ca","key",
+ * "spki_sha256"}, texts printable. `ret_challenge` (may be NULL) stays unset when it has none. STG_E_INPUT + STG_ID_CERTIFICATE_REQUEST. */
+json_t *stg_request_read(struct stg_bytes der, struct stg_secret *ret_challenge, struct stg_error *err);
+
+/* ---- the registration authority: RSA, signs and decrypts SCEP messages; its key is in the organisation's sealed keys ---- */
+/* None yet, of another issuer, or it ends within so many ms. */
+bool stg_org_ra_due(const json_t *row, int64_t before_ms);
+/* Makes one (about 300 ms of CPU): `row` gets "ra_pem", `ret_sealed` the keys with it (both for stg_store_org_put), `ret_leaf` its row for the register. */
+bool stg_org_ra_make(const struct stg_keys *k, json_t *row, struct stg_bytes sealed, struct stg_buf *ret_sealed, json_t **ret_leaf,
+		     struct stg_error *err);
+struct stg_ra {
+	struct x509_st *cert, *issuing, *root;
+	struct evp_pkey_st *key;        /* to be used, never to be written anywhere */
+};
+/* References of the caller, who ends them with stg_ra_clear(). STG_E_NOT_FOUND: none was made. */
+bool stg_org_ra(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_ra *ret, struct stg_error *err);
+void stg_ra_clear(struct stg_ra *ra);
+
 bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number, struct stg_buf *ret_der, struct stg_error *err);
 /* ---- escrow: tokens for a recovery key that is not on the station ---- */
 /* Reads the public half: a PEM or DER certificate, RSA >= 2048 or EC >= 256 bits; PEM back. STG_ID_RECOVERY_FILE;

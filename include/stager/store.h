@@ -264,6 +264,8 @@ bool stg_store_escrow_opened(struct stg_store *s, int64_t id, struct stg_error *
 bool stg_store_name_give(struct stg_store *s, const char *batch, const char *name, const char *family, const char *unit, struct stg_error *err);
 /* {"issuer","serial_hex","unit","device_serial","subject","san","sha256","spki_sha256","not_before_ms","not_after_ms","purpose","job","status","pem"} */
 bool stg_store_certificate_add(struct stg_store *s, const json_t *row, struct stg_error *err);
+/* The same with its audit entry, both or none. */
+bool stg_store_certificate_issued(struct stg_store *s, const json_t *row, const json_t *entry, struct stg_error *err);
 bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, const char *status /* issued installed superseded revoked */, const char *reason, struct stg_error *err);
 json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct stg_error *err);
 /* Of the certificates still valid the one that ends first, {} when there is none. */

@@ -57,3 +57,18 @@ bool keys_bag_has(struct stg_bytes bag, const char *name)
 	struct stg_bytes v;
 	return keys_bag_get(bag, name, &v, NULL);
 }
+
+bool keys_bag_set(struct stg_bytes bag, const char *name, struct stg_bytes value, struct stg_buf *ret, struct stg_error *err)
+{
+	struct stg_bytes rest = bag, n, v;
+	while (next(&rest, &n, &v)) {
+		char kept[256];
+		memcpy(kept, n.data, n.len);
+		kept[n.len] = 0;
+		if (strcmp(kept, name) != 0 && !keys_bag_put(ret, kept, v, err))
+			return false;
+	}
+	if (rest.len)
+		return stg_fail(err, STG_E_PROTOCOL, 0, "a sealed record is damaged");
+	return value.len == 0 || keys_bag_put(ret, name, value, err);
+}

@@ -68,9 +68,30 @@ static bool put_public(struct stg_buf *bag, EVP_PKEY *key, struct stg_error *err
 	return ok;
 }
 
+static const struct { const char *type, *curve; unsigned int bits; } kinds[] = {
+	{ "rsa-2048", NULL, 2048 }, { "rsa-3072", NULL, 3072 }, { "rsa-4096", NULL, 4096 }, { "p-256", "P-256", 0 }, { "p-384", "P-384", 0 },
+};
+
+bool keys_blank_knows(const char *type)
+{
+	for (size_t i = 0; i < STG_ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i].type, type) == 0)
+			return true;
+	return false;
+}
+
+EVP_PKEY *keys_make(const char *type, struct stg_error *err)
+{
+	for (size_t i = 0; i < STG_ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i].type, type) == 0)
+			return kinds[i].curve ? keys_make_ec(kinds[i].curve, err) : keys_make_rsa(kinds[i].bits, err);
+	keys_refuse_ask(err, type, "rsa-2048, rsa-3072, rsa-4096, p-256 or p-384");
+	return NULL;
+}
+
 bool keys_blank_make(const char *type, struct stg_secret *ret, struct stg_error *err)
 {
-	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = strcmp(type, "p-256") == 0 ? keys_make_ec("P-256", err) : keys_make_rsa(2048, err);
+	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = keys_make(type, err);
 	STG_AUTO(stg_buf_clear) struct stg_buf bag = STG_BUF(BLANK_MAX);
 	char password[PASSWORD_CHARS + 1], kind[32];
 	uint8_t *der = NULL;

@@ -115,34 +115,6 @@ static void put_name(json_t *j, const char *key, const X509_NAME *name)
 	stg_json_put(j, key, clean);
 }
 
-static void put_alternative_names(json_t *j, X509 *cert)
-{
-	STG_AUTO(GENERAL_NAMES_free_at) GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	json_t *list = json_array();
-	for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && i < 32; i++) {
-		int type = 0;
-		const ASN1_STRING *s = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
-		const char *word = type == GEN_DNS ? "dns" : type == GEN_EMAIL ? "email" : type == GEN_URI ? "uri" : NULL;
-		char raw[300], clean[400];
-		if (type == GEN_OTHERNAME) {
-			const ASN1_TYPE *v = sk_GENERAL_NAME_value(names, i)->d.otherName->value;
-			word = v && v->type == V_ASN1_UTF8STRING ? "upn" : NULL;
-			s = word ? v->value.utf8string : NULL;
-		}
-		if (!word)
-			continue;
-		snprintf(raw, sizeof(raw), "%s:%.*s", word, ASN1_STRING_length(s), (const char *)ASN1_STRING_get0_data(s));
-		stg_printable(raw, true, clean, sizeof(clean));
-		json_t *text = json_string(clean);
-		if (text)
-			json_array_append_new(list, text);
-	}
-	if (json_array_size(list))
-		stg_json_put_new(j, "san", list);
-	else
-		json_decref(list);
-}
-
 json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err)
 {
 	STG_AUTO(X509_free_at) X509 *cert = keys_cert_from_any(pem_or_der, err);
@@ -156,7 +128,10 @@ json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err)
 	stg_json_put(j, "cn", clean);
 	put_name(j, "subject", X509_get_subject_name(cert));
 	put_name(j, "issuer", X509_get_issuer_name(cert));
-	put_alternative_names(j, cert);
+	STG_AUTO(GENERAL_NAMES_free_at) GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	json_t *san = keys_names_json(names);
+	if (san)
+		stg_json_put_new(j, "san", san);
 	if (keys_serial_hex(X509_get0_serialNumber(cert), hex, sizeof(hex)))
 		stg_json_put(j, "serial_hex", hex);
 	if (keys_time_ms(X509_get0_notBefore(cert), &from))

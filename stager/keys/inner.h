@@ -25,6 +25,7 @@
 KEYS_AT(X509, X509_free)
 KEYS_AT(X509_NAME, X509_NAME_free)
 KEYS_AT(X509_CRL, X509_CRL_free)
+KEYS_AT(X509_REQ, X509_REQ_free)
 KEYS_AT(EVP_PKEY, EVP_PKEY_free)
 KEYS_AT(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
 KEYS_AT(EVP_CIPHER_CTX, EVP_CIPHER_CTX_free)
@@ -54,6 +55,8 @@ bool keys_bag_put(struct stg_buf *bag, const char *name, struct stg_bytes value,
 /* The piece is borrowed from the bag. STG_E_PROTOCOL when it is absent or the bag is damaged. */
 bool keys_bag_get(struct stg_bytes bag, const char *name, struct stg_bytes *ret, struct stg_error *err);
 bool keys_bag_has(struct stg_bytes bag, const char *name);
+/* A copy of the bag with this piece put in, or in the other's place; an empty value leaves it out. */
+bool keys_bag_set(struct stg_bytes bag, const char *name, struct stg_bytes value, struct stg_buf *ret, struct stg_error *err);
 
 /* AES-256-GCM: nonce, ciphertext, tag appended to `ret`. */
 bool keys_gcm_seal(struct stg_bytes key32, struct stg_bytes aad, struct stg_bytes plain, struct stg_buf *ret, struct stg_error *err);
@@ -74,6 +77,8 @@ X509 *keys_row_cert(const json_t *row, const char *field, struct stg_error *err)
 
 /* O first, then C when there is one, then CN: name constraints are prefix matches over the RDNs. */
 X509_NAME *keys_name(const char *organisation, const char *country, const char *common_name, struct stg_error *err);
+/* One more piece at its end; nothing for NULL or "". STG_E_USAGE. */
+bool keys_name_add(X509_NAME *n, int nid, const char *value, struct stg_error *err);
 /* Version 3, random serial, names and times; `issuer` NULL = self-signed, `subject_key` NULL = keys_blank_into() follows. Extensions follow, then keys_cert_sign(). */
 X509 *keys_cert_begin(const X509_NAME *subject, EVP_PKEY *subject_key, X509 *issuer, int64_t not_before_ms, int64_t not_after_ms,
 		      struct stg_error *err);
@@ -91,8 +96,28 @@ bool keys_key_fits(X509 *cert, EVP_PKEY *key);
 /* "rsa-2048", "p-256": for people. */
 void keys_kind(EVP_PKEY *key, char *ret, size_t size);
 
+/* ---- names.c ---- */
+/* STG_ID_CERTIFICATE_ASK: what was asked for, shown safely, and what was expected. Returns false. */
+bool keys_refuse_ask(struct stg_error *err, const char *what, const char *expected);
+bool keys_add_names(X509 *cert, const json_t *san, struct stg_error *err);
+bool keys_add_crl_place(X509 *cert, const char *url, struct stg_error *err);
+/* The alternative names as ["dns:..","uri:..","email:..","upn:.."], printable; kinds we do not issue are shown as "other:". NULL: none. */
+json_t *keys_names_json(const GENERAL_NAMES *names);
+
+/* ---- request.c ---- */
+/* The key of a request that proves that its holder has it, strong enough to be certified. */
+EVP_PKEY *keys_request_key(struct stg_bytes der, struct stg_error *err);
+
+/* ---- leaf.c ---- */
+struct keys_opened;
+/* A certificate over this public key. */
+bool keys_leaf_over(const struct keys_opened *o, const json_t *org, const struct stg_leaf_ask *ask, EVP_PKEY *key, X509 **ret_leaf,
+		    json_t **ret_row, struct stg_error *err);
+
 /* ---- blank.c ---- */
-/* A key nobody owns yet: "rsa-2048" or "p-256". */
+bool keys_blank_knows(const char *type);
+EVP_PKEY *keys_make(const char *type, struct stg_error *err);
+/* A key nobody owns yet: "rsa-2048", "rsa-3072", "rsa-4096", "p-256", "p-384". */
 bool keys_blank_make(const char *type, struct stg_secret *ret, struct stg_error *err);
 bool keys_blank_kind(const struct stg_secret *blank, char *ret, size_t size, struct stg_error *err);
 /* Its public half becomes the certificate's. */
@@ -126,8 +151,8 @@ struct keys_opened {
 	uint8_t mark[32];
 	unsigned int n_holders;         /* guarded by the cache's lock; the rest never changes */
 	struct keys_cache *cache;
-	X509 *supervisor, *root, *issuing, *signer;
-	EVP_PKEY *supervisor_key, *issuing_key, *signer_key;
+	X509 *supervisor, *root, *issuing, *signer, *ra;          /* ra, ra_key: NULL when there is none */
+	EVP_PKEY *supervisor_key, *issuing_key, *signer_key, *ra_key;
 	X509_STORE *issuers;            /* verifies what the issuing key signs */
 	struct keys_signed *done;       /* has a lock of its own */
 };

@@ -1,12 +1,11 @@
 /*
- * leaf.c - one certificate and key for one device, as PKCS#12.
+ * leaf.c - one certificate for one device: with its key as PKCS#12, or over the key of a request.
  *
- * For:    the step issue_certificate, and `stager ca issue`.
- * Uses:   OpenSSL; blank.c for the key and the file.
- * Called: by the station (a row is registered before anything is delivered), by the operations ca.*.
+ * For:    the step issue_certificate, `stager ca issue`, SCEP.
+ * Uses:   OpenSSL; blank.c for the key and the file, request.c for keys made elsewhere, names.c.
+ * Called: by the station (a row is registered before anything is delivered), by stager/ca.
  * Thread: any.
  */
-#include <ctype.h>
 #include <stdio.h>
 
 #include <openssl/err.h>
@@ -19,128 +18,28 @@
 #define DAYS_DEFAULT 397
 #define DAYS_MAX 1095
 #define KIND_SIZE 32
-#define SAN_MAX 8
-#define SAN_BYTES_MAX 255
 
-static bool refuse(struct stg_error *err, const char *what, const char *expected)
-{
-	char shown[120];
-	stg_printable(what, true, shown, sizeof(shown));
-	return stg_fail_id(err, STG_E_USAGE, STG_ID_CERTIFICATE_ASK, 0, "'%s': expected %s", shown, expected);
-}
+/* What a certificate is good for. The issuing CA holds clientAuth and emailProtection: nothing else would verify below it. */
+struct purpose {
+	const char *word, *eku;         /* as templates say it; NULL: no EKU at all */
+	int check;                      /* OpenSSL's purpose that must accept it */
+};
+static const struct purpose purposes[] = {
+	{ "client", "clientAuth", X509_PURPOSE_SSL_CLIENT },
+	{ "email", "emailProtection", X509_PURPOSE_SMIME_SIGN },
+	{ "client email", "clientAuth,emailProtection", X509_PURPOSE_SSL_CLIENT },
+	{ "ra", NULL, X509_PURPOSE_ANY },
+};
 
-static ASN1_STRING *ascii(const char *text)
+static const struct purpose *purpose_of(const char *word, struct stg_error *err)
 {
-	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
-			return NULL;
-	ASN1_STRING *s = ASN1_IA5STRING_new();
-	if (s && ASN1_STRING_set(s, text, -1) != 1) {
-		ASN1_STRING_free(s);
-		return NULL;
-	}
-	return s;
-}
-
-/* otherName 1.3.6.1.4.1.311.20.2.3: how a directory account is written into a certificate. */
-static GENERAL_NAME *principal(const char *text)
-{
-	GENERAL_NAME *g = GENERAL_NAME_new();
-	ASN1_TYPE *value = ASN1_TYPE_new();
-	ASN1_UTF8STRING *s = ASN1_UTF8STRING_new();
-	ASN1_OBJECT *oid = OBJ_txt2obj("1.3.6.1.4.1.311.20.2.3", 1);
-	if (!g || !value || !s || !oid || ASN1_STRING_set(s, text, -1) != 1) {
-		GENERAL_NAME_free(g);
-		ASN1_TYPE_free(value);
-		ASN1_UTF8STRING_free(s);
-		ASN1_OBJECT_free(oid);
-		return NULL;
-	}
-	ASN1_TYPE_set(value, V_ASN1_UTF8STRING, s);
-	if (GENERAL_NAME_set0_othername(g, oid, value) != 1) {
-		GENERAL_NAME_free(g);
-		ASN1_TYPE_free(value);
-		ASN1_OBJECT_free(oid);
-		return NULL;
-	}
-	return g;
-}
-
-static GENERAL_NAME *name_of(const char *text)
-{
-	static const struct { const char *word; int type; } kinds[] = { { "dns:", GEN_DNS }, { "uri:", GEN_URI }, { "email:", GEN_EMAIL } };
-	if (strncmp(text, "upn:", 4) == 0 && text[4])
-		return principal(text + 4);
-	for (size_t i = 0; i < STG_ARRAY_LEN(kinds); i++) {
-		size_t n = strlen(kinds[i].word);
-		if (strncmp(text, kinds[i].word, n) != 0 || !text[n])
-			continue;
-		GENERAL_NAME *g = GENERAL_NAME_new();
-		ASN1_STRING *s = g ? ascii(text + n) : NULL;
-		if (!s) {
-			GENERAL_NAME_free(g);
-			return NULL;
-		}
-		GENERAL_NAME_set0_value(g, kinds[i].type, s);
-		return g;
-	}
+	if (!word || !*word)
+		return &purposes[0];
+	for (size_t i = 0; i < STG_ARRAY_LEN(purposes); i++)
+		if (strcmp(purposes[i].word, word) == 0)
+			return &purposes[i];
+	keys_refuse_ask(err, word, "client, email or \"client email\": the CA issues nothing else");
 	return NULL;
-}
-
-static bool add_names(X509 *cert, const json_t *san, struct stg_error *err)
-{
-	STG_AUTO(GENERAL_NAMES_free_at) GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
-	if (!names)
-		return stg_fail(err, STG_E_NOMEM, 0, "no memory for names");
-	if (json_array_size(san) > SAN_MAX)
-		return refuse(err, "san", "at most 8 names");
-	for (size_t i = 0; i < json_array_size(san); i++) {
-		const char *text = json_string_value(json_array_get(san, i));
-		GENERAL_NAME *g = text && strlen(text) <= SAN_BYTES_MAX ? name_of(text) : NULL;
-		if (!g)
-			return refuse(err, text ? text : "san", "dns:, uri:, email: (plain ASCII) or upn: and a name");
-		if (sk_GENERAL_NAME_push(names, g) <= 0) {
-			GENERAL_NAME_free(g);
-			return stg_fail(err, STG_E_NOMEM, 0, "no memory for names");
-		}
-	}
-	return sk_GENERAL_NAME_num(names) == 0 || keys_cert_ext_object(cert, NID_subject_alt_name, false, names, err);
-}
-
-static bool add_crl_place(X509 *cert, const char *url, struct stg_error *err)
-{
-	if (!*url)
-		return true;
-	DIST_POINT *place = DIST_POINT_new();
-	DIST_POINT_NAME *name = DIST_POINT_NAME_new();
-	GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
-	GENERAL_NAME *g = GENERAL_NAME_new();
-	ASN1_STRING *s = ascii(url);
-	CRL_DIST_POINTS *list = sk_DIST_POINT_new_null();
-	bool ok = false;
-	if (place && name && names && g && s && list) {
-		GENERAL_NAME_set0_value(g, GEN_URI, s);
-		s = NULL;
-		if (sk_GENERAL_NAME_push(names, g) > 0) {
-			g = NULL;
-			name->type = 0;
-			name->name.fullname = names;
-			names = NULL;
-			place->distpoint = name;
-			name = NULL;
-			if (sk_DIST_POINT_push(list, place) > 0) {
-				place = NULL;
-				ok = keys_cert_ext_object(cert, NID_crl_distribution_points, false, list, err);
-			}
-		}
-	}
-	ASN1_STRING_free(s);
-	GENERAL_NAME_free(g);
-	sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
-	DIST_POINT_NAME_free(name);
-	DIST_POINT_free(place);
-	sk_DIST_POINT_pop_free(list, DIST_POINT_free);
-	return ok || (err && err->code ? false : refuse(err, url, "a plain address for the revocation list"));
 }
 
 /* As a reader sees it: from its bytes, the key decoded. */
@@ -155,7 +54,7 @@ static X509 *read_again(X509 *cert)
 }
 
 /* What we issue is checked the way its readers check it, before it leaves: name constraints, times, chain. */
-static bool verify_own(X509 *issued, X509_STORE *issuers, struct stg_error *err)
+static bool verify_own(X509 *issued, X509_STORE *issuers, int purpose, struct stg_error *err)
 {
 	STG_AUTO(X509_free_at) X509 *leaf = read_again(issued);
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -163,7 +62,7 @@ static bool verify_own(X509 *issued, X509_STORE *issuers, struct stg_error *err)
 	if (!ctx || !leaf || X509_STORE_CTX_init(ctx, issuers, leaf, NULL) != 1) {
 		keys_ssl_fail(err, STG_E_NOMEM, "verify a certificate");
 	} else {
-		X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(ctx), X509_PURPOSE_SSL_CLIENT);
+		X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(ctx), purpose);
 		ok = X509_verify_cert(ctx) == 1;
 		if (!ok) {
 			int why = X509_STORE_CTX_get_error(ctx);
@@ -182,7 +81,7 @@ static bool validity(X509 *issuing, int64_t days, int64_t *ret_from, int64_t *re
 	if (days == 0)
 		days = DAYS_DEFAULT;
 	if (days < 1 || days > DAYS_MAX)
-		return refuse(err, "days", "1 to 1095");
+		return keys_refuse_ask(err, "days", "1 to 1095");
 	if (now < stg_build_ms())
 		return stg_fail_id(err, STG_E_STATION, STG_ID_CLOCK_ISSUING, 0, "the clock is before this program was built");
 	if (!keys_time_ms(X509_get0_notBefore(issuing), &first) || !keys_time_ms(X509_get0_notAfter(issuing), &last))
@@ -201,8 +100,8 @@ static bool find_blank(const struct stg_leaf_ask *ask, const struct stg_secret *
 		       char kind[KIND_SIZE], struct stg_error *err)
 {
 	const char *type = ask->key_type && *ask->key_type ? ask->key_type : "rsa-2048";
-	if (strcmp(type, "rsa-2048") != 0 && strcmp(type, "p-256") != 0)
-		return refuse(err, type, "rsa-2048 or p-256");
+	if (!keys_blank_knows(type))
+		return keys_refuse_ask(err, type, "rsa-2048, rsa-3072, rsa-4096, p-256 or p-384");
 	*ret = given && stg_secret_is_set(given) ? given : own;
 	if (*ret == own && !keys_blank_make(type, own, err))
 		return false;
@@ -242,40 +141,99 @@ static json_t *row_of(X509 *leaf, const char *kind, const json_t *org, const str
 	return stg_steal(row);
 }
 
+/* O stays the first: the CA's constraint on names is a prefix. */
+static X509_NAME *subject_of(const json_t *org, const struct stg_leaf_ask *ask, struct stg_error *err)
+{
+	if (!ask->common_name || !*ask->common_name) {
+		keys_refuse_ask(err, "common_name", "a name for the certificate");
+		return NULL;
+	}
+	STG_AUTO(X509_NAME_free_at) X509_NAME *n = keys_name(stg_json_str(org, "name"), NULL, ask->common_name, err);
+	if (!n || !keys_name_add(n, NID_organizationalUnitName, ask->department, err) ||
+	    !keys_name_add(n, NID_serialNumber, ask->serial_number, err)) {
+		stg_say(err, STG_ID_CERTIFICATE_ASK);
+		return NULL;
+	}
+	return stg_steal(n);
+}
+
+/* Everything of a leaf but its key. */
+static X509 *begin(const struct keys_opened *o, const json_t *org, const struct stg_leaf_ask *ask, struct stg_error *err)
+{
+	int64_t from = 0, until = 0;
+	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = subject_of(org, ask, err);
+	if (!subject || !validity(o->issuing, ask->days, &from, &until, err))
+		return NULL;
+	return keys_cert_begin(subject, NULL, o->issuing, from, until, err);
+}
+
+/* With its key in it: what it may be used for, whose it is, signed and read back. */
+static bool finish(const struct keys_opened *o, const json_t *org, const struct stg_leaf_ask *ask, const struct purpose *p, const char *kind,
+		   X509 *leaf, struct stg_error *err)
+{
+	X509 *issuing = o->issuing;
+	const char *usage = strncmp(kind, "rsa", 3) == 0 ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
+	return keys_cert_ext(leaf, issuing, NID_basic_constraints, "critical,CA:FALSE", err) &&
+	       keys_cert_ext(leaf, issuing, NID_key_usage, usage, err) &&
+	       (!p->eku || keys_cert_ext(leaf, issuing, NID_ext_key_usage, p->eku, err)) && keys_add_names(leaf, ask->san, err) &&
+	       keys_add_crl_place(leaf, stg_json_str(org, "crl_url"), err) &&
+	       keys_cert_ext(leaf, issuing, NID_subject_key_identifier, "hash", err) &&
+	       keys_cert_ext(leaf, issuing, NID_authority_key_identifier, "keyid:always", err) && keys_cert_sign(leaf, o->issuing_key, err) &&
+	       verify_own(leaf, o->issuers, p->check, err);
+}
+
 bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_leaf_ask *ask,
 		    const struct stg_secret *blank, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row,
 		    struct stg_error *err)
 {
 	STG_AUTO(stg_secret_clear) struct stg_secret own = { 0 };
-	int64_t from = 0, until = 0;
 	char kind[KIND_SIZE];
-	if (!ask->common_name || !*ask->common_name)
-		return refuse(err, "common_name", "a name for the certificate");
-	if (ask->purpose && *ask->purpose && strcmp(ask->purpose, "client") != 0)
-		return refuse(err, ask->purpose, "client: the CA issues nothing else");
-
+	const struct purpose *p = purpose_of(ask->purpose, err);
+	if (!p)
+		return false;
 	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, org, sealed, err);
-	if (!o || !validity(o->issuing, ask->days, &from, &until, err))
+	STG_AUTO(X509_free_at) X509 *leaf = o ? begin(o, org, ask, err) : NULL;
+	if (!leaf || !find_blank(ask, blank, &own, &blank, kind, err))
 		return false;
-	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(stg_json_str(org, "name"), NULL, ask->common_name, err);
-	if (!subject)
-		return stg_say(err, STG_ID_CERTIFICATE_ASK);
-	if (!find_blank(ask, blank, &own, &blank, kind, err))
-		return false;
-	X509 *issuing = o->issuing;
-	STG_AUTO(X509_free_at) X509 *leaf = keys_cert_begin(subject, NULL, issuing, from, until, err);
-	const char *usage = strncmp(kind, "rsa", 3) == 0 ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
-	if (!leaf || !keys_blank_into(blank, leaf, err) || !keys_cert_ext(leaf, issuing, NID_basic_constraints, "critical,CA:FALSE", err) ||
-	    !keys_cert_ext(leaf, issuing, NID_key_usage, usage, err) || !keys_cert_ext(leaf, issuing, NID_ext_key_usage, "clientAuth", err) ||
-	    !add_names(leaf, ask->san, err) || !add_crl_place(leaf, stg_json_str(org, "crl_url"), err) ||
-	    !keys_cert_ext(leaf, issuing, NID_subject_key_identifier, "hash", err) ||
-	    !keys_cert_ext(leaf, issuing, NID_authority_key_identifier, "keyid:always", err) || !keys_cert_sign(leaf, o->issuing_key, err) ||
-	    !verify_own(leaf, o->issuers, err))
+	if (!keys_blank_into(blank, leaf, err) || !finish(o, org, ask, p, kind, leaf, err))
 		return stg_while(err, "issue for '%.64s'", ask->common_name);
 
 	STG_AUTO(stg_json_free_at) json_t *row = row_of(leaf, kind, org, ask, err);
-	if (!row || !keys_blank_p12(blank, leaf, issuing, ask->common_name, ask->modern_p12, ret_p12, ret_password, err))
+	if (!row || !keys_blank_p12(blank, leaf, o->issuing, ask->common_name, ask->modern_p12, ret_p12, ret_password, err))
 		return stg_while(err, "issue for '%.64s'", ask->common_name);
+	*ret_row = stg_steal(row);
+	return true;
+}
+
+bool keys_leaf_over(const struct keys_opened *o, const json_t *org, const struct stg_leaf_ask *ask, EVP_PKEY *key, X509 **ret_leaf,
+		    json_t **ret_row, struct stg_error *err)
+{
+	char kind[KIND_SIZE];
+	const struct purpose *p = purpose_of(ask->purpose, err);
+	STG_AUTO(X509_free_at) X509 *leaf = p ? begin(o, org, ask, err) : NULL;
+	if (!leaf)
+		return false;
+	keys_kind(key, kind, sizeof(kind));
+	if (X509_set_pubkey(leaf, key) != 1)
+		return keys_ssl_fail(err, STG_E_NOMEM, "put a key into a certificate");
+	STG_AUTO(stg_json_free_at) json_t *row =
+		finish(o, org, ask, p, kind, leaf, err) ? row_of(leaf, kind, org, ask, err) : NULL;
+	if (!row)
+		return stg_while(err, "issue for '%.64s'", ask->common_name);
+	*ret_leaf = stg_steal(leaf);
+	*ret_row = stg_steal(row);
+	return true;
+}
+
+bool stg_leaf_sign(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_leaf_ask *ask,
+		   struct stg_bytes request_der, struct stg_buf *ret_der, json_t **ret_row, struct stg_error *err)
+{
+	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = keys_request_key(request_der, err);
+	STG_AUTO(keys_opened_release_at) struct keys_opened *o = key ? keys_opened_hold(k, org, sealed, err) : NULL;
+	STG_AUTO(X509_free_at) X509 *leaf = NULL;
+	STG_AUTO(stg_json_free_at) json_t *row = NULL;
+	if (!o || !keys_leaf_over(o, org, ask, key, &leaf, &row, err) || !keys_cert_to_der(leaf, ret_der, err))
+		return false;
 	*ret_row = stg_steal(row);
 	return true;
 }

@@ -38,9 +38,11 @@ static void opened_free(struct keys_opened *o)
 	X509_free(o->root);
 	X509_free(o->issuing);
 	X509_free(o->signer);
+	X509_free(o->ra);
 	EVP_PKEY_free(o->supervisor_key);
 	EVP_PKEY_free(o->issuing_key);
 	EVP_PKEY_free(o->signer_key);
+	EVP_PKEY_free(o->ra_key);
 	X509_STORE_free(o->issuers);
 	keys_signed_free(o->done);
 	free(o);
@@ -65,7 +67,7 @@ void keys_cache_free(struct keys_cache *c)
 
 static bool mark_of(const json_t *row, struct stg_bytes sealed, uint8_t ret[32])
 {
-	static const char *const parts[] = { "name", "supervisor_sha256", "supervisor_pem", "root_pem", "issuing_pem", "signer_pem" };
+	static const char *const parts[] = { "name", "supervisor_sha256", "supervisor_pem", "root_pem", "issuing_pem", "signer_pem", "ra_pem" };
 	STG_AUTO(stg_buf_clear) struct stg_buf all = STG_BUF(KEYS_SEALED_MAX * 2);
 	for (size_t i = 0; i < STG_ARRAY_LEN(parts); i++) {
 		const char *text = stg_json_str(row, parts[i]);
@@ -98,6 +100,8 @@ static struct keys_opened *open_new(const struct stg_keys *k, const json_t *row,
 		  (o->issuing = keys_row_cert(row, "issuing_pem", err)) && (o->signer = keys_row_cert(row, "signer_pem", err)) &&
 		  (o->supervisor_key = keys_org_key(&bag, "supervisor", err)) && (o->issuing_key = keys_org_key(&bag, "issuing", err)) &&
 		  (o->signer_key = keys_org_key(&bag, "signer", err));
+	if (ok && *stg_json_str(row, "ra_pem"))
+		ok = (o->ra = keys_row_cert(row, "ra_pem", err)) && (o->ra_key = keys_org_key(&bag, "ra", err));
 	if (ok && !(o->issuers = anchors(o->issuing)))
 		ok = keys_ssl_fail(err, STG_E_NOMEM, "open an organisation");
 	if (ok)

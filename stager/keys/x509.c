@@ -192,6 +192,14 @@ X509_NAME *keys_name(const char *organisation, const char *country, const char *
 	return stg_steal(n);
 }
 
+bool keys_name_add(X509_NAME *n, int nid, const char *value, struct stg_error *err)
+{
+	if (name_add(n, nid, value))
+		return true;
+	ERR_clear_error();
+	return stg_fail(err, STG_E_USAGE, 0, "'%.80s' cannot stand in a certificate: UTF-8 text of at most 64 characters is expected", value);
+}
+
 /* Sixteen random octets, positive, always of the same length (RFC 5280 4.1.2.2). */
 static bool set_serial(X509 *cert)
 {

@@ -2,12 +2,12 @@
  * ca.c - operations on the certificates this station has issued.
  *
  * For:    stager ca list|issue|revoke|crl.
- * Uses:   <stager/keys.h>, <stager/store.h>.
+ * Uses:   <stager/ca.h>, <stager/keys.h>, <stager/store.h>.
  * Called: through the table of operations; with the write connection, inside a transaction.
  * Thread: the store's.
  *
  *   ca.list    {unit, serial, status, expires_before_ms}                     -> [certificate row without its PEM]
- *   ca.issue   {serial, org, common_name, san, key, days, modern}; file      -> {certificate, password}
+ *   ca.issue   {serial, org, template, set, common_name, san, key, days, modern}; file -> {certificate, password}
  *   ca.revoke  {serial: of a device or of a certificate, reason}             -> {revoked: [serial_hex]}
  *   ca.crl     {org}; file                                                   -> {number, entries, next_update_ms, sha256}
  *
@@ -15,6 +15,7 @@
  */
 #include <stdio.h>
 
+#include <stager/ca.h>
 #include <stager/clock.h>
 #include <stager/error.h>
 
@@ -67,20 +68,15 @@ static bool issue(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	if (!*serial)
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "SERIAL");
 	STG_AUTO(stg_json_free_at) json_t *org = ops_org(c, stg_json_str(in, "org"), &sealed, err);
-	struct stg_leaf_ask ask = {
-		.common_name = stg_json_str_or(in, "common_name", serial),
+	struct stg_leaf_ask instead = {
+		.common_name = stg_json_str(in, "common_name"),
 		.san = json_object_get(in, "san"),
 		.key_type = stg_json_str(in, "key"),
 		.days = stg_json_int(in, "days", 0),
-		.purpose = "client",
 		.modern_p12 = stg_json_bool(in, "modern", false),
 	};
-	if (!org || !stg_store_clock_ok(c->store, err) ||
-	    !stg_leaf_issue(c->keys, org, stg_buf_view(&sealed), &ask, NULL, &p12, &password, &row, err))
-		return false;
-	stg_json_put(row, "device_serial", serial);
-	json_t *detail = json_pack("{s:s,s:s}", "device_serial", serial, "sha256", stg_json_str(row, "sha256"));
-	if (!stg_store_certificate_add(c->store, row, err) || !ops_audit(c, "ca.issue", stg_json_str(row, "serial_hex"), detail, err) ||
+	struct stg_ca_for whom = { .serial = serial, .template_name = stg_json_str(in, "template"), .values = json_object_get(in, "set"), .actor = c->actor };
+	if (!org || !stg_ca_issue(c->store, c->keys, org, stg_buf_view(&sealed), &whom, &instead, &p12, &password, &row, err) ||
 	    !deliver(c, out, "p12", stg_secret_reveal(&p12), err))
 		return false;
 	stg_json_put_int(out, "v", 1);

@@ -1,7 +1,7 @@
 /*
- * org.c - rows of organisations, secrets and issued certificates. Their meaning lives in stager/keys and profiles.
+ * org.c - rows of organisations and secrets. Their meaning lives in stager/keys and profiles.
  *
- * For:    org, secret and ca commands, payload making.
+ * For:    org and secret commands, payload making.
  * Uses:   SQLite; sealed columns are opaque here.
  * Called: stager/station, stager/ops.
  * Thread: the one that has the store.
@@ -115,88 +115,4 @@ json_t *stg_store_secrets(struct stg_store *s, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT name, created_ms, changed_ms FROM secret ORDER BY name");
 	return stmt_list(&q, err);
-}
-
-/* ---- certificates ---- */
-
-bool stg_store_certificate_add(struct stg_store *s, const json_t *row, struct stg_error *err)
-{
-	STG_AUTO(tx_end) struct tx t = { 0 };
-	if (!*stg_json_str(row, "serial_hex"))
-		return stg_fail(err, STG_E_BUG, 0, "a certificate without a serial number");
-	if (!tx_begin(&t, s, err))
-		return false;
-	int64_t id;
-	{
-		STG_AUTO(stmt_close) struct stmt q = stmt_open(
-			s, "INSERT INTO certificate (serial_hex, issuer, unit, device_serial, subject, san, sha256, spki_sha256, not_before_ms, not_after_ms,"
-			   " purpose, job, status, pem, created_ms, changed_ms) VALUES (:serial_hex, :issuer, :unit, :device_serial, :subject, :san, :sha256,"
-			   " :spki_sha256, :not_before, :not_after, :purpose, :job, :status, :pem, :now, :now)");
-		static const char *const texts[] = { "serial_hex", "issuer", "unit", "device_serial", "subject", "sha256", "spki_sha256", "purpose", "pem" };
-		for (size_t i = 0; i < STG_ARRAY_LEN(texts); i++) {
-			char name[32] = ":";
-			stg_copy(name + 1, sizeof(name) - 1, texts[i]);
-			stmt_text(&q, name, stg_json_str(row, texts[i]));
-		}
-		stmt_json(&q, ":san", json_object_get(row, "san"));
-		stmt_int(&q, ":not_before", stg_json_int(row, "not_before_ms", 0));
-		stmt_int(&q, ":not_after", stg_json_int(row, "not_after_ms", 0));
-		stmt_int_or_null(&q, ":job", stg_json_int(row, "job", 0));
-		stmt_text(&q, ":status", stg_json_str_or(row, "status", "issued"));
-		stmt_int(&q, ":now", stg_wall_ms());
-		if (!stmt_done(&q, err))
-			return false;
-		id = sqlite3_last_insert_rowid(s->db);
-	}
-	char words[1024];
-	snprintf(words, sizeof(words), "%s %s %s", stg_json_str(row, "serial_hex"), stg_json_str(row, "subject"), stg_json_str(row, "device_serial"));
-	return search_put(s, SEARCH_CERTIFICATE, id, words, err) && tx_commit(&t, err);
-}
-
-bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, const char *status, const char *reason, struct stg_error *err)
-{
-	static const char *const known[] = { "issued", "installed", "superseded", "revoked" };
-	bool ok = false;
-	for (size_t i = 0; i < STG_ARRAY_LEN(known); i++)
-		ok = ok || strcmp(known[i], status) == 0;
-	if (!ok)
-		return stg_fail(err, STG_E_BUG, 0, "a certificate cannot be '%s'", status);
-	STG_AUTO(tx_end) struct tx t = { 0 };
-	if (!tx_begin(&t, s, err))
-		return false;
-	/* revoked is for good */
-	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "UPDATE certificate SET status = :status, reason = :reason, changed_ms = :now"
-							  " WHERE serial_hex = :serial_hex AND (status <> 'revoked' OR :status = 'revoked')");
-	stmt_text(&q, ":status", status);
-	stmt_text(&q, ":reason", reason);
-	stmt_int(&q, ":now", stg_wall_ms());
-	stmt_text(&q, ":serial_hex", serial_hex);
-	if (!stmt_done(&q, err))
-		return false;
-	if (db_changes(s) == 0)
-		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "%s (%s)", serial_hex, status);
-	return tx_commit(&t, err);
-}
-
-json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct stg_error *err)
-{
-	STG_AUTO(stmt_close) struct stmt q = stmt_open(
-		s, "SELECT serial_hex, issuer, unit, device_serial, subject, san AS \"san:json\", sha256, spki_sha256, not_before_ms, not_after_ms, purpose, job,"
-		   " status, reason, pem, created_ms, changed_ms FROM certificate WHERE (:unit = '' OR unit = :unit) AND (:status = '' OR status = :status)"
-		   " AND (:job = 0 OR job = :job) AND (:serial_hex = '' OR serial_hex = :serial_hex) AND (:device = '' OR device_serial = :device) ORDER BY id");
-	stmt_text(&q, ":unit", stg_json_str(filter, "unit"));
-	stmt_text(&q, ":status", stg_json_str(filter, "status"));
-	stmt_int(&q, ":job", stg_json_int(filter, "job", 0));
-	stmt_text(&q, ":serial_hex", stg_json_str(filter, "serial_hex"));
-	stmt_text(&q, ":device", stg_json_str(filter, "device_serial"));
-	return stmt_list(&q, err);
-}
-
-json_t *stg_store_certificate_next(struct stg_store *s, struct stg_error *err)
-{
-	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT serial_hex, subject, device_serial, unit, not_after_ms, status FROM certificate"
-							  " WHERE status IN ('issued','installed') AND not_after_ms > :now ORDER BY not_after_ms LIMIT 1");
-	stmt_int(&q, ":now", stg_wall_ms());
-	int got = stmt_step(&q, err);
-	return got < 0 ? NULL : got ? stmt_object(&q, err) : json_object();
 }
