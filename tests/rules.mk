@@ -9,6 +9,11 @@ $(REPLAY_BIN): $(B)/tests/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ) | 
 
 # Under valgrind and in large journeys RSA keys come from the virtual bench's drawer.
 memcheck tests: $(B)/tests/quick_keys.so
+# Journeys in virtual time (tests/lib/virtual_time.h).
+tests: $(B)/tests/virtual_clock.so
+$(B)/tests/virtual_clock.so: tests/virtual_clock.c tests/lib/virtual_clock.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -Itests -fPIC -shared -o $@ $< -ldl -lpthread
 $(B)/tests/quick_keys.so: tests/quick_keys.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -o $@ $< -lcrypto -ldl

@@ -669,6 +669,19 @@ void virt_device_replug(struct virt_device *d, int64_t after_ms, const char *por
 	stg_copy(l->port, sizeof(l->port), port ? port : "");
 }
 
+void virt_device_swap(struct virt_device *d, struct virt_device *other, int64_t back_ms)
+{
+	char port[sizeof(d->port)];
+
+	stg_copy(port, sizeof(port), d->port);
+	virt_device_unplug(other);
+	if (back_ms >= 0)
+		virt_device_replug(d, back_ms, NULL);
+	else
+		virt_device_unplug(d);
+	virt_device_plug(other, port, NULL);
+}
+
 /* Only the latest of several restarts and erases ends in coming back. */
 static void switch_on(struct virt_device *d, void *what)
 {

@@ -173,6 +173,8 @@ void virt_device_unplug(struct virt_device *);
 int64_t virt_device_paced_ms(struct virt_device *d, int64_t real_ms);
 /* The cable comes back after after_ms, whatever the pace; port as in virt_device_plug(). */
 void virt_device_replug(struct virt_device *, int64_t after_ms, const char *port);
+/* The plug goes into another device, on the same port and at once; this one comes back elsewhere after back_ms (below 0: not). */
+void virt_device_swap(struct virt_device *, struct virt_device *other, int64_t back_ms);
 /* Goes away now and comes back after real_ms (paced), in the mode given. */
 void virt_device_restart(struct virt_device *, int64_t real_ms, enum virt_usb_mode back_as);
 void virt_device_shutdown(struct virt_device *);

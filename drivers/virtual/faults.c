@@ -180,8 +180,11 @@ enum virt_fate virt_fault_message(struct virt_conn *c, const char *request, plis
 	f = virt_fault_take(d, c->name, request, "unplug_before");
 	if (f) {
 		int64_t back_ms = stg_json_int(f->args, "back_ms", -1);
+		struct virt_device *other = virt_device_find(d->bench, stg_json_str(f->args, "swap"));
 
-		if (back_ms >= 0)
+		if (other)
+			virt_device_swap(d, other, back_ms);
+		else if (back_ms >= 0)
 			virt_device_replug(d, back_ms, stg_json_str(f->args, "port"));
 		else
 			virt_device_unplug(d);

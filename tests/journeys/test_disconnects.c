@@ -1,0 +1,395 @@
+/*
+ * test_disconnects.c - every shipped blueprint, cut at every request in every way: in the end each device is what an uninterrupted
+ * one is, and nothing is lost, done twice, stuck, or done to another device.
+ *
+ * For each blueprint one device goes through undisturbed: it says how many requests there are, and what a device is like
+ * afterwards. Then a device for each request and each kind of cut. STG_CUTS of them for each blueprint (0: all, as in make soak);
+ * STG_ROUNDS repeats all with a second cut somewhere while the first is being recovered from. STG_SEED chooses where.
+ * STG_BLUEPRINT names one. In virtual time: what is waited for costs nothing.
+ */
+#include "look.h"
+#include "ipa.h"
+#include "virtual_time.h"
+
+#define APP "org.example.route"
+#define WAVE 32
+#define PASSPHRASE "a long passphrase of the safe"
+
+/* Ways a connection ends. "": at any request; skip=N chooses which. */
+static const struct cut {
+	const char *what, *kind, *arg;
+	bool swap;                      /* another device comes on the same port at once */
+} cuts[] = {
+	{ "pulled before it was carried out", "unplug_before", "back_ms=200", false },
+	{ "pulled after it was carried out", "unplug_after", "back_ms=200", false },
+	{ "connection lost before", "drop_before", "x=0", false },
+	{ "connection lost after", "drop_after", "x=0", false },
+	{ "cut inside the answer", "truncate", "x=0", false },
+	{ "silent for good", "mute", "x=0", false },
+	{ "pulled and kept out", "unplug_before", "x=0", false },
+	{ "another device on its port", "unplug_before", "back_ms=300", true },
+};
+
+struct plan {
+	const char *blueprint;
+	bool iphones;
+	const char *knobs[4][2];
+	int erased;
+	void (*prepare)(struct journey *j);
+	void (*before)(struct journey *j, const char *serial);   /* what a person does beforehand with each, and again when it fails */
+	bool takes_app;
+};
+
+static void a_wifi_for_enrolment(struct journey *j)
+{
+	json_decref(journey_op(j, "secret.set", json_pack("{s:s, s:s}", "name", "enrolment_wifi", "value", "for the bench only"), NULL));
+}
+
+static const char *in_dir(const struct journey *j, const char *name)
+{
+	static char path[200];
+	snprintf(path, sizeof(path), "%s/%s", j->dir, name);
+	return path;
+}
+
+static void an_app(struct journey *j)
+{
+	struct stg_error err = { 0 };
+	ipa_make(in_dir(j, "app.ipa"), &(struct ipa){ .id = APP, .version = "1.0", .build = "1", .bytes = 1 << 20 });
+	json_decref(journey_op(j, "app.add", json_pack("{s:s, s:[s]}", "file", in_dir(j, "app.ipa"), "files", "file"), in_dir(j, "app.ipa")));
+	journey_must(stg_file_write(in_dir(j, "depots.csv"), stg_bytes_str("depot;city\n1;Lyon\n"), 0600, &err), &err, "document");
+	json_decref(journey_op(j, "app.add", json_pack("{s:s, s:[s], s:b, s:s}", "file", in_dir(j, "depots.csv"), "files", "file", "document", 1, "name",
+						       "depots.csv"), in_dir(j, "depots.csv")));
+}
+
+static const struct plan plans[] = {
+	{ .blueprint = "ipad-hospital-ward" },
+	{ .blueprint = "iphone-new-in-box", .iphones = true, .knobs = { { "activated", "false" } } },
+	{ .blueprint = "leaver-phone-redeploy", .iphones = true, .knobs = { { "at_home_screen", "true" }, { "auto_trust", "true" } }, .erased = 1 },
+	{ .blueprint = "returned-phone-wipe", .iphones = true, .knobs = { { "at_home_screen", "true" }, { "auto_trust", "true" } }, .erased = 1 },
+	{ .blueprint = "automated-enrolment", .knobs = { { "activated", "false" }, { "abm_assigned", "true" } }, .prepare = a_wifi_for_enrolment },
+	{ .blueprint = "apps-by-cable", .prepare = an_app, .takes_app = true },
+	{ .blueprint = "compliance-check", .knobs = { { "os", "18.5" } } },
+};
+
+/* ---- what a device is like ---- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* All of it that a blueprint changes, as one text; what is each device's own is named "own". */
+static void likeness(struct journey *j, size_t i, char *ret, size_t size)
+{
+	STG_AUTO(stg_json_free_at) json_t *d = look_device(j, journey_serial(j, i));
+	const char *names[64];
+	char own[32];
+	size_t n = 0, at = 0, k;
+	json_t *one;
+	snprintf(own, sizeof(own), "Ward-%02zu", i);
+	const char *name = stg_json_str(d, "name");
+	at += (size_t)snprintf(ret + at, size - at, "name %s; %s; supervised %d by %s; %s; stored %d; erased %lld; passcode %d; hosts %zu; home %d;",
+			       strcmp(name, own) == 0 ? "own" : strncmp(name, "Ward-", 5) == 0 ? name : "as it was", stg_json_str(d, "activation_state"),
+			       stg_json_bool(d, "supervised", false), stg_json_str(d, "supervised_by"), stg_json_bool(d, "locked", false) ? "locked" : "open",
+			       stg_json_int(d, "stored_profile_bytes", 0) > 0, (long long)stg_json_int(d, "generation", 0),
+			       stg_json_bool(d, "has_passcode", false), json_array_size(json_object_get(d, "hosts")), stg_json_bool(d, "at_home_screen", false));
+	json_array_foreach(json_object_get(d, "profiles"), k, one)
+		if (n < STG_ARRAY_LEN(names))
+			names[n++] = stg_json_str(one, "identifier");
+	json_array_foreach(json_object_get(d, "apps"), k, one)
+		if (n < STG_ARRAY_LEN(names))
+			names[n++] = json_string_value(one);
+	qsort(names, n, sizeof(*names), by_text);
+	for (k = 0; k < n && at < size; k++)
+		at += (size_t)snprintf(ret + at, size - at, " %s", names[k]);
+}
+
+static size_t requests_of(struct journey *j, const char *serial)
+{
+	STG_AUTO(stg_json_free_at) json_t *log = journey_word(j, "log", serial, NULL, NULL);
+	const char *key;
+	json_t *count;
+	size_t sum = 0;
+	json_object_foreach(json_object_get(log, "counts"), key, count)
+		sum += (size_t)json_integer_value(count);
+	return sum;
+}
+
+/* ---- going through ---- */
+
+struct wave {
+	size_t first, end;
+	size_t open;                    /* not staged yet */
+	bool wants_hand;                /* nothing goes on by itself: all that is open is shown as such */
+	char stuck[200];
+};
+
+static bool works(const char *word)
+{
+	return strcmp(word, "working") == 0 || strcmp(word, "looking") == 0 || strcmp(word, "queued") == 0 || strcmp(word, "listed") == 0 || strcmp(word, "staged") == 0;
+}
+
+static void look_at_wave(struct journey *j, struct wave *w)
+{
+	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL);
+	STG_AUTO(stg_json_free_at) json_t *slots = journey_op(j, "devices", json_object(), NULL);
+	STG_AUTO(stg_json_free_at) json_t *ends = json_object(), *words = json_object();
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(batch, "rows"), i, one)
+		json_object_set(ends, stg_json_str(one, "serial"), json_object_get(one, "end"));
+	json_array_foreach(slots, i, one) {
+		char udid[64];
+		stg_copy(udid, sizeof(udid), stg_json_str(one, "udid"));
+		for (char *c = udid; *c; c++)
+			*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+		json_object_set(words, udid, json_object_get(one, "state"));
+	}
+	w->open = 0;
+	w->wants_hand = true;
+	for (i = w->first; i < w->end; i++) {
+		char udid[64];
+		stg_copy(udid, sizeof(udid), look_udid(j, i));
+		for (char *c = udid; *c; c++)
+			*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+		const char *end = json_string_value(json_object_get(ends, journey_serial(j, i))), *word = json_string_value(json_object_get(words, udid));
+		if (end && strcmp(end, "staged") == 0)
+			continue;
+		w->open++;
+		/* one that is not plugged in waits for a hand, and the order says so of it */
+		if (word && works(word)) {
+			w->wants_hand = false;
+			snprintf(w->stuck, sizeof(w->stuck), "%s: %s, %s", journey_serial(j, i), word, end ? end : "");
+		}
+	}
+}
+
+static bool wave_rests(struct journey *j, void *ctx)
+{
+	struct wave *w = ctx;
+	look_at_wave(j, w);
+	return w->open == 0 || w->wants_hand;
+}
+
+/* What a person does with those that stand still: takes up what failed, and puts the plug in again. */
+static void help(struct journey *j, const struct plan *p, const struct wave *w)
+{
+	STG_AUTO(stg_json_free_at) json_t *again = json_pack("{s:s, s:s, s:s}", "batch", BATCH, "state", "failed", "why", "cut off");
+	(void)stg_call(&j->caller, "job.retry", again, NULL, 0, NULL, NULL);
+	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL);
+	size_t i;
+	json_t *row;
+	json_array_foreach(json_object_get(batch, "rows"), i, row)
+		if (i >= w->first && i < w->end && strcmp(stg_json_str(row, "end"), "staged") != 0) {
+			if (p->before)
+				p->before(j, stg_json_str(row, "serial"));
+			journey_tell(j, "replug", stg_json_str(row, "serial"), NULL, NULL);
+		}
+}
+
+static void go_through(struct journey *j, const struct plan *p, size_t first, size_t end)
+{
+	struct wave w = { .first = first, .end = end, .open = 1 };
+	for (size_t i = first; i < end; i++) {
+		if (p->before)
+			p->before(j, journey_serial(j, i));
+		journey_tell(j, "plug", journey_serial(j, i), NULL, NULL);
+	}
+	int rounds = 0;
+	do {
+		w.stuck[0] = 0;
+		if (!look_until(j, wave_rests, &w, LOOK_MS))
+			fail_msg("%s: stuck: %s (kept in %s)", p->blueprint, w.stuck, j->dir);
+		/* a pulled one is on its way back: only what still stands still a moment later is a person's */
+		if (w.open) {
+			journey_let_pass(j, 4, 400);
+			look_at_wave(j, &w);
+			if (w.open && w.wants_hand) {
+				help(j, p, &w);
+				rounds++;
+			}
+		}
+	} while (w.open && rounds < 12);
+	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL);
+	for (size_t i = first; w.open && i < end; i++) {
+		json_t *row = json_array_get(json_object_get(batch, "rows"), i);
+		if (strcmp(stg_json_str(row, "end"), "staged") == 0)
+			continue;
+		look_print("row", json_incref(row));
+		look_print("slot", look_slot(j, look_udid(j, i)));
+		look_print("faults", json_incref(json_object_get(look_device(j, journey_serial(j, i)), "faults")));
+		fail_msg("%s: %zu not staged in the end, %s is device %zu (kept in %s)", p->blueprint, w.open, stg_json_str(row, "serial"), i, j->dir);
+	}
+	for (size_t i = first; i < end; i++)
+		journey_tell(j, "unplug", journey_serial(j, i), NULL, NULL);
+}
+
+/* ---- cutting ---- */
+
+static void arm(struct journey *j, size_t i, size_t request, const struct cut *c, const char *stranger)
+{
+	struct stg_error err = { 0 };
+	char skip[32], swap[64];
+	snprintf(skip, sizeof(skip), "skip=%zu", request);
+	snprintf(swap, sizeof(swap), "swap=%s", stranger);
+	json_t *answer = bench_word(j->control, &err, "fault", journey_serial(j, i), c->kind, skip, c->arg, c->swap ? swap : "count=1", (char *)NULL);
+	journey_must(answer != NULL, &err, "fault");
+	json_decref(answer);
+}
+
+/* Once as staged at the receiver, each; and nothing under another name. */
+static void told_once(struct journey *j, const struct plan *p, size_t devices)
+{
+	STG_AUTO(stg_json_free_at) json_t *all = journey_word(j, "receiver", "records", NULL, NULL);
+	STG_AUTO(stg_json_free_at) json_t *finals = json_object(), *ids = json_object();
+	const json_t *records = json_object_get(all, "records");
+	for (size_t i = 0; i < json_array_size(records); i++) {
+		const json_t *one = json_array_get(records, i);
+		const json_t *data = json_object_get(json_object_get(one, "body"), "data");
+		const char *serial = stg_json_str(json_object_get(data, "device"), "serial"), *id = stg_json_str(one, "id");
+		if (json_object_get(ids, id))
+			fail_msg("%s: record %s came twice", p->blueprint, id);
+		json_object_set_new(ids, id, json_true());
+		if (strcmp(stg_json_str(data, "outcome"), "staged") != 0)
+			continue;
+		if (json_object_get(finals, serial))
+			fail_msg("%s: %s was told as staged twice", p->blueprint, serial);
+		json_object_set_new(finals, serial, json_true());
+	}
+	assert_int_equal(json_object_size(finals), devices);
+}
+
+static void nothing_was_done_to(struct journey *j, const char *stranger)
+{
+	static const char *const never[] = { "SetCloudConfiguration", "InstallProfile", "InstallProfileSilent", "StoreProfile", "EraseDevice", "SetValue", "Install" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(never); i++)
+		if (look_sent(j, stranger, never[i]) != 0)
+			fail_msg("%s, which is in no order, was asked for %s", stranger, never[i]);
+}
+
+static void begin_plan(struct journey *j, const struct plan *p, size_t devices)
+{
+	char count[16];
+	snprintf(count, sizeof(count), "%zu", devices + 1);
+	const char *iphones[] = { "--ipads", "0", "--iphones", count, NULL };
+	struct stg_error err = { 0 };
+	STG_AUTO(stg_buf_clear) struct stg_buf csv = STG_BUF(4 << 20);
+	journey_begin(j, (int)devices + 1, "instant", (uint64_t)look_number("STG_SEED", 71), p->iphones ? iphones : NULL);
+	bool ok = stg_buf_add_str(&csv, "Serial Number,Asset Tag,Name,Ownership,Backup\n", &err);
+	for (size_t i = 0; i < devices; i++)
+		ok = ok && stg_buf_printf(&csv, &err, "%s,A-%05zu,Ward-%02zu,pool,none\n", journey_serial(j, i), i, i);
+	journey_must(ok && stg_file_write(in_dir(j, "order.csv"), stg_buf_view(&csv), 0600, &err), &err, "order");
+	if (p->prepare)
+		p->prepare(j);
+	json_decref(journey_op(j, "port.allow", json_pack("{s:s}", "port", "*"), NULL));
+	json_decref(journey_op(j, "target.add", json_pack("{s:s, s:s, s:{s:s}}", "name", "head-office", "connector", "webhook", "config", "url",
+							  stg_json_str(json_object_get(j->bench.ready, "receiver"), "url")), NULL));
+	json_t *in = json_pack("{s:s, s:s, s:s}", "name", BATCH, "file", in_dir(j, "order.csv"), "blueprint", p->blueprint), *start = json_pack("{s:s}", "name", BATCH);
+	if (p->takes_app) {
+		json_object_set_new(in, "params", json_pack("{s:s, s:s}", "app", APP, "document", "depots.csv"));
+		json_object_set(start, "params", json_object_get(in, "params"));
+	}
+	json_decref(journey_op(j, "batch.import", in, in_dir(j, "order.csv")));
+	json_decref(journey_op(j, "batch.start", start, NULL));
+	if (p->erased)
+		json_decref(journey_op(j, "wipe.order", json_pack("{s:s, s:I}", "batch", BATCH, "count", (json_int_t)devices), NULL));
+	for (size_t i = 0; i <= devices; i++)
+		for (size_t k = 0; k < STG_ARRAY_LEN(p->knobs) && p->knobs[k][0]; k++)
+			journey_tell(j, "set", journey_serial(j, i), p->knobs[k][0], p->knobs[k][1]);
+}
+
+/* How many requests a device of this blueprint is asked, and what it is like then. */
+static size_t measure(const struct plan *p)
+{
+	struct journey j;
+	begin_plan(&j, p, 1);
+	go_through(&j, p, 0, 1);
+	size_t k = requests_of(&j, journey_serial(&j, 0));
+	journey_end(&j);
+	return k;
+}
+
+/* Returns how many were cut. */
+static size_t cut_everywhere(const struct plan *p, size_t requests, bool twice)
+{
+	struct journey j;
+	size_t all = requests * STG_ARRAY_LEN(cuts), want = (size_t)look_number("STG_CUTS", 12);
+	size_t n = want == 0 || want > all ? all : want, fired = 0;
+	char reference[4000], like[4000];
+	begin_plan(&j, p, n + 1);
+	const char *stranger = journey_serial(&j, n + 1);
+	journey_tell(&j, "set", stranger, "auto_trust", "true");
+	for (size_t i = 1; i <= n; i++) {
+		/* spread evenly over requests, and over the kinds by another measure */
+		size_t request = n == all ? (i - 1) / STG_ARRAY_LEN(cuts) : (i - 1) * requests / n;
+		size_t kind = n == all ? (i - 1) % STG_ARRAY_LEN(cuts) : ((i - 1) + (size_t)look_number("STG_SEED", 71)) % STG_ARRAY_LEN(cuts);
+		arm(&j, i, request, &cuts[kind], stranger);
+		if (twice)
+			arm(&j, i, request + 1 + (size_t)(journey_random(&j) % 40), &cuts[journey_random(&j) % STG_ARRAY_LEN(cuts)], stranger);
+	}
+	go_through(&j, p, 0, 1);
+	likeness(&j, 0, reference, sizeof(reference));
+	for (size_t first = 1; first <= n; first += WAVE)
+		go_through(&j, p, first, first + WAVE <= n + 1 ? first + WAVE : n + 1);
+	for (size_t i = 1; i <= n; i++) {
+		likeness(&j, i, like, sizeof(like));
+		if (strcmp(like, reference) != 0)
+			fail_msg("%s: %s, cut at request %zu, is another than one that was not cut:\n%s\n%s\n(kept in %s)", p->blueprint, journey_serial(&j, i),
+				 n == all ? (i - 1) / STG_ARRAY_LEN(cuts) : (i - 1) * requests / n, like, reference, j.dir);
+		STG_AUTO(stg_json_free_at) json_t *d = look_device(&j, journey_serial(&j, i));
+		assert_int_equal(stg_json_int(d, "generation", -1), p->erased);
+		fired += (twice ? 2 : 1) - json_array_size(json_object_get(d, "faults"));
+	}
+	nothing_was_done_to(&j, stranger);
+	assert_true(look_drained(&j));
+	told_once(&j, p, n + 1);
+	STG_AUTO(stg_json_free_at) json_t *log = journey_op(&j, "audit.verify", json_object(), NULL);
+	assert_true(stg_json_bool(log, "ok", false));
+	journey_end(&j);
+	/* a cut after the last request meets nobody */
+	assert_true(twice || fired * 10 >= n * 8);
+	return fired;
+}
+
+static void a_device_cut_anywhere_ends_as_if_it_had_not_been(void **state)
+{
+	(void)state;
+	size_t sum = 0;
+	const char *only = getenv("STG_BLUEPRINT");
+	int rounds = look_number("STG_ROUNDS", 1);
+	for (size_t i = 0; i < STG_ARRAY_LEN(plans); i++) {
+		if (only && strcmp(only, plans[i].blueprint) != 0)
+			continue;
+		int64_t from = stg_boot_ms();
+		size_t requests = measure(&plans[i]), cut = 0;
+		for (int r = 0; r < rounds; r++)
+			cut += cut_everywhere(&plans[i], requests, r > 0);
+		print_message("%s: %zu requests, %zu cuts, %lld s\n", plans[i].blueprint, requests, cut, (long long)(stg_boot_ms() - from) / 1000);
+		sum += cut;
+	}
+	print_message("%zu cuts in all\n", sum);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	quick_keys();
+	(void)virtual_begin();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	virtual_end();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_device_cut_anywhere_ends_as_if_it_had_not_been),
+	};
+	return cmocka_run_group_tests(tests, begin, end);
+}
