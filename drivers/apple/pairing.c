@@ -37,6 +37,23 @@ static void free_attempt(struct apple_device *dev)
 	apple_plist_free_at(&dev->pair_keep);
 }
 
+static bool forget_record(struct apple_device *dev, struct stg_error *err)
+{
+	static const struct stg_secret nothing = { 0 };
+	apple_record_clear(dev);
+	dev->record_read = true;
+	return dev->base.host->keep_trust(dev->base.host->ctx, dev->udid, &nothing, err) || stg_while(err, "forget the old pair record");
+}
+
+/* A record of keys that an erase took away. It goes before the new pairing is asked for: the device may say yes and the cable
+ * come out, and it then knows our HostID again, but never the old record's keys. */
+static bool is_of_older_keys(struct apple_device *dev, struct stg_bytes public_pem)
+{
+	char then[65], now[65];
+	return dev->record.present && apple_key_sha256(public_pem, now) && apple_tls_ready(dev, NULL) && apple_record_key_sha256(dev, then) &&
+	       strcmp(then, now) != 0;
+}
+
 static bool prepare_attempt(struct apple_device *dev, struct stg_error *err)
 {
 	if (dev->pair_ask)
@@ -50,6 +67,8 @@ static bool prepare_attempt(struct apple_device *dev, struct stg_error *err)
 		return false;
 	uint64_t len = 0;
 	const char *pem = apple_is(key, PLIST_DATA) ? plist_get_data_ptr(key, &len) : NULL;
+	if (is_of_older_keys(dev, stg_bytes(pem, (size_t)len)) && !forget_record(dev, err))
+		return false;
 	if (!dev->base.host->host_identity(dev->base.host->ctx, &who, err))
 		return stg_while(err, "host identity");
 	if (!apple_device_certificate(stg_bytes(pem, (size_t)len), stg_secret_reveal(&who.root_key), &certificate, err))
@@ -182,7 +201,6 @@ bool apple_pair(struct stg_device *base, struct stg_error *err)
 bool apple_unpair(struct stg_device *base, struct stg_error *err)
 {
 	struct apple_device *dev = apple_device(base);
-	static const struct stg_secret nothing = { 0 };
 	if (!apple_record_load(dev, err))
 		return false;
 	if (dev->record.present) {
@@ -206,8 +224,6 @@ bool apple_unpair(struct stg_device *base, struct stg_error *err)
 	/* what was open under the old trust ends with it */
 	apple_mcinstall_close(dev);
 	apple_lockdown_close(dev);
-	apple_record_clear(dev);
-	dev->record_read = true;
 	free_attempt(dev);
-	return base->host->keep_trust(base->host->ctx, dev->udid, &nothing, err);
+	return forget_record(dev, err);
 }

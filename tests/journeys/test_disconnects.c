@@ -172,6 +172,15 @@ static bool wave_rests(struct journey *j, void *ctx)
 	return w->open == 0 || w->wants_hand;
 }
 
+/* Nobody knows whether the word to erase arrived: it is never sent again by itself. A person looks, and orders it once more. */
+static void start_anew(struct journey *j, const char *serial)
+{
+	STG_AUTO(stg_json_free_at) json_t *d = look_device(j, serial);
+	assert_int_equal(stg_json_int(d, "generation", -1), 0);    /* else it was proven */
+	json_decref(journey_op(j, "job.cancel", json_pack("{s:s, s:s}", "serial", serial, "why", "not empty"), NULL));
+	json_decref(journey_op(j, "wipe.order", json_pack("{s:[{s:s, s:s}]}", "serials", "serial", serial, "confirm", serial + strlen(serial) - 4), NULL));
+}
+
 /* What a person does with those that stand still: takes up what failed, and puts the plug in again. */
 static void help(struct journey *j, const struct plan *p, const struct wave *w)
 {
@@ -184,6 +193,8 @@ static void help(struct journey *j, const struct plan *p, const struct wave *w)
 		if (i >= w->first && i < w->end && strcmp(stg_json_str(row, "end"), "staged") != 0) {
 			if (p->before)
 				p->before(j, stg_json_str(row, "serial"));
+			if (stg_json_int(row, "why_id", 0) == STG_ID_ERASE_NOT_PROVEN)
+				start_anew(j, stg_json_str(row, "serial"));
 			journey_tell(j, "replug", stg_json_str(row, "serial"), NULL, NULL);
 		}
 }
