@@ -248,6 +248,9 @@ bool stg_store_window_lapse(struct stg_store *s, bool *ret_closed, struct stg_er
 bool stg_store_org_put(struct stg_store *s, const json_t *org, struct stg_bytes sealed_keys, struct stg_error *err);
 json_t *stg_store_org(struct stg_store *s, const char *name /* "" = the default one */, struct stg_buf *ret_sealed_keys, struct stg_error *err);
 json_t *stg_store_orgs(struct stg_store *s, struct stg_error *err);
+/* Whose device is this, before it has a job? The organisation that last supervised it here; else that of the order it stands in.
+ * *ret_found false: nothing is known. An empty name is the default organisation. */
+bool stg_store_device_org(struct stg_store *s, const struct stg_identity *who, bool *ret_found, char ret_name[65], struct stg_error *err);
 bool stg_store_secret_put(struct stg_store *s, const char *name, struct stg_bytes sealed, struct stg_error *err); /* empty = remove */
 bool stg_store_secret_get(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
 json_t *stg_store_secrets(struct stg_store *s, struct stg_error *err);  /* names and dates only */

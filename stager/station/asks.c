@@ -426,7 +426,7 @@ static bool origin_ask(struct stg_station *s, struct slot *slot, const json_t *m
 
 /* ---- the door ---- */
 
-static bool supervisor_answer(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err)
+bool supervisor_answer(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(16384);
 	const struct cache_org *org = slot_org(s, slot);
@@ -511,7 +511,7 @@ void ask_handle(struct stg_station *s, struct slot *slot, const json_t *m)
 		else
 			question_free(q);
 	} else if (strcmp(what, "supervisor") == 0) {
-		ok = supervisor_answer(s, slot, m, &err);
+		ok = whose_ask(s, slot, m) || supervisor_answer(s, slot, m, &err);
 	} else if (strcmp(what, "sign_challenge") == 0) {
 		ok = sign_ask(s, slot, m, &err);
 	} else if (strcmp(what, "relay") == 0) {

@@ -48,7 +48,8 @@ static bool load_orgs(struct stg_store *store, struct cache *c, struct stg_error
 const struct cache_org *slot_org(const struct stg_station *s, const struct slot *slot)
 {
 	const json_t *plan = json_object_get(slot->job_row, "blueprint");
-	const char *name = stg_json_str(plan ? plan : batch_on_port(s, slot->arrival.port), "organisation");
+	const char *name = plan ? stg_json_str(plan, "organisation") : slot->org_found ? slot->org
+			 : stg_json_str(batch_on_port(s, slot->arrival.port), "organisation");
 	for (size_t i = 0; i < s->cache.n_orgs; i++) {
 		const struct cache_org *one = &s->cache.orgs[i];
 		if (*name ? strcmp(stg_json_str(one->row, "name"), name) == 0 : stg_json_bool(one->row, "default", false))

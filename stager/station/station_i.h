@@ -66,6 +66,8 @@ struct slot {
 	json_t *facts;
 	char trust[16];
 	bool paired_here;                /* this attach's intake made the trust */
+	bool org_asked, org_found;       /* whose.c: the inventory was asked whose device this is; it knew */
+	char org[65];                    /* "" the default organisation */
 	json_t *order;                   /* an explicit `stage` of a person: {"blueprint","profiles","actor"} */
 	int64_t job;
 	json_t *job_row;                 /* as the store gave it, with the pinned blueprint */
@@ -256,6 +258,13 @@ void escrow_ask(struct stg_station *s, struct slot *slot, const json_t *m);
 /* names.c: one device's within its batch. False: not asked for, the caller answers. */
 bool name_ask(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err);
 
+/* whose.c */
+/* A worker asks for the supervisor before it has a job: answered when the inventory has said whose device this is. False: it
+ * need not be asked. */
+bool whose_ask(struct stg_station *s, struct slot *slot, const json_t *m);
+/* asks.c: the answer itself */
+bool supervisor_answer(struct stg_station *s, struct slot *slot, const json_t *m, struct stg_error *err);
+
 /* muxdoor.c */
 bool door_start(struct stg_station *s, struct stg_error *err);
 bool door_open(struct stg_station *s, struct slot *slot, const struct stg_secret *record, struct stg_error *err);
@@ -281,8 +290,8 @@ void cache_use(struct stg_station *s, struct cache *fresh /* emptied */);
 void cache_reload(struct stg_station *s);
 bool cache_load_now(struct stg_station *s, struct stg_error *err);
 void cache_clear(struct cache *c);
-/* Whose device is this? The organisation its blueprint names; before there is a job, the one of the batch on its port;
- * else the default one. NULL: there is none of that name, or none at all. */
+/* Whose device is this? The organisation its blueprint names; before there is a job, what the inventory knows (whose.c), else the
+ * one of the batch on its port; else the default one. NULL: there is none of that name, or none at all. */
 const struct cache_org *slot_org(const struct stg_station *s, const struct slot *slot);
 
 /* window.c: the line */

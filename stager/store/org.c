@@ -78,6 +78,42 @@ json_t *stg_store_orgs(struct stg_store *s, struct stg_error *err)
 	return got == 0 ? stg_steal(list) : NULL;
 }
 
+static bool name_in(struct stg_store *s, const char *sha256, bool *ret_found, char ret_name[65], struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *plan = pin_get(s, sha256, err);
+	if (!plan)
+		return false;
+	*ret_found = true;
+	stg_copy(ret_name, 65, stg_json_str(plan, "organisation"));
+	return true;
+}
+
+bool stg_store_device_org(struct stg_store *s, const struct stg_identity *who, bool *ret_found, char ret_name[65], struct stg_error *err)
+{
+	STG_AUTO(stmt_close) struct stmt q =
+		stmt_open(s, "SELECT j.blueprint FROM job j JOIN device d ON d.id = j.device WHERE d.family = :family AND d.unit = :unit AND j.blueprint IS NOT NULL"
+			     " AND EXISTS (SELECT 1 FROM step t WHERE t.job = j.id AND t.step = 'supervise' AND t.outcome IN ('done', 'proven'))"
+			     " ORDER BY j.id DESC LIMIT 1");
+	struct stg_error why = { 0 };
+	*ret_found = false;
+	stmt_text(&q, ":family", who->family);
+	stmt_text(&q, ":unit", who->unit);
+	int got = stmt_step(&q, err);
+	if (got < 0)
+		return false;
+	if (got)
+		return name_in(s, col_text(&q, 0), ret_found, ret_name, err);
+	STG_AUTO(stg_json_free_at) json_t *row = stg_store_batch_match(s, who, &why);
+	if (!row)
+		return true;       /* in no order, or in two: nobody's yet */
+	STG_AUTO(stg_json_free_at) json_t *pins = stg_store_batch_pins(s, stg_json_str(row, "batch"), err);
+	if (!pins)
+		return false;
+	*ret_found = true;
+	stg_copy(ret_name, 65, stg_json_str(json_object_get(pins, "blueprint"), "organisation"));
+	return true;
+}
+
 /* ---- secrets ---- */
 
 bool stg_store_secret_put(struct stg_store *s, const char *name, struct stg_bytes sealed, struct stg_error *err)
