@@ -241,6 +241,11 @@ bool stg_device_shutdown(struct stg_device *dev, struct stg_error *err)
 	CALL(shutdown, "switch itself off");
 }
 
+bool stg_device_enter_recovery(struct stg_device *dev, struct stg_error *err)
+{
+	CALL(enter_recovery, "go into recovery mode");
+}
+
 json_t *stg_device_find_app(struct stg_device *dev, const char *bundle_id, struct stg_error *err)
 {
 	CALL_FOR_LIST(find_app, "look up an app", bundle_id);

@@ -57,6 +57,7 @@ struct apple_device {
 	enum { APPLE_OURS_UNKNOWN, APPLE_OURS_NO, APPLE_OURS_YES } ours;
 
 	struct apple_link *leaving;      /* leave.c: a device told to switch off does so when this ends */
+	bool into_recovery;              /* leave.c: told to go there at its end */
 };
 
 static inline struct apple_device *apple_device(struct stg_device *d)
@@ -152,6 +153,8 @@ json_t *apple_settings(struct stg_device *, struct stg_error *);
 bool apple_restart(struct stg_device *, struct stg_error *);
 bool apple_erase(struct stg_device *, bool keep_esim, struct stg_error *);
 bool apple_shutdown(struct stg_device *, struct stg_error *);
+bool apple_enter_recovery(struct stg_device *, struct stg_error *);
+void apple_leave_for_recovery(struct apple_device *dev);
 json_t *apple_security_info(struct stg_device *, struct stg_error *);
 bool apple_unlock_token(struct stg_device *, struct stg_secret *ret, struct stg_error *);
 bool apple_clear_passcode(struct stg_device *, const struct stg_secret *token, struct stg_error *);

@@ -43,6 +43,7 @@ static void close_device(struct stg_device *base)
 	if (!dev)
 		return;
 	apple_mcinstall_close(dev);
+	apple_leave_for_recovery(dev);
 	apple_lockdown_close(dev);
 	apple_link_close_at(&dev->leaving);
 	apple_record_clear(dev);
@@ -129,6 +130,7 @@ const struct stg_driver stg_driver_apple = {
 	.set_wallpaper = apple_set_wallpaper,
 	.wifi_power = apple_wifi_power,
 	.shutdown = apple_shutdown,
+	.enter_recovery = apple_enter_recovery,
 	.find_app = apple_find_app,
 	.install_app = apple_install_app,
 	.remove_app = apple_remove_app,

@@ -1,11 +1,11 @@
 /*
- * leave.c - the requests after which the device goes away: restart, switching off, erase.
+ * leave.c - the requests after which the device goes away: restart, switching off, recovery mode, erase.
  *
- * For:    stg_device_restart, _shutdown, _erase.
+ * For:    stg_device_restart, _shutdown, _enter_recovery, _erase.
  * Uses:   mcinstall.c, lockdown.c.
  * Called: through the driver's table; the erase gate was passed by the caller.
  * Thread: the worker's.
- * Facts:  protocols/apple.md 5.6 (a device acts when the socket closes), 4.2 and 5.9 (EraseDevice: acknowledged, or the
+ * Facts:  protocols/apple.md 6 (EnterRecovery inside a session, judged by its return as 05ac:1281), 5.6 (a device acts when the socket closes), 4.2 and 5.9 (EraseDevice: acknowledged, or the
  *         connection just dies: both can mean done, neither proves it).
  */
 #include "device.h"
@@ -55,6 +55,23 @@ bool apple_shutdown(struct stg_device *base, struct stg_error *err)
 	if (!dev->leaving)
 		dev->leaving = told_to(dev, "Shutdown", err);
 	return dev->leaving || stg_while(err, "switch off");
+}
+
+bool apple_enter_recovery(struct stg_device *base, struct stg_error *err)
+{
+	struct apple_device *dev = apple_device(base);
+	/* refused outside a session since iOS 14.5: whether there is one shows now, while somebody can still be told */
+	dev->into_recovery = apple_session(dev, err);
+	return dev->into_recovery || stg_while(err, "into recovery mode");
+}
+
+void apple_leave_for_recovery(struct apple_device *dev)
+{
+	STG_AUTO(apple_plist_free_at) plist_t ask = plist_new_dict();
+	if (!dev->into_recovery)
+		return;
+	apple_put_str(ask, "Request", "EnterRecovery");
+	(void)apple_lockdown_ask(dev, APPLE_SESSION, ask, false, NULL, NULL);
 }
 
 bool apple_erase(struct stg_device *base, bool keep_esim, struct stg_error *err)

@@ -149,6 +149,9 @@ struct stg_driver {
 
 	/* Switches it off when stg_device_close() is called: until then it answers. Needs no supervision. */
 	bool (*shutdown)(struct stg_device *, struct stg_error *);
+	/* Into the mode a full restore begins in, when stg_device_close() is called; nothing is erased. It needs a working trust,
+	 * also on a locked device. That it happened shows on USB only. Optional. */
+	bool (*enter_recovery)(struct stg_device *, struct stg_error *);
 
 	/* ---- apps; large ones take turns on the cable (struct stg_bulk), progress goes to the host ---- */
 
@@ -210,6 +213,7 @@ bool stg_device_clear_restrictions_password(struct stg_device *, struct stg_erro
 bool stg_device_set_wallpaper(struct stg_device *, struct stg_bytes image, enum stg_wallpaper where, struct stg_error *);
 bool stg_device_wifi_power(struct stg_device *, bool on, struct stg_error *);
 bool stg_device_shutdown(struct stg_device *, struct stg_error *);
+bool stg_device_enter_recovery(struct stg_device *, struct stg_error *);
 json_t *stg_device_find_app(struct stg_device *, const char *bundle_id, struct stg_error *);
 bool stg_device_install_app(struct stg_device *, const struct stg_app_package *, struct stg_error *);
 bool stg_device_remove_app(struct stg_device *, const char *bundle_id, struct stg_error *);

@@ -59,6 +59,7 @@ const char *const detail_places[] = {
 	N_("is it locked"),
 	N_("after pairing"),
 	N_("switch off"),
+	N_("into recovery mode"),
 	N_("step %s"),
 	N_("service %s"),
 	NULL
@@ -345,6 +346,7 @@ const char *const detail_sentences[] = {
 	N_("A new company iPhone, activated, supervised, on Wi-Fi by certificate, with a passcode rule"),
 	N_("A returned device of ours, locked with a code nobody knows, opened with its kept token"),
 	N_("A returned phone or tablet of the pool, erased and proven empty"),
+	N_("A locked phone or tablet of the pool, restored from an image and proven empty"),
 	N_("Any HTTPS endpoint that follows Standard Webhooks, one signed record per call"),
 	N_("issue_certificate comes before the device knows the time, expected a step 'set_time' before it"),
 	N_("an erase is followed by something else, expected 'wait_back' right after it"),
@@ -407,6 +409,7 @@ const char *const detail_sentences[] = {
 	N_("only a supervised device takes it: wait for supervision"),
 	N_("reads everything once more and compares"),
 	N_("reads who the device is"),
+	N_("puts it into recovery mode for a full restore"),
 	N_("removes a configuration profile and reads that it is gone"),
 	N_("restarts the device and goes on when it is back"),
 	N_("sets a wallpaper with tag, owner, tick and QR code"),

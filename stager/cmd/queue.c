@@ -12,6 +12,7 @@
 #include <stager/error.h>
 #include <stager/text.h>
 
+#include "_recovery.h"
 #include "_verbs.h"
 
 static const struct column rows[] = {
@@ -25,6 +26,8 @@ static void say_added(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	unsigned int code = (unsigned int)stg_json_int(ret, "code", 0);
 	(void)c, (void)in;
 	printf("%s: %s %s\n", stg_json_str(ret, "serial"), stg_id_sentence(code), stg_id_act(code));
+	if (code == STG_ID_QUEUED_RESTORE)
+		printf("%s\n", recovery_keys(stg_json_str(ret, "model")));
 }
 
 static void say_done(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)

@@ -28,6 +28,7 @@
 #include <stager/text.h>
 
 #include "_child.h"
+#include "_recovery.h"
 #include "_table.h"
 #include "_words.h"
 
@@ -297,6 +298,12 @@ static int one(struct stg_cmd_ctx *c, const char *word, const char *image, bool 
 		stg_fail_id(&err, STG_E_NOT_FOUND, STG_ID_NOTHING_PLUGGED, 0, "%.64s", word);
 		return stg_cmd_tell(c, &err);
 	}
+	/* the program would ask it for a trust that it does not give to it */
+	const char *mode = stg_json_str(slot, "mode");
+	if (strcmp(mode, "normal") == 0 || strcmp(mode, "unknown") == 0) {
+		stg_fail_id(&err, STG_E_NEEDS_HUMAN, STG_ID_NOT_IN_RECOVERY, 0, "%s", recovery_keys(stg_json_str(slot, "model")));
+		return stg_cmd_tell(c, &err);
+	}
 	json_object_set(in, "slot", (json_t *)(uintptr_t)slot);
 	stg_json_put_int(in, "alike", alike);
 	stg_json_put_bool(in, "port_allowed", port_is_allowed(list_in(ports, "ports"), stg_json_str(slot, "port")));
@@ -352,6 +359,7 @@ const struct stg_cmd stg_cmd_restore = {
 		    "    any other: stager wipe --serial S\n"
 		    "stager restore SERIAL|ECID|PORT --update [--image ...]\n"
 		    "    a newer system, the data stays\n"
+		    "It begins in recovery mode: the step enter_recovery puts a device there that trusts this station, else press the keys that are named.\n"
 		    "Needs the program idevicerestore, and a line: the maker signs each restore for one device when it happens."),
 	.about = N_("restores or updates one device's system with a kept image"),
 	.run = run,

@@ -8,7 +8,7 @@
  *
  *   queue.list  {"queue"} ("" = all) -> {"v":1,"queues":[rows of stg_store_queues]}
  *   queue.add   {"serial" (or ECID, UDID, tag; anything for the restore queue),"queue":"mdm|restore|" (empty: chosen),"order":
- *               "clear_passcode|erase","reason"} -> {"v":1,"serial","queue","code"}
+ *               "clear_passcode|erase","reason"} -> {"v":1,"serial","queue","code","model"}
  *               chosen: "unlock" when its token is kept (nothing is queued: two persons open it), else "mdm" when a target takes
  *               results, else "restore"
  *   queue.done  {"id","why"} -> {"v":1,"done":id}
@@ -142,6 +142,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 	if (!ok)
 		return false;
 	*ret = json_pack("{s:i, s:s, s:s, s:i}", "v", 1, "serial", is_known && who.serial[0] ? who.serial : word, "queue", queue, "code", (int)code);
+	stg_json_put(*ret, "model", is_known ? who.model : "");
 	return true;
 }
 

@@ -75,6 +75,7 @@ static enum stg_wait wait_of(const struct stg_error *err)
 		{ "NEEDS_CHARGE", STG_WAIT_CHARGE },
 		{ "ASSIGNED_CENTRALLY", STG_WAIT_REGISTRATION },
 		{ "NOT_ASSIGNED", STG_WAIT_REGISTRATION },
+		{ "RECOVERY_READY", STG_WAIT_PERSON },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(rows); i++)
 		if (strcmp(stg_id_name(err->id), rows[i].row) == 0)

@@ -259,3 +259,49 @@ back() {
 	stager --json report erasure --serial "$serial"
 	[[ "$output" == *"full restore"*"key_after_sha256"* ]] || { echo "$output"; false; }
 }
+
+@test "a locked phone that trusts the station goes into recovery by itself and waits for its restore" {
+	blueprint=locked-phone-restore returned pool
+	ctl set "$serial" usb_mode normal >/dev/null
+	ctl set "$serial" at_home_screen true >/dev/null
+	ctl set "$serial" has_passcode true >/dev/null
+	ctl set "$serial" locked true >/dev/null
+	back recovery
+	"$STAGER" --quiet stop >/dev/null
+	[ "$(ctl show "$serial" | jq -r .device.usb_mode)" = recovery ]
+	stager --json queue list restore
+	[ "$(jq -rs --arg s "$serial" '.[0] | .serial == $s and .code != 0' <<<"$output")" = true ] || { echo "$output"; false; }
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	fake 0 "progress: 6 1.000000"
+	# in recovery, and still nobody has confirmed it
+	stager restore "$serial"
+	is_status 5
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	stager restore "$serial"
+	is_status 0
+	ctl set "$serial" os 17.6.1 >/dev/null
+	ctl erase "$serial" >/dev/null
+	back staged
+	[ "$(ctl log "$serial" | jq '[.log[] | select(tostring | test("EnterRecovery"))] | length')" -eq 1 ]
+	[ "$(sqlite3 "$STAGER_STATE/stager.db" 'SELECT count(*) FROM erasure')" -eq 1 ]
+	stager queue list restore
+	[[ "$output" != *"$serial"* ]]
+}
+
+@test "a phone that is not in recovery mode is told the keys of its model, and nothing runs" {
+	returned pool
+	ctl set "$serial" usb_mode normal >/dev/null
+	fake 0 DONE
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	stager restore "$serial"
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *"$(code_of NOT_IN_RECOVERY)"*"nearest to the top key"* ]] || { echo "$stderr"; false; }
+	stager --lang fr restore "$serial"
+	[[ "$stderr" == *"touche de volume"* ]] || { echo "$stderr"; false; }
+	[ ! -e "$DESK/called" ]
+	stager queue add "$serial" --reason "dead screen" --queue restore
+	is_status 0
+	[[ "$output" == *"nearest to the top key"* ]] || { echo "$output"; false; }
+	stager queue add F2LXK0AA9999 --reason "off the case"
+	[[ "$output" == *"iPhone 7"* ]] || { echo "$output"; false; }
+}
