@@ -9,6 +9,7 @@
 #include "journey.h"
 #include "apps.h"
 #include "operator.h"
+#include "supervised.h"
 
 #include <sys/resource.h>
 #include <time.h>
@@ -448,6 +449,73 @@ static void large_apps(void)
 	say("app_station_peak_mib", station, "MiB");
 }
 
+/* CPU of the product for each device, in ms; *ret_wall_ms of all of them together. -1: not all came to their end. */
+static double extra(int devices, const char *pace, bool profiles, bool wallpaper, double *ret_wall_ms)
+{
+	struct journey j;
+	start(&j, devices, pace, 13, NULL, BENCHFUL, 0);
+	supervised_blueprint(&j, profiles, wallpaper);
+	journey_batch(&j, "extra", "pool");
+	journey_pool(&j);
+	struct cost before = costs(&j);
+	int64_t from = stg_boot_ms();
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	bool ok = journey_wait_staged(&j, devices, 300000);
+	*ret_wall_ms = (double)(stg_boot_ms() - from);
+	struct cost after = costs(&j);
+	double us = (double)(after.station - before.station + after.nursery - before.nursery + after.door - before.door + after.workers - before.workers -
+			     (after.pool - before.pool));
+	json_decref(before.show);
+	json_decref(after.show);
+	journey_end(&j);
+	return ok ? us / 1000 / devices : -1;
+}
+
+/* Ten profiles, one program each: its CPU in ms, -1 when it failed. */
+static double profiles_peer(double *ret_wall_ms)
+{
+	struct journey j;
+	char command[9000];
+	journey_begin(&j, 1, "real", 13, NULL);
+	journey_station_gone(&j);
+	snprintf(command, sizeof(command), "UNIX://%s/mux", j.dir);
+	setenv("USBMUXD_SOCKET_ADDRESS", command, 1);
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	supervised_profiles(&j);
+	const char *udid = stg_json_str(json_array_get(j.devices, 0), "udid");
+	snprintf(command, sizeof(command), "sh tests/bench/identity.sh %s >%s/peer.log 2>&1 && sh tests/bench/go-ios-profiles.sh begin %s %s %s %s >>%s/peer.log 2>&1", j.dir,
+		 j.dir, dir_of_peers, udid, j.dir, j.state, j.dir);
+	bool ok = system(command) == 0;
+	snprintf(command, sizeof(command), "sh tests/bench/go-ios-profiles.sh add %s %s %s %s >>%s/peer.log 2>&1", dir_of_peers, udid, j.dir, j.state, j.dir);
+	int64_t from = stg_boot_ms(), us = ok ? run_peer(command) : -1;
+	*ret_wall_ms = (double)(stg_boot_ms() - from);
+	journey_end(&j);
+	return us < 0 ? -1 : (double)us / 1000;
+}
+
+static void supervised(void)
+{
+	enum { DEVICES = 8 };
+	double bare_wall = 0, wall_ms = 0, many_ms = 0, all_ms = 0, peer_ms = 0;
+	double bare = extra(DEVICES, "instant", false, false, &many_ms), profiles = extra(DEVICES, "instant", true, false, &many_ms);
+	double wallpaper = extra(DEVICES, "instant", false, true, &many_ms);
+	say("profiles_10_cpu_ms_per_device", bare > 0 && profiles > 0 ? profiles - bare : -1, "ms for ten profiles without a tap");
+	say("wallpaper_cpu_ms_per_device", bare > 0 && wallpaper > 0 ? wallpaper - bare : -1, "ms, drawing it included");
+	if (extra(1, "real", false, false, &bare_wall) > 0 && extra(1, "real", true, false, &wall_ms) > 0)
+		say("profiles_10_real_ms", wall_ms - bare_wall, "ms on one device (it takes 12,000 of them itself)");
+	if (extra(1, "real", false, true, &wall_ms) > 0)
+		say("wallpaper_real_ms", wall_ms - bare_wall, "ms on one device");
+	if (extra(BENCHFUL, "real", true, true, &all_ms) > 0)
+		say("profiles_10_and_wallpaper_64_real_ms", all_ms, "ms for 64 devices, from the plug");
+	double peer = profiles_peer(&peer_ms);
+	if (peer >= 0) {
+		say("go_ios_profiles_10_cpu_ms", peer, "ms (a program for each; it has no wallpaper)");
+		say("go_ios_profiles_10_real_ms", peer_ms, "ms");
+	} else {
+		printf("go-ios failed; its figures are left out\n");
+	}
+}
+
 static void ready(void)
 {
 	struct journey j;
@@ -463,7 +531,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } parts[] = {
-	{ "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps }, { "operator", at_the_bench }, { "many", many },
+	{ "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps },
+	{ "supervised", supervised }, { "operator", at_the_bench }, { "many", many },
 };
 
 /* BENCH_ONLY names one part, while looking for what costs. */
