@@ -70,7 +70,7 @@ static void outbox(const json_t *ret)
 static void queues(const json_t *counts)
 {
 	static const char *const words[][2] = {
-		{ "line", N_("for the line") }, { "unlock", N_("to unlock") }, { "locked", N_("locked") },
+		{ "line", N_("for the line") }, { "unlock", N_("to unlock") }, { "locked", N_("locked") }, { "canary", N_("for a canary") },
 		{ "mdm", N_("for the MDM") }, { "restore", N_("to restore") },
 	};
 	char text[300] = "";

@@ -9,6 +9,7 @@
  * The balance is a question, never a stored number: each expected row stands in exactly one end state, read from its
  * last job and its holds at the moment of asking, so that the sum cannot be wrong.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,17 @@
 #define ROW_HELD \
 	"EXISTS (SELECT 1 FROM hold WHERE released_ms IS NULL AND ((hold.unit <> '' AND hold.unit = d.unit)" \
 	" OR (hold.serial <> '' AND hold.serial IN (r.serial, d.serial))))"
+/* It was here, and the first of its kind has not passed: the state of that kind. One that passed meanwhile leaves it waiting for its next plug. */
+#define ROW_CANARY \
+	"coalesce((SELECT k.state FROM canary_wait AS w JOIN canary AS k ON k.id = w.canary WHERE (w.serial <> '' AND w.serial = r.serial) OR (w.udid <> '' AND w.udid = r.udid)" \
+	" OR w.unit = r.ecid LIMIT 1), '')"
 #define ROW_END \
-	"CASE WHEN j.state = 'running' THEN 'running' WHEN " ROW_HELD " THEN 'hold' WHEN j.id IS NULL OR j.state = 'cancelled' THEN 'missing'" \
+	"CASE WHEN j.state = 'running' THEN 'running' WHEN " ROW_HELD " THEN 'hold' WHEN j.id IS NULL OR j.state = 'cancelled' THEN" \
+	" CASE " ROW_CANARY " WHEN '' THEN 'missing' WHEN 'failed' THEN 'hold' ELSE 'waiting' END" \
 	" WHEN j.state = 'hold' THEN 'hold' WHEN j.state IN ('parked','waiting','interrupted') THEN 'waiting' WHEN j.state = 'failed' THEN 'failed'" \
 	" ELSE coalesce(nullif(j.end_state, ''), 'staged') END"
+#define ROW_WHY "CASE WHEN j.id IS NULL THEN CASE " ROW_CANARY " WHEN 'failed' THEN 1539 WHEN '' THEN NULL ELSE 1538 END ELSE j.why_id END"
+static_assert(STG_ID_CANARY_WAITS == 1538 && STG_ID_CANARY_FAILED == 1539, "as ROW_WHY says");
 #define ROW_FROM " FROM batch_row AS r LEFT JOIN job AS j ON j.id = r.job LEFT JOIN device AS d ON d.id = r.device"
 #define ROW_HOLD \
 	"(SELECT hold.reason FROM hold WHERE released_ms IS NULL AND ((hold.unit <> '' AND hold.unit = d.unit)" \
@@ -32,9 +40,9 @@
 	" coalesce(nullif(r.ecid, ''), d.unit) AS ecid, coalesce(nullif(r.imei, ''), d.imei) AS imei, r.imei2 AS imei2, r.name AS name," \
 	" r.asset_tag AS asset_tag, r.ownership AS ownership, r.attributes AS \"attributes:json\", d.family AS family, d.unit AS unit," \
 	" d.model AS model, d.model_name AS model_name, d.os_version AS os_version, " ROW_END " AS \"end\", j.id AS job, j.state AS state," \
-	" j.wait AS wait, j.why_id AS code, j.why_code AS error, j.why_msg AS msg, j.why_step AS step, j.why_owner AS owner, j.record_id AS record_id," \
+	" j.wait AS wait, " ROW_WHY " AS code, j.why_code AS error, j.why_msg AS msg, j.why_step AS step, j.why_owner AS owner, j.record_id AS record_id," \
 	" j.port AS port, j.label AS label, j.changed_ms AS changed_ms, j.ended_ms AS ended_ms," \
-	ROW_HOLD " AS hold_reason, coalesce(" ROW_HOLD ", j.why_msg) AS reason, j.why_id AS why_id"
+	ROW_HOLD " AS hold_reason, coalesce(" ROW_HOLD ", j.why_msg) AS reason, " ROW_WHY " AS why_id"
 
 /* ---- making ---- */
 

@@ -50,6 +50,24 @@ static bool taken(struct stg_store *s, int64_t canary, int64_t *ret_taken, int64
 	return true;
 }
 
+/* It was here and must wait: no job says so, so this does. Gone as soon as it is asked for again and may go. */
+static bool note_wait(struct stg_store *s, const struct stg_identity *who, int64_t canary, struct stg_error *err)
+{
+	STG_AUTO(stmt_close) struct stmt q =
+		stmt_open(s, canary ? "INSERT INTO canary_wait (family, unit, serial, udid, canary, since_ms) VALUES (:family, :unit, :serial, :udid, :canary, :now)"
+				      " ON CONFLICT (family, unit) DO UPDATE SET serial = :serial, udid = :udid, canary = :canary"
+				    : "DELETE FROM canary_wait WHERE family = :family AND unit = :unit");
+	stmt_text(&q, ":family", who->family);
+	stmt_text(&q, ":unit", who->unit);
+	if (canary) {
+		stmt_text(&q, ":serial", who->serial);
+		stmt_text(&q, ":udid", who->udid);
+		stmt_int(&q, ":canary", canary);
+		stmt_int(&q, ":now", stg_wall_ms());
+	}
+	return stmt_done(&q, err);
+}
+
 bool stg_store_canary_ask(struct stg_store *s, const struct stg_identity *who, const json_t *blueprint, enum stg_canary *ret, json_t **ret_kind, struct stg_error *err)
 {
 	const char *sha256 = stg_json_str(blueprint, "sha256");
@@ -69,10 +87,12 @@ bool stg_store_canary_ask(struct stg_store *s, const struct stg_identity *who, c
 	}
 	const char *state = stg_json_str(kind, "state");
 	if (strcmp(state, "passed") == 0 || strcmp(state, "released") == 0)
-		return true;
+		return note_wait(s, who, 0, err);
 	if (!taken(s, stg_json_int(kind, "id", 0), &n, &staged, err))
 		return false;
 	*ret = strcmp(state, "failed") == 0 ? STG_CANARY_STOPPED : n < stg_json_int(kind, "wanted", 1) ? STG_CANARY_FIRST : STG_CANARY_WAIT;
+	if (!note_wait(s, who, *ret == STG_CANARY_FIRST ? 0 : stg_json_int(kind, "id", 0), err))
+		return false;
 	*ret_kind = stg_steal(kind);
 	return true;
 }

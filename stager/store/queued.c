@@ -17,6 +17,9 @@
 	" j.label AS label, j.why_id AS code, j.why_msg AS reason, '' AS actor, j.changed_ms AS since_ms FROM job AS j JOIN device AS d ON d.id = j.device" \
 	" LEFT JOIN batch AS b ON b.id = j.batch WHERE j.state IN ('parked', 'hold') AND (j.wait = 'line' OR j.why_id IN (:locked, :unread, :unopened, :recovery))" \
 	" AND NOT EXISTS (SELECT 1 FROM queued AS q WHERE q.done_ms IS NULL AND q.unit <> '' AND q.unit = d.unit)" \
+	" UNION ALL SELECT 'canary', NULL, NULL, coalesce(nullif(w.serial, ''), d.serial), w.unit, d.asset_tag, NULL, NULL, NULL, CASE k.state WHEN 'failed' THEN :failed" \
+	" ELSE :waits END, k.model || ' ' || k.os, '', w.since_ms FROM canary_wait AS w JOIN canary AS k ON k.id = w.canary LEFT JOIN device AS d ON d.family = w.family" \
+	" AND d.unit = w.unit" \
 	" UNION ALL SELECT q.queue, q.id, NULL, coalesce(nullif(q.serial, ''), d.serial), q.unit, d.asset_tag, NULL, NULL, NULL, q.why_id, q.reason, q.actor," \
 	" q.since_ms FROM queued AS q LEFT JOIN device AS d ON q.unit <> '' AND d.unit = q.unit AND d.family = q.family WHERE q.done_ms IS NULL"
 
@@ -26,6 +29,8 @@ static void bind_locked(struct stmt *q)
 	stmt_int(q, ":unread", STG_ID_DEVICE_FIRST_UNLOCK);
 	stmt_int(q, ":unopened", STG_ID_UNLOCK_NOT_OPENED);
 	stmt_int(q, ":recovery", STG_ID_RECOVERY_READY);
+	stmt_int(q, ":failed", STG_ID_CANARY_FAILED);
+	stmt_int(q, ":waits", STG_ID_CANARY_WAITS);
 }
 
 json_t *stg_store_queues(struct stg_store *s, const char *queue, struct stg_error *err)

@@ -218,6 +218,13 @@ static const char *const migrations[] = {
 	" UNIQUE (model, os, sha256)) STRICT;"
 	"CREATE TABLE canary_job (job INTEGER PRIMARY KEY REFERENCES job, canary INTEGER NOT NULL REFERENCES canary) STRICT;"
 	"CREATE INDEX canary_job_canary ON canary_job (canary);",
+
+	/* 7: who was seen and waits for the first of its kind: it has no job yet, and is not missing */
+	"CREATE TABLE canary_wait (family TEXT NOT NULL, unit TEXT NOT NULL, serial TEXT NOT NULL COLLATE NOCASE, udid TEXT NOT NULL,"
+	" canary INTEGER NOT NULL REFERENCES canary, since_ms INTEGER NOT NULL, PRIMARY KEY (family, unit)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX canary_wait_serial ON canary_wait (serial);"
+	"CREATE INDEX canary_wait_udid ON canary_wait (udid);"
+	"CREATE INDEX canary_wait_unit ON canary_wait (unit);",
 };
 
 int schema_version(void)

@@ -71,6 +71,13 @@ until_devices() {
 	[ "$(jq -rs '.[0] | [.model, .os, .state, .wanted] | map(tostring) | join(" ")' <<<"$output")" = "iPad13,18 17.5.1 failed 1" ] || { echo "$output"; false; }
 	[ "$(sqlite3 "$STAGER_STATE/stager.db" 'SELECT count(*) FROM job')" -eq 1 ]
 	for s in 1 2 3; do "$STAGER_BENCH" ctl "$CTL" fault F2LXK0AAAA0$s clear >/dev/null; done
+	# seen, and held by what failed: not missing, and in a queue of their own
+	"$STAGER" --json batch show N >rows
+	[ "$(jq -rs '[.[] | .balance? // empty | .expected, .failed, .hold, .missing] | map(tostring) | join(" ")' rows)" = "3 1 2 0" ] || { cat rows; false; }
+	"$STAGER" --json queue list canary >rows
+	[ "$(jq -rs '[.[] | select(.queue == "canary") | .code] | map(tostring) | join(" ")' rows)" = "1539 1539" ] || { cat rows; false; }
+	stager status
+	[[ "$output" == *"2 for a canary"* ]] || { echo "$output"; false; }
 	stager --as tom canary release 1 --why "in a hurry"
 	is_status 5
 	stager --as ann canary release 7 --why "which"
@@ -78,6 +85,8 @@ until_devices() {
 	stager --as ann canary release 1 --why "cable was bad"
 	is_status 0
 	until_devices '(map(select(.state == "staged")) | length) == 2'
+	stager --json queue list canary
+	[ "$(jq -s 'map(select(.queue)) | length' <<<"$output")" -eq 0 ]
 	stager --json audit list
 	[ "$(jq -rs 'map(select(.verb == "canary.release")) | .[0] | [.actor, .detail.why] | join(" ")' <<<"$output")" = "ann cable was bad" ]
 }
