@@ -43,7 +43,7 @@ TEST_BIN  := $(TEST_SRC:%.c=$(B)/%)
 FUZZ_SRC  := $(shell find tests/fuzz -name 'fuzz_*.c' 2>/dev/null | sort)
 ERRDEF    := $(shell find stager drivers profiles -name errors.def | sort)
 TRIESDEF  := $(shell find stager drivers profiles -name tries.def | sort)
-DATA      := $(shell find profiles/blueprints profiles/templates stager/push/connectors -type f 2>/dev/null | sort)
+DATA      := $(shell find profiles/blueprints profiles/templates stager/push/connectors profiles/schema -type f -not -name LICENSE 2>/dev/null | sort)
 PO        := $(wildcard po/*.po)
 MO        := $(PO:po/%.po=$(B)/locale/%/LC_MESSAGES/stager.mo)
 

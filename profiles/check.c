@@ -41,9 +41,11 @@ void finding(struct findings *f, const char *level, const char *path, const char
 	json_t *j = json_object();
 	stg_json_put(j, "level", level);
 	stg_json_put(j, "path", path);
-	unsigned long line = profile_line(f->p, path);
-	if (line)
+	unsigned long column = 0, line = profile_place(f->p, path, &column);
+	if (line) {
 		stg_json_put_int(j, "line", (int64_t)line);
+		stg_json_put_int(j, "column", (int64_t)column);
+	}
 	stg_json_put(j, "text", clean);
 	json_array_append_new(f->list, j);
 }
@@ -265,7 +267,7 @@ static void check_value(void *ctx, plist_t node, const char *key, const char *pa
 			break;
 		}
 	}
-	if (strcmp(key, "PayloadCertificateUUID") == 0 || strcmp(key, "IdentityCertificateUUID") == 0)
+	if (ends_with(key, "CertificateUUID") || strcmp(key, "certificateUUID") == 0)
 		check_reference(f, text, path, true);
 	else if (in_list(path, "PayloadCertificateAnchorUUID") || in_list(path, "PinningCertificateUUIDs"))
 		check_reference(f, text, path, false);

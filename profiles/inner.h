@@ -32,23 +32,39 @@ bool profile_open(const char *file_name, struct stg_bytes file, struct profile *
 void profile_close(struct profile *p);
 /* Line of the value at `path`, 0 when it is not known (binary, or no such place). */
 unsigned long profile_line(const struct profile *p, const char *path);
+/* The same with the column, counted in characters from 1. */
+unsigned long profile_place(const struct profile *p, const char *path, unsigned long *ret_column);
 /* Fails with "file:line: path: ..." and the row PROFILE_RULE when none is given. */
 bool profile_fail(const struct profile *p, enum stg_id id, const char *path, struct stg_error *err, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
 /* ---- check.c: rules of every profile ---- */
+struct stg_profile_rules;
+struct stg_profile_target;
 struct findings {
 	const struct profile *p;
-	json_t *list;                  /* [{"level","path","line","text"}] */
+	json_t *list;                  /* [{"level","path","line","column","text"}] */
 	size_t n_references;
+	/* for check_payloads */
+	const struct stg_profile_rules *rules;
+	uint32_t os;                   /* release_of() the device, 0: any */
+	int supervised;                /* 1, 0, -1: not known */
 };
 void finding(struct findings *f, const char *level, const char *path, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Shape of the root and of each payload, identifiers, references. */
 void check_shape(struct findings *f);
 /* Turns the first error of the list into an error; true when there is none. */
 bool findings_pass(const struct findings *f, struct stg_error *err);
-/* catalogue.c: what each payload type may hold. */
+/* catalogue.c: what each payload type may hold; then cross.c. */
 void check_payloads(struct findings *f);
+/* Says by which rules and for which device it was checked, when one was named. */
+void check_told(struct findings *f, const struct stg_profile_target *target);
+/* cross.c: what the keys of one payload have to do with one another (`path` names it), and the payloads of a profile. */
+void cross_payload(struct findings *f, plist_t one, const char *type, char *path);
+void cross_profile(struct findings *f);
+/* certs.c: a certificate payload, an identity payload. */
+void cross_certificate(struct findings *f, plist_t one, char *path);
+void cross_identity(struct findings *f, plist_t one, char *path);
 
 /* ---- tree words ---- */
 /* The text of a string value, NULL when it is none. Borrowed from the tree. */

@@ -214,7 +214,7 @@ static const char *past(const char *at, const char *mark)
 }
 
 /* The text passed the scanner, so it is well formed; this only follows it. */
-unsigned long profile_line(const struct profile *p, const char *wanted)
+unsigned long profile_place(const struct profile *p, const char *wanted, unsigned long *ret_column)
 {
 	struct frame stack[PROFILE_DEPTH_MAX + 2];
 	size_t depth = 0;
@@ -257,8 +257,14 @@ unsigned long profile_line(const struct profile *p, const char *wanted)
 		step_in(top, path);
 		if (strcmp(path, wanted) == 0) {
 			unsigned long line = 1;
-			for (const char *q = text; q < tag; q++)
-				line += *q == '\n';
+			*ret_column = 1;
+			for (const char *q = text; q < tag; q++) {
+				*ret_column += ((unsigned char)*q & 0xc0) != 0x80;
+				if (*q == '\n') {
+					line++;
+					*ret_column = 1;
+				}
+			}
 			return line;
 		}
 		if ((opens_dict || opens_array) && !is_empty && depth < STG_ARRAY_LEN(stack))
@@ -267,6 +273,12 @@ unsigned long profile_line(const struct profile *p, const char *wanted)
 			path[before] = 0;
 	}
 	return 0;
+}
+
+unsigned long profile_line(const struct profile *p, const char *path)
+{
+	unsigned long column;
+	return profile_place(p, path, &column);
 }
 
 bool profile_fail(const struct profile *p, enum stg_id id, const char *path, struct stg_error *err, const char *fmt, ...)

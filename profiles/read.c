@@ -12,6 +12,7 @@
 #include <stager/variable.h>
 
 #include "inner.h"
+#include "schema.h"
 
 /* libplist counts dates from 2001-01-01. */
 #define PLIST_EPOCH_S 978307200LL
@@ -113,15 +114,24 @@ json_t *stg_profile_read(const char *file_name, struct stg_bytes file, struct st
 	return ret;
 }
 
-json_t *stg_profile_lint(const char *file_name, struct stg_bytes file, struct stg_error *err)
+json_t *stg_profile_check(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules,
+			  const struct stg_profile_target *target, struct stg_error *err)
 {
 	struct profile p;
 	if (!profile_open(file_name, file, &p, err))
 		return NULL;
-	struct findings f = { .p = &p, .list = json_array() };
+	struct findings f = { .p = &p, .list = json_array(), .rules = rules ? rules : stg_profile_rules_shipped(),
+			      .os = target ? release_of(target->os) : 0, .supervised = target ? target->supervised : -1 };
 	check_shape(&f);
-	if (is_dict(p.root))
+	if (is_dict(p.root)) {
 		check_payloads(&f);
+		check_told(&f, target);
+	}
 	profile_close(&p);
 	return f.list;
+}
+
+json_t *stg_profile_lint(const char *file_name, struct stg_bytes file, struct stg_error *err)
+{
+	return stg_profile_check(file_name, file, NULL, NULL, err);
 }

@@ -16,6 +16,7 @@
 
 #include "catalogue.h"
 #include "inner.h"
+#include "schema.h"
 
 #define SENTENCES_MAX 200
 #define TOLD_MAX 6                     /* restrictions named one by one; the others are counted */
@@ -97,8 +98,10 @@ static void tell_limits(struct telling *t, plist_t d)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf told = STG_BUF(2048);
 	size_t n_told = 0, n_all = 0;
-	for (const struct key_fact *k = key_facts; k->type; k++)
-		n_all += strcmp(k->type, "com.apple.applicationaccess") == 0 && tree_get(d, k->key) != NULL;
+	const struct stg_profile_rules *rules = stg_profile_rules_shipped();
+	const struct rule *type = rules_type(rules, "com.apple.applicationaccess", NULL);
+	for (const struct rule *k = type ? rules_first(rules, type) : NULL; k; k = rules_next(rules, k))
+		n_all += tree_get(d, k->name) != NULL;
 	for (size_t i = 0; i < STG_ARRAY_LEN(limits) && n_told < TOLD_MAX; i++) {
 		plist_t v = tree_get(d, limits[i].key);
 		if (!v || plist_get_node_type(v) != PLIST_BOOLEAN || tree_bool(d, limits[i].key, !limits[i].when) != limits[i].when)

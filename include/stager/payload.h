@@ -20,6 +20,36 @@
 json_t *stg_profile_read(const char *file_name, struct stg_bytes file, struct stg_error *err);
 /* Errors and warnings a person can act on before a device is touched: [{"level","path","text"}]; empty = fine. */
 json_t *stg_profile_lint(const char *file_name, struct stg_bytes file, struct stg_error *err);
+
+/* ---- the rules of payloads: which keys, of which kind, since which release (profiles/schema) ---- */
+struct stg_profile_rules;
+/* Reads a table and an overlay of corrections, which may be empty. `name` is used in messages. STG_E_INPUT + STG_ID_RULES_DAMAGED. */
+struct stg_profile_rules *stg_profile_rules_read(const char *name, struct stg_bytes table, struct stg_bytes overlay, struct stg_error *err);
+void stg_profile_rules_free(struct stg_profile_rules *r);
+void stg_profile_rules_free_at(struct stg_profile_rules **r);
+/* The table compiled in, with its overlay; lives as long as the process. */
+const struct stg_profile_rules *stg_profile_rules_shipped(void);
+/* The corrections compiled in, for a table that was imported. */
+struct stg_bytes stg_profile_overlay(void);
+/* {"v","platform","release","types","keys","sha256"} */
+json_t *stg_profile_rules_about(const struct stg_profile_rules *r);
+/* Does `a` know a newer release than `b`? */
+bool stg_profile_rules_newer(const struct stg_profile_rules *a, const struct stg_profile_rules *b);
+/* Apple's YAML in a folder made into a table (at most 1 MiB). Takes a second or less; reads nothing but that folder.
+ * STG_E_INPUT + STG_ID_RULES_SOURCE. ret_about: as above, with "files" and "forms_not_checked". */
+bool stg_profile_rules_import(const char *dir, struct stg_buf *ret_table, json_t **ret_about, struct stg_error *err);
+
+/* For whom a profile is checked. */
+struct stg_profile_target {
+	char os[24];            /* "17.4"; "" = any */
+	char device[64];        /* shown in messages; "" = none in particular */
+	int supervised;         /* 1, 0, -1 = not known */
+};
+/* As stg_profile_lint, by these rules (NULL: the shipped ones) and for this target (NULL: any). With an `os` or a device the last entry, a note,
+ * says by which rules it was checked. */
+json_t *stg_profile_check(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules,
+			  const struct stg_profile_target *target, struct stg_error *err);
+
 /* In sentences (English or French): ["Joins the Wi-Fi network HOPITAL with a certificate", ...]. */
 json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_error *err);
 /* Fills {{...}} in values, re-derives UUIDs per device (uuid5), writes XML. Without variables in it the file passes through

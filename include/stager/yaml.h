@@ -23,10 +23,14 @@ struct stg_yaml_node {
 	unsigned int key_line;
 	struct stg_yaml_node *child;    /* first entry of MAP or LIST */
 	struct stg_yaml_node *next;     /* next entry of the same parent */
+	const struct stg_yaml_node *same; /* an alias: the node it stands for, perhaps one that holds this very alias; its
+					   * children are there, not here. Only from stg_yaml_parse_shared. */
 };
 
 /* `name` is used in messages and copied. */
 struct stg_yaml *stg_yaml_parse(const char *name, struct stg_bytes text, struct stg_error *err);
+/* For files of others that use anchors and aliases; whoever walks the tree bounds his own depth. */
+struct stg_yaml *stg_yaml_parse_shared(const char *name, struct stg_bytes text, struct stg_error *err);
 void stg_yaml_free(struct stg_yaml *y);
 void stg_yaml_free_at(struct stg_yaml **y);
 const struct stg_yaml_node *stg_yaml_root(const struct stg_yaml *y);

@@ -23,12 +23,13 @@
 #define TEXT_BYTES_MAX ((size_t)1 << 20)
 #define DEPTH_MAX 32
 #define SHOWN_MAX 48    /* of a word from the file, in a message */
+#define ANCHORS_MAX 256
 
 /* The tree is public; `all` chains every node for the end. */
 struct node {
 	struct stg_yaml_node pub;
 	struct node *all;
-	char *scalar, *key;
+	char *scalar, *key, *anchor;
 };
 
 struct stg_yaml {
@@ -50,7 +51,9 @@ struct reader {
 	yaml_parser_t parser;
 	struct level stack[DEPTH_MAX];
 	size_t depth;
+	size_t n_anchors;
 	bool is_done;           /* the document ended */
+	bool may_share;         /* anchors and aliases are taken */
 	struct stg_error *err;
 };
 
@@ -122,13 +125,45 @@ static bool wants_key(const struct reader *r)
 	return r->depth && r->stack[r->depth - 1].node->kind == STG_YAML_MAP && !r->stack[r->depth - 1].key;
 }
 
+/* A name that an alias may use later. False: one that may not stand here. */
+static bool name_node(struct reader *r, struct stg_yaml_node *n, const yaml_char_t *anchor)
+{
+	if (!anchor)
+		return true;
+	if (r->n_anchors++ == ANCHORS_MAX)
+		return fail_at(r, n->line, "more than %d anchors", ANCHORS_MAX);
+	((struct node *)n)->anchor = stg_strdup((const char *)anchor);
+	return true;
+}
+
+static bool on_alias(struct reader *r, const yaml_event_t *e)
+{
+	const char *name = (const char *)e->data.alias.anchor;
+	unsigned int line = line_of(&e->start_mark);
+	char buf[SHOWN_MAX];
+	if (!r->may_share)
+		return fail_at(r, line, "an alias (*%s), expected the value itself", shown(name, buf));
+	if (wants_key(r))
+		return fail_at(r, line, "an alias as a key, expected a word");
+	for (struct node *n = r->y->all; n; n = n->all) {
+		if (!n->anchor || strcmp(n->anchor, name) != 0)
+			continue;
+		struct stg_yaml_node *here = new_node(r, n->pub.kind, &e->start_mark);
+		here->scalar = n->pub.scalar;
+		here->quoted = n->pub.quoted;
+		here->same = &n->pub;
+		return true;
+	}
+	return fail_at(r, line, "an alias (*%s) of nothing above", shown(name, buf));
+}
+
 static bool on_scalar(struct reader *r, const yaml_event_t *e)
 {
 	const char *text = (const char *)e->data.scalar.value;
 	unsigned int line = line_of(&e->start_mark);
 	char buf[SHOWN_MAX];
 
-	if (e->data.scalar.anchor)
+	if (e->data.scalar.anchor && (!r->may_share || wants_key(r)))
 		return fail_at(r, line, "an anchor (&%s), expected the value itself", shown((const char *)e->data.scalar.anchor, buf));
 	if (e->data.scalar.tag)
 		return fail_at(r, line, "a tag (%s), expected a plain value", shown((const char *)e->data.scalar.tag, buf));
@@ -149,7 +184,7 @@ static bool on_scalar(struct reader *r, const yaml_event_t *e)
 	struct stg_yaml_node *n = new_node(r, STG_YAML_SCALAR, &e->start_mark);
 	n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	n->scalar = ((struct node *)n)->scalar = stg_strdup(text);
-	return true;
+	return name_node(r, n, e->data.scalar.anchor);
 }
 
 static bool on_open(struct reader *r, const yaml_event_t *e, enum stg_yaml_kind kind)
@@ -159,7 +194,7 @@ static bool on_open(struct reader *r, const yaml_event_t *e, enum stg_yaml_kind 
 	const yaml_char_t *tag = kind == STG_YAML_MAP ? e->data.mapping_start.tag : e->data.sequence_start.tag;
 	char buf[SHOWN_MAX];
 
-	if (anchor)
+	if (anchor && !r->may_share)
 		return fail_at(r, line, "an anchor (&%s), expected the value itself", shown((const char *)anchor, buf));
 	if (tag)
 		return fail_at(r, line, "a tag (%s), expected a plain value", shown((const char *)tag, buf));
@@ -175,7 +210,7 @@ static bool on_open(struct reader *r, const yaml_event_t *e, enum stg_yaml_kind 
 		if (!in->keys)
 			return stg_fail(r->err, STG_E_NOMEM, 0, "no memory to read %s", r->y->name);
 	}
-	return true;
+	return name_node(r, n, anchor);
 }
 
 static void close_level(struct reader *r)
@@ -187,8 +222,6 @@ static void close_level(struct reader *r)
 
 static bool on_event(struct reader *r, const yaml_event_t *e)
 {
-	char buf[SHOWN_MAX];
-
 	switch (e->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (r->is_done)
@@ -201,8 +234,7 @@ static bool on_event(struct reader *r, const yaml_event_t *e)
 		r->is_done = true;
 		return true;
 	case YAML_ALIAS_EVENT:
-		return fail_at(r, line_of(&e->start_mark), "an alias (*%s), expected the value itself",
-			       shown((const char *)e->data.alias.anchor, buf));
+		return on_alias(r, e);
 	case YAML_SCALAR_EVENT:
 		return on_scalar(r, e);
 	case YAML_SEQUENCE_START_EVENT:
@@ -269,7 +301,7 @@ static bool read_all(struct reader *r, struct stg_bytes text)
 	return true;
 }
 
-struct stg_yaml *stg_yaml_parse(const char *name, struct stg_bytes text, struct stg_error *err)
+static struct stg_yaml *parse(const char *name, struct stg_bytes text, bool may_share, struct stg_error *err)
 {
 	if (text.len > TEXT_BYTES_MAX) {
 		stg_fail(err, STG_E_INPUT, 0, "%s:1: %zu bytes, expected at most %zu", name, text.len, TEXT_BYTES_MAX);
@@ -278,7 +310,7 @@ struct stg_yaml *stg_yaml_parse(const char *name, struct stg_bytes text, struct 
 	STG_AUTO(stg_yaml_free_at) struct stg_yaml *y = stg_calloc(1, sizeof(*y));
 	y->name = stg_strdup(name);
 
-	struct reader r = { .y = y, .err = err };
+	struct reader r = { .y = y, .may_share = may_share, .err = err };
 	if (!yaml_parser_initialize(&r.parser)) {
 		stg_fail(err, STG_E_NOMEM, 0, "no memory to read %s", name);
 		return NULL;
@@ -295,6 +327,16 @@ struct stg_yaml *stg_yaml_parse(const char *name, struct stg_bytes text, struct 
 	return ok ? stg_steal(y) : NULL;
 }
 
+struct stg_yaml *stg_yaml_parse(const char *name, struct stg_bytes text, struct stg_error *err)
+{
+	return parse(name, text, false, err);
+}
+
+struct stg_yaml *stg_yaml_parse_shared(const char *name, struct stg_bytes text, struct stg_error *err)
+{
+	return parse(name, text, true, err);
+}
+
 void stg_yaml_free(struct stg_yaml *y)
 {
 	if (!y)
@@ -303,6 +345,7 @@ void stg_yaml_free(struct stg_yaml *y)
 		next = n->all;
 		free(n->scalar);
 		free(n->key);
+		free(n->anchor);
 		free(n);
 	}
 	free(y->name);

@@ -11,27 +11,13 @@
 
 #include <stager/text.h>
 
+#include "_lint.h"
 #include "_verbs.h"
 
-static const struct column findings[] = {
-	{ "level", N_("level"), COLUMN_WORD }, { "line", N_("line"), COLUMN_TEXT },
-	{ "path", N_("where"), COLUMN_TEXT }, { "text", N_("what"), COLUMN_DETAIL },
-	{ 0 },
-};
 static const struct column profiles[] = {
 	{ "name", N_("name"), COLUMN_TEXT }, { "where", N_("where"), COLUMN_WORD },
 	{ 0 },
 };
-
-static int lint_status(const json_t *ret)
-{
-	size_t i;
-	json_t *one;
-	json_array_foreach(ret, i, one)
-		if (strcmp(stg_json_str(one, "level"), "error") == 0)
-			return 3;
-	return 0;
-}
 
 static void say_words(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
@@ -44,25 +30,33 @@ static void say_words(const struct stg_cmd_ctx *c, const json_t *in, const json_
 }
 
 static const struct verb verbs[] = {
-	{ "lint", "profile.lint", "file<", findings, NULL, NULL, lint_status },
+	/* how these two are read: _lint.c; here for the list of words */
+	{ "lint", "profile.lint", "", NULL, NULL, NULL, NULL },
 	{ "show", "profile.show", "file< --lang=", NULL, NULL, say_words, NULL },
 	{ "list", "profile.list", "", profiles, NULL, NULL, NULL },
+	{ "schema", "profile.schema.show", "", NULL, NULL, NULL, NULL },
 	{ 0 },
 };
 
 static int run(struct stg_cmd_ctx *c)
 {
+	if (c->argc > 1 && strcmp(c->argv[1], "lint") == 0)
+		return lint_run(c);
+	if (c->argc > 1 && strcmp(c->argv[1], "schema") == 0)
+		return schema_run(c);
 	return verbs_run(c, verbs);
 }
 
 const struct stg_cmd stg_cmd_profile = {
 	.name = "profile",
-	.usage = N_("stager profile lint FILE\n"
-		    "    mistakes, with the place of each\n"
+	.usage = N_("stager profile lint FILE... [--os 17.4] [--supervised|--unsupervised] [--device SERIAL]\n"
+		    "    mistakes, with the place of each; for this release, for a device of the inventory\n"
 		    "stager profile show FILE\n"
 		    "    what it would do to a device, in plain words\n"
 		    "stager profile list\n"
-		    "    those of the state, of /etc/stager/profiles, and the built-in ones"),
+		    "    those of the state, of /etc/stager/profiles, and the built-in ones\n"
+		    "stager profile schema show|import DIR\n"
+		    "    the rules profiles are checked by; import: newer ones from a copy of Apple's device-management"),
 	.about = N_("configuration profiles: check them, read them in plain words"),
 	.run = run,
 };

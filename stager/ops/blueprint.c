@@ -18,6 +18,7 @@
 #include <stager/registry.h>
 #include <stager/step.h>
 
+#include "_rules.h"
 #include "_order.h"
 #include "_trial.h"
 
@@ -95,8 +96,9 @@ static void warn_file(json_t *warnings, const char *name, const json_t *row)
 }
 
 /* A profile's own lint, told with the profile's name. Errors are the person's to mend before a device is touched. */
-static bool lint_profiles(const json_t *pinned, json_t *warnings, struct stg_error *err)
+static bool lint_profiles(const char *state_dir, const json_t *pinned, json_t *warnings, struct stg_error *err)
 {
+	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *rules = ops_profile_rules(state_dir);
 	const char *name;
 	json_t *one;
 	json_object_foreach((json_t *)(uintptr_t)pinned, name, one) {
@@ -107,7 +109,7 @@ static bool lint_profiles(const json_t *pinned, json_t *warnings, struct stg_err
 		}
 		if (!stg_unbase64(stg_json_str(one, "base64"), &bytes, err))
 			return false;
-		STG_AUTO(stg_json_free_at) json_t *lint = stg_profile_lint(stg_json_str(one, "path"), stg_buf_view(&bytes), err);
+		STG_AUTO(stg_json_free_at) json_t *lint = stg_profile_check(stg_json_str(one, "path"), stg_buf_view(&bytes), rules, NULL, err);
 		if (!lint)
 			return false;
 		for (size_t i = 0; i < json_array_size(lint); i++) {
@@ -137,7 +139,7 @@ static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	STG_AUTO(stg_json_free_at) json_t *pinned = stg_blueprint_profiles(c->state_dir, b, err);
 	STG_AUTO(stg_json_free_at) json_t *used = stg_variables_used(json_object_get(b, "steps"));
 	STG_AUTO(stg_json_free_at) json_t *warnings = json_array();
-	if (!pinned || !lint_profiles(pinned, warnings, err) || !ops_warn_order(b, pinned, warnings, err) || !warn_secrets(c, used, warnings, err))
+	if (!pinned || !lint_profiles(c->state_dir, pinned, warnings, err) || !ops_warn_order(b, pinned, warnings, err) || !warn_secrets(c, used, warnings, err))
 		return false;
 	const json_t *params = json_object_get(b, "params");
 	const char *key;

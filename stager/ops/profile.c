@@ -1,23 +1,29 @@
 /*
- * profile.c - operations that look at a profile; nothing is changed.
+ * profile.c - operations that look at a profile; nothing is changed but the rules it is held against.
  *
- * For:    stager profile lint|show|list.
+ * For:    stager profile lint|show|list|schema.
  * Uses:   <stager/payload.h>; <stager/blueprint.h> to find a profile by its name as a blueprint would.
  * Called: through the table of operations.
  * Thread: the store's.
  *
- *   profile.lint  {profile} or {file} with a descriptor          -> [{level, path, line, text}]
+ *   profile.lint  {profile} or {file} with a descriptor, {os, supervised, device}
+ *                                                                -> [{level, path, line, column, text}]
  *   profile.show  the same, {lang}                               -> {profile, words, findings}
  *   profile.list  {}                                             -> [{name, where}]
+ *   profile.schema.show    {}                                    -> {shipped, imported?, in_use: "shipped"|"imported"}
+ *   profile.schema.import  a table as descriptor                 -> the same
  */
 #include <dirent.h>
 #include <stdio.h>
 
 #include <stager/blueprint.h>
 #include <stager/error.h>
+#include <stager/facts.h>
+#include <stager/file.h>
 #include <stager/payload.h>
 #include <stager/registry.h>
 
+#include "_rules.h"
 #include "_secretly.h"
 
 #define FILE_MAX (4u << 20)
@@ -46,13 +52,42 @@ static bool the_file(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret
 	return ops_file(c, 0, ret_path, STG_ID_PROFILE_TOO_LARGE, ret, err);
 }
 
+/* Which device it is for: what was typed counts before what the inventory knows. */
+static bool the_target(struct stg_op_ctx *c, const json_t *in, struct stg_profile_target *ret, struct stg_error *err)
+{
+	const char *device = stg_json_str(in, "device"), *os = stg_json_str(in, "os");
+	*ret = (struct stg_profile_target){ .supervised = -1 };
+	if (*device) {
+		STG_AUTO(stg_json_free_at) json_t *known = stg_store_history(c->store, device, err);
+		if (!known)
+			return false;
+		const json_t *facts = json_object_get(known, "facts"), *is = json_object_get(facts, STG_FACT_SUPERVISED);
+		stg_copy(ret->device, sizeof(ret->device), device);
+		stg_copy(ret->os, sizeof(ret->os), stg_json_str(known, "os_version"));
+		if (json_is_boolean(is))
+			ret->supervised = json_is_true(is);
+	}
+	if (*os) {
+		unsigned int major, minor = 0, patch = 0;
+		int n = sscanf(os, "%3u.%3u.%3u", &major, &minor, &patch);
+		snprintf(ret->os, sizeof(ret->os), n == 3 ? "%u.%u.%u" : "%u.%u", n >= 1 ? major : 0, minor, patch);
+		if (n < 1 || strspn(os, "0123456789.") != strlen(os) || major == 0 || major > 255 || minor > 255 || patch > 255)
+			return stg_fail_id(err, STG_E_USAGE, STG_ID_OS_VERSION_WRONG, 0, "--os %.40s", os);
+	}
+	if (json_is_boolean(json_object_get(in, "supervised")))
+		ret->supervised = json_is_true(json_object_get(in, "supervised"));
+	return true;
+}
+
 static bool lint(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(FILE_MAX);
+	struct stg_profile_target target;
 	char path[512];
-	if (!the_file(c, in, &file, path, sizeof(path), err))
+	if (!the_target(c, in, &target, err) || !the_file(c, in, &file, path, sizeof(path), err))
 		return false;
-	*ret = stg_profile_lint(path, stg_buf_view(&file), err);
+	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = ops_profile_rules(c->state_dir);
+	*ret = stg_profile_check(path, stg_buf_view(&file), own, &target, err);
 	return *ret != NULL;
 }
 
@@ -65,7 +100,8 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	struct stg_bytes bytes = stg_buf_view(&file);
 	STG_AUTO(stg_json_free_at) json_t *profile = stg_profile_read(path, bytes, err);
 	STG_AUTO(stg_json_free_at) json_t *words = profile ? stg_profile_words(bytes, stg_json_str(in, "lang"), err) : NULL;
-	STG_AUTO(stg_json_free_at) json_t *findings = words ? stg_profile_lint(path, bytes, err) : NULL;
+	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = ops_profile_rules(c->state_dir);
+	STG_AUTO(stg_json_free_at) json_t *findings = words ? stg_profile_check(path, bytes, own, NULL, err) : NULL;
 	if (!findings)
 		return false;
 	stg_sha256_hex(bytes, hash);
@@ -123,9 +159,49 @@ static bool list_all(struct stg_op_ctx *c, const json_t *in, json_t **ret, struc
 	return true;
 }
 
+/* ---- the rules ---- */
+
+static bool schema_show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)in, (void)err;
+	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = ops_profile_rules_kept(c->state_dir);
+	const struct stg_profile_rules *shipped = stg_profile_rules_shipped();
+	*ret = json_object();
+	stg_json_put_int(*ret, "v", 1);
+	stg_json_put_new(*ret, "shipped", stg_profile_rules_about(shipped));
+	if (own)
+		stg_json_put_new(*ret, "imported", stg_profile_rules_about(own));
+	stg_json_put(*ret, "in_use", own && stg_profile_rules_newer(own, shipped) ? "imported" : "shipped");
+	return true;
+}
+
+static bool schema_import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf table = STG_BUF(FILE_MAX);
+	char path[1024];
+	if (!stg_op_may(c, "admin", err) || !ops_file(c, 0, "rules", STG_ID_RULES_DAMAGED, &table, err))
+		return false;
+	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *r =
+		stg_profile_rules_read("rules", stg_buf_view(&table), stg_profile_overlay(), err);
+	if (!r)
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *about = stg_profile_rules_about(r);
+	snprintf(path, sizeof(path), "%s/schema", c->state_dir);
+	if (!stg_folder_make(path, 0700, err))
+		return stg_say(err, STG_ID_DISK_REFUSES);
+	snprintf(path, sizeof(path), "%s/" PROFILE_RULES, c->state_dir);
+	if (!ops_audit(c, "profile_rules_imported", stg_json_str(about, "release"), json_incref(about), err))
+		return false;
+	if (!stg_file_write(path, stg_buf_view(&table), 0600, err))
+		return stg_say(err, STG_ID_DISK_REFUSES);
+	return schema_show(c, in, ret, err);
+}
+
 const struct stg_op stg_ops_profile[] = {
 	{ "profile.lint", STG_OP_STORE, lint },
 	{ "profile.show", STG_OP_STORE, show },
 	{ "profile.list", STG_OP_STORE, list_all },
+	{ "profile.schema.show", STG_OP_STORE, schema_show },
+	{ "profile.schema.import", STG_OP_STORE, schema_import },
 	{ 0 },
 };
