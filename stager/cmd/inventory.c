@@ -56,6 +56,16 @@ static void say_verdict(const struct stg_cmd_ctx *c, const json_t *steps)
 	part(c, _("Rules"), found, rules);
 }
 
+/* Enough to find the right key in the safe. */
+static void short_keys(const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		char first[17];
+		snprintf(first, sizeof(first), "%.16s", stg_json_str(json_array_get(list, i), "key_sha256"));
+		stg_json_put(json_array_get(list, i), "key", first);
+	}
+}
+
 /* One device for a person: who it is, what was done to it, what it holds. Every fact and every proof is in --json. */
 static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
@@ -82,6 +92,10 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 	static const struct column deliveries[] = {
 		{ "target", N_("target"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_WORD }, { "attempts", N_("tries"), COLUMN_TEXT }, { 0 },
 	};
+	static const struct column escrow[] = {
+		{ "kind", N_("kept for later"), COLUMN_WORD }, { "org", N_("organisation"), COLUMN_TEXT }, { "key", N_("sealed to key"), COLUMN_TEXT },
+		{ "created_ms", N_("since"), COLUMN_TIME }, { "opened_ms", N_("opened"), COLUMN_TIME }, { 0 },
+	};
 	const json_t *facts = json_object_get(ret, "facts"), *list = json_object_get(ret, "jobs");
 	const json_t *last = json_array_get(list, json_array_size(list) ? json_array_size(list) - 1 : 0);
 	(void)in;
@@ -101,6 +115,8 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 	say_verdict(c, json_object_get(last, "steps"));
 	part(c, _("Holds"), json_object_get(ret, "holds"), holds);
 	part(c, _("Certificates"), json_object_get(ret, "certificates"), certificates);
+	short_keys(json_object_get(ret, "escrow"));
+	part(c, _("Escrow"), json_object_get(ret, "escrow"), escrow);
 	part(c, _("Deliveries"), json_object_get(ret, "deliveries"), deliveries);
 }
 

@@ -11,7 +11,8 @@
  *                     job,state,end,wait,blueprint,record_id,batch}]}  (what is empty is left out)
  *   inventory.show    {"serial"} (or unit, UDID, IMEI, asset tag) -> {"v":1, one such device, "changes":[{at_ms,field,was,became}],
  *                     "orders":[...],"jobs":[{..., "steps":[{n,try,key,step,asked,outcome,evidence,code,msg,began_ms,ended_ms,took_ms}]}],
- *                     "certificates":[...],"records":[...],"deliveries":[...],"holds":[...]}
+ *                     "certificates":[...],"records":[...],"deliveries":[...],"holds":[...],
+ *                     "escrow":[{kind,org,key_sha256,sealed_sha256,job,created_ms,opened_ms}]}
  *   inventory.add     {"serial"|"imei","model","model_name","name","asset_tag","ownership","attributes":{}} -> {"v":1,"serial","unit","new":bool}
  *   inventory.export  {"format":"csv|json","after":0,"limit":2000} -> {"v":1,"text","rows":n,"next":id or 0}: pages; call again with after = next
  */
@@ -45,6 +46,13 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	if (!all)
 		return false;
 	stg_json_put_int(all, "v", 1);
+	/* that a token is kept, sealed to which key, and when it was opened: never the token */
+	json_t *kept = stg_store_escrows(c->store, stg_json_str(all, "unit"), err);
+	if (!kept) {
+		json_decref(all);
+		return false;
+	}
+	stg_json_put_new(all, "escrow", kept);
 	*ret = all;
 	return true;
 }

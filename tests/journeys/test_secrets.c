@@ -6,7 +6,8 @@
  */
 #include "look.h"
 
-static const char *const marks[] = { "MARK-wifi-Zq7Lk2Vw9x", "MARK-token-Hd83Jf0sPa", "MARK-passphrase-Tn5Gy1Rb", "MARK-pin-Wc6Xu4Me2o" };
+static const char *const marks[] = { "MARK-wifi-Zq7Lk2Vw9x", "MARK-token-Hd83Jf0sPa", "MARK-passphrase-Tn5Gy1Rb", "MARK-pin-Wc6Xu4Me2o", "MARK-unlock-Vb8Ns2Kt6q",
+				      "MARK-safe-phrase-Yp3Ld7Zh1r" };
 
 static int found;
 
@@ -137,10 +138,78 @@ static void no_secret_is_found_anywhere_after_a_run(void **state)
 	journey_end(&j);
 }
 
+static const char ward[] = "name: kept-token\nabout: A token is kept\nsteps:\n  - identify:\n  - pair:\n  - activate:\n  - supervise:\n  - escrow_unlock_token:\n  - verify:\n";
+
+/* The command as a person types it; what it prints is looked into as well. */
+static int typed(struct journey *j, const char *input, const char *words)
+{
+	char command[9000];
+	snprintf(command, sizeof(command), "printf '%s' | %s %s --as tester --state %s >>%s/out 2>&1", input, j->program, words, j->state, j->dir);
+	int status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* A token opens a phone: from the device to the recovery key and back it is nowhere to be read, sealed or opened, used or not. */
+static void no_unlock_token_is_found_anywhere_kept_or_opened(void **state)
+{
+	(void)state;
+	struct journey j;
+	char key[160], words[600], input[200];
+	found = 0;
+	journey_begin(&j, 1, "instant", 6, NULL);
+	const char *serial = journey_serial(&j, 0);
+	put(&j, "blueprints", "kept-token.yaml", ward);
+	snprintf(key, sizeof(key), "%s/recovery.pem", j.dir);
+	snprintf(words, sizeof(words), "org recovery-make %s", key);
+	snprintf(input, sizeof(input), "%s\\n", marks[5]);
+	assert_int_equal(typed(&j, input, words), 0);
+	json_decref(journey_op(&j, "user.add", json_pack("{s:s, s:s, s:s}", "name", "anna", "role", "admin", "pin", "246810"), NULL));
+	json_decref(journey_op(&j, "user.add", json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", "tester", "role", "admin", "pin", "135791", "second",
+							 "anna", "second_pin", "246810"), NULL));
+	journey_tell(&j, "set", serial, "next_token", marks[4]);
+	journey_batch(&j, "kept-token", "pool");
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	assert_true(journey_wait_staged(&j, 1, LOOK_MS));
+	assert_true(look_drained(&j));
+	assert_int_equal(look_sent(&j, serial, "RequestUnlockToken"), 1);
+
+	/* it comes back locked, is opened, and what was opened is used */
+	journey_tell(&j, "unplug", serial, NULL, NULL);
+	journey_tell(&j, "set", serial, "at_home_screen", "true");
+	journey_tell(&j, "set", serial, "locked", "true");
+	journey_tell(&j, "plug", serial, NULL, NULL);
+	journey_let_pass(&j, 2, 10000);
+	snprintf(words, sizeof(words), "unlock %s --key %s --second anna", serial, key);
+	snprintf(input, sizeof(input), "246810\\n%s\\n", marks[5]);
+	int opened = typed(&j, input, words);
+	STG_AUTO(stg_json_free_at) json_t *back = look_device(&j, serial);
+	assert_int_equal(opened, 0);
+	assert_false(stg_json_bool(back, "locked", true));
+
+	in_answer(&j, "inventory.show", json_pack("{s:s}", "serial", serial));
+	in_answer(&j, "unlock.list", json_object());
+	in_answer(&j, "job.show", json_pack("{s:s}", "serial", serial));
+	in_answer(&j, "audit.list", json_object());
+	in_answer(&j, "outbox.list", json_object());
+	snprintf(words, sizeof(words), "inventory show %s", serial);
+	assert_int_equal(typed(&j, "", words), 0);
+	assert_int_equal(nftw(j.dir, one_file, 16, FTW_PHYS), 0);
+	if (found)
+		fail_msg("%d places hold a secret", found);
+	/* that one is kept, sealed to which key and when it was opened, stands with the device */
+	STG_AUTO(stg_json_free_at) json_t *shown = journey_op(&j, "inventory.show", json_pack("{s:s}", "serial", serial), NULL);
+	const json_t *kept = json_array_get(json_object_get(shown, "escrow"), 0);
+	assert_string_equal(stg_json_str(kept, "kind"), "unlock_token");
+	assert_int_equal(strlen(stg_json_str(kept, "key_sha256")), 64);
+	assert_true(stg_json_int(kept, "opened_ms", 0) > 0);
+	journey_end(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_secret_is_found_anywhere_after_a_run),
+		cmocka_unit_test(no_unlock_token_is_found_anywhere_kept_or_opened),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

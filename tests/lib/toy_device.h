@@ -49,6 +49,8 @@ struct toy {
 	char app[32], app_build[32];    /* version of the one app it may have; "" none */
 	int app_installs, app_upgrades;
 	bool app_lies;                  /* acknowledges an app and keeps what was there */
+	bool stays_on;                  /* says no when it is told to switch itself off */
+	int offs, restriction_clears;
 	bool keeps_zone;                /* acknowledges another zone and keeps its own */
 	/* what was asked of it */
 	int identifies, erases_of_other, facts;
@@ -314,6 +316,27 @@ static inline bool toy_restart(struct stg_device *d, struct stg_error *err)
 	return toy_here(err);
 }
 
+static inline bool toy_shutdown(struct stg_device *d, struct stg_error *err)
+{
+	(void)d;
+	if (!toy_here(err))
+		return false;
+	toy->offs++;
+	if (toy->stays_on)
+		return stg_fail(err, STG_E_REFUSED, 0, "it does not switch itself off");
+	toy->present = false;
+	return true;
+}
+
+static inline bool toy_clear_restrictions(struct stg_device *d, struct stg_error *err)
+{
+	(void)d;
+	if (!toy_here(err))
+		return false;
+	toy->restriction_clears++;
+	return true;
+}
+
 static inline bool toy_erase(struct stg_device *d, bool keep_esim, struct stg_error *err)
 {
 	(void)d;
@@ -400,6 +423,7 @@ static const struct stg_driver toy_driver = {
 	.supervise = toy_supervise, .install_profile = toy_install, .store_profile = toy_store, .stored_profile = toy_stored,
 	.list_profiles = toy_list, .set_name = toy_set_name, .set_time = toy_set_time, .get_time = toy_get_time, .settings = toy_settings,
 	.restart = toy_restart, .erase = toy_erase, .unlock_token = toy_unlock_token,
+	.shutdown = toy_shutdown, .clear_restrictions_password = toy_clear_restrictions,
 	.find_app = toy_find_app, .list_apps = toy_list_apps, .install_app = toy_install_app, .remove_app = toy_remove_app,
 };
 
