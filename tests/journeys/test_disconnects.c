@@ -3,17 +3,16 @@
  * one is, and nothing is lost, done twice, stuck, or done to another device.
  *
  * For each blueprint one device goes through undisturbed: it says how many requests there are, and what a device is like
- * afterwards. Then a device for each request and each kind of cut. STG_CUTS of them for each blueprint (0: all, as in make soak);
+ * afterwards. Then a device for each request and each kind of cut. STG_CUTS_EACH of them for each blueprint (0: all, as in make soak);
  * STG_ROUNDS repeats all with a second cut somewhere while the first is being recovered from. STG_SEED chooses where.
  * STG_BLUEPRINT names one. In virtual time: what is waited for costs nothing.
  */
-#include "look.h"
+#include "wave.h"
 #include "ipa.h"
 #include "virtual_time.h"
 
 #define APP "org.example.route"
 #define WAVE 32
-#define PASSPHRASE "a long passphrase of the safe"
 
 /* Ways a connection ends. "": at any request; skip=N chooses which. */
 static const struct cut {
@@ -36,7 +35,6 @@ struct plan {
 	const char *knobs[4][2];
 	int erased;
 	void (*prepare)(struct journey *j);
-	void (*before)(struct journey *j, const char *serial);   /* what a person does beforehand with each, and again when it fails */
 	bool takes_app;
 };
 
@@ -118,122 +116,35 @@ static size_t requests_of(struct journey *j, const char *serial)
 
 /* ---- going through ---- */
 
-struct wave {
-	size_t first, end;
-	size_t open;                    /* not staged yet */
-	bool wants_hand;                /* nothing goes on by itself: all that is open is shown as such */
-	char stuck[200];
-};
-
-static bool works(const char *word)
+static bool is_staged(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx)
 {
-	return strcmp(word, "working") == 0 || strcmp(word, "looking") == 0 || strcmp(word, "queued") == 0 || strcmp(word, "listed") == 0 || strcmp(word, "staged") == 0;
+	(void)j, (void)i, (void)slot, (void)ctx;
+	return strcmp(stg_json_str(row, "end"), "staged") == 0;
 }
 
-static void look_at_wave(struct journey *j, struct wave *w)
+static void plug_again(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx)
 {
-	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL);
-	STG_AUTO(stg_json_free_at) json_t *slots = journey_op(j, "devices", json_object(), NULL);
-	STG_AUTO(stg_json_free_at) json_t *ends = json_object(), *words = json_object();
-	size_t i;
-	json_t *one;
-	json_array_foreach(json_object_get(batch, "rows"), i, one)
-		json_object_set(ends, stg_json_str(one, "serial"), json_object_get(one, "end"));
-	json_array_foreach(slots, i, one) {
-		char udid[64];
-		stg_copy(udid, sizeof(udid), stg_json_str(one, "udid"));
-		for (char *c = udid; *c; c++)
-			*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
-		json_object_set(words, udid, json_object_get(one, "state"));
-	}
-	w->open = 0;
-	w->wants_hand = true;
-	for (i = w->first; i < w->end; i++) {
-		char udid[64];
-		stg_copy(udid, sizeof(udid), look_udid(j, i));
-		for (char *c = udid; *c; c++)
-			*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
-		const char *end = json_string_value(json_object_get(ends, journey_serial(j, i))), *word = json_string_value(json_object_get(words, udid));
-		if (end && strcmp(end, "staged") == 0)
-			continue;
-		w->open++;
-		/* one that is not plugged in waits for a hand, and the order says so of it */
-		if (word && works(word)) {
-			w->wants_hand = false;
-			snprintf(w->stuck, sizeof(w->stuck), "%s: %s, %s", journey_serial(j, i), word, end ? end : "");
-		}
-	}
-}
-
-static bool wave_rests(struct journey *j, void *ctx)
-{
-	struct wave *w = ctx;
-	look_at_wave(j, w);
-	return w->open == 0 || w->wants_hand;
-}
-
-/* Nobody knows whether the word to erase arrived: it is never sent again by itself. A person looks, and orders it once more. */
-static void start_anew(struct journey *j, const char *serial)
-{
-	STG_AUTO(stg_json_free_at) json_t *d = look_device(j, serial);
-	assert_int_equal(stg_json_int(d, "generation", -1), 0);    /* else it was proven */
-	json_decref(journey_op(j, "job.cancel", json_pack("{s:s, s:s}", "serial", serial, "why", "not empty"), NULL));
-	json_decref(journey_op(j, "wipe.order", json_pack("{s:[{s:s, s:s}]}", "serials", "serial", serial, "confirm", serial + strlen(serial) - 4), NULL));
-}
-
-/* What a person does with those that stand still: takes up what failed, and puts the plug in again. */
-static void help(struct journey *j, const struct plan *p, const struct wave *w)
-{
-	STG_AUTO(stg_json_free_at) json_t *again = json_pack("{s:s, s:s, s:s}", "batch", BATCH, "state", "failed", "why", "cut off");
-	(void)stg_call(&j->caller, "job.retry", again, NULL, 0, NULL, NULL);
-	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL);
-	size_t i;
-	json_t *row;
-	json_array_foreach(json_object_get(batch, "rows"), i, row)
-		if (i >= w->first && i < w->end && strcmp(stg_json_str(row, "end"), "staged") != 0) {
-			if (p->before)
-				p->before(j, stg_json_str(row, "serial"));
-			if (stg_json_int(row, "why_id", 0) == STG_ID_ERASE_NOT_PROVEN)
-				start_anew(j, stg_json_str(row, "serial"));
-			journey_tell(j, "replug", stg_json_str(row, "serial"), NULL, NULL);
-		}
+	(void)slot, (void)ctx;
+	if (stg_json_int(row, "why_id", 0) == STG_ID_ERASE_NOT_PROVEN)
+		wave_erase_anew(j, journey_serial(j, i));
+	journey_tell(j, "replug", journey_serial(j, i), NULL, NULL);
 }
 
 static void go_through(struct journey *j, const struct plan *p, size_t first, size_t end)
 {
-	struct wave w = { .first = first, .end = end, .open = 1 };
+	struct wave w = { .first = first, .end = end, .lies_well = is_staged, .hand = plug_again };
+	if (wave_go(j, &w, 12)) {
+		wave_away(j, &w);
+		return;
+	}
 	for (size_t i = first; i < end; i++) {
-		if (p->before)
-			p->before(j, journey_serial(j, i));
-		journey_tell(j, "plug", journey_serial(j, i), NULL, NULL);
-	}
-	int rounds = 0;
-	do {
-		w.stuck[0] = 0;
-		if (!look_until(j, wave_rests, &w, LOOK_MS))
-			fail_msg("%s: stuck: %s (kept in %s)", p->blueprint, w.stuck, j->dir);
-		/* a pulled one is on its way back: only what still stands still a moment later is a person's */
-		if (w.open) {
-			journey_let_pass(j, 4, 400);
-			look_at_wave(j, &w);
-			if (w.open && w.wants_hand) {
-				help(j, p, &w);
-				rounds++;
-			}
-		}
-	} while (w.open && rounds < 12);
-	STG_AUTO(stg_json_free_at) json_t *batch = journey_op(j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL);
-	for (size_t i = first; w.open && i < end; i++) {
-		json_t *row = json_array_get(json_object_get(batch, "rows"), i);
-		if (strcmp(stg_json_str(row, "end"), "staged") == 0)
+		const json_t *row = json_object_get(w.rows, journey_serial(j, i));
+		if (is_staged(j, i, row, NULL, NULL))
 			continue;
-		look_print("row", json_incref(row));
+		look_print("row", json_deep_copy(row));
 		look_print("slot", look_slot(j, look_udid(j, i)));
-		look_print("faults", json_incref(json_object_get(look_device(j, journey_serial(j, i)), "faults")));
-		fail_msg("%s: %zu not staged in the end, %s is device %zu (kept in %s)", p->blueprint, w.open, stg_json_str(row, "serial"), i, j->dir);
+		fail_msg("%s: %zu not staged in the end, %s is device %zu (kept in %s)", p->blueprint, w.open, journey_serial(j, i), i, j->dir);
 	}
-	for (size_t i = first; i < end; i++)
-		journey_tell(j, "unplug", journey_serial(j, i), NULL, NULL);
 }
 
 /* ---- cutting ---- */
@@ -247,28 +158,6 @@ static void arm(struct journey *j, size_t i, size_t request, const struct cut *c
 	json_t *answer = bench_word(j->control, &err, "fault", journey_serial(j, i), c->kind, skip, c->arg, c->swap ? swap : "count=1", (char *)NULL);
 	journey_must(answer != NULL, &err, "fault");
 	json_decref(answer);
-}
-
-/* Once as staged at the receiver, each; and nothing under another name. */
-static void told_once(struct journey *j, const struct plan *p, size_t devices)
-{
-	STG_AUTO(stg_json_free_at) json_t *all = journey_word(j, "receiver", "records", NULL, NULL);
-	STG_AUTO(stg_json_free_at) json_t *finals = json_object(), *ids = json_object();
-	const json_t *records = json_object_get(all, "records");
-	for (size_t i = 0; i < json_array_size(records); i++) {
-		const json_t *one = json_array_get(records, i);
-		const json_t *data = json_object_get(json_object_get(one, "body"), "data");
-		const char *serial = stg_json_str(json_object_get(data, "device"), "serial"), *id = stg_json_str(one, "id");
-		if (json_object_get(ids, id))
-			fail_msg("%s: record %s came twice", p->blueprint, id);
-		json_object_set_new(ids, id, json_true());
-		if (strcmp(stg_json_str(data, "outcome"), "staged") != 0)
-			continue;
-		if (json_object_get(finals, serial))
-			fail_msg("%s: %s was told as staged twice", p->blueprint, serial);
-		json_object_set_new(finals, serial, json_true());
-	}
-	assert_int_equal(json_object_size(finals), devices);
 }
 
 static void nothing_was_done_to(struct journey *j, const char *stranger)
@@ -325,7 +214,7 @@ static size_t measure(const struct plan *p)
 static size_t cut_everywhere(const struct plan *p, size_t requests, bool twice)
 {
 	struct journey j;
-	size_t all = requests * STG_ARRAY_LEN(cuts), want = (size_t)look_number("STG_CUTS", 12);
+	size_t all = requests * STG_ARRAY_LEN(cuts), want = (size_t)look_number("STG_CUTS_EACH", getenv("STG_VALGRIND") ? 2 : 12);
 	size_t n = want == 0 || want > all ? all : want, fired = 0;
 	char reference[4000], like[4000];
 	begin_plan(&j, p, n + 1);
@@ -354,12 +243,12 @@ static size_t cut_everywhere(const struct plan *p, size_t requests, bool twice)
 	}
 	nothing_was_done_to(&j, stranger);
 	assert_true(look_drained(&j));
-	told_once(&j, p, n + 1);
+	assert_int_equal(wave_told_once(&j), n + 1);
 	STG_AUTO(stg_json_free_at) json_t *log = journey_op(&j, "audit.verify", json_object(), NULL);
 	assert_true(stg_json_bool(log, "ok", false));
 	journey_end(&j);
-	/* a cut after the last request meets nobody */
-	assert_true(twice || fired * 10 >= n * 8);
+	/* a cut after the last request meets nobody, and not every service knows every kind; most do, or the test proves nothing */
+	assert_true(fired * 2 >= n);
 	return fired;
 }
 
