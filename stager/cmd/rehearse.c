@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <stager/batchfile.h>
@@ -37,6 +38,7 @@
 #define DEVICE_MS 900000         /* no device takes longer here, at any pace */
 #define HAND_MS 10000
 #define ASKS_MAX 6
+#define LINE_BYTES_PER_MS 35000  /* what devices take over USB 2, all of one controller together */
 #define WARM_MS 60000            /* keys are made in advance, as they are on a station that ran all night */
 
 enum phase { IN_CARTON, PLUGGED, AWAY };
@@ -56,7 +58,7 @@ struct rehearsal {
 	bool windows, day;
 	int64_t hand_ms;
 	size_t ports;
-	char dir[128], state[160], control[192];
+	char dir[128], state[160], control[192], from[512];
 	json_t *rows, *skipped, *pack;
 	struct device *devices;
 	size_t n;
@@ -123,6 +125,51 @@ static bool write_files(struct rehearsal *r, struct stg_error *err)
 			return false;
 	}
 	return true;
+}
+
+/* Under another name where that is possible, else copied: what happens to the rehearsal's state never reaches the station's own file. */
+static bool take_file(const char *from, const char *to, struct stg_error *err)
+{
+	if (link(from, to) == 0)
+		return true;
+	STG_AUTO(stg_close_at) int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	STG_AUTO(stg_close_at) int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ssize_t n = -1;
+	while (out >= 0 && (n = sendfile(out, in, NULL, 1u << 30)) > 0)
+		;
+	return (out >= 0 && n == 0) || stg_fail_id(err, STG_E_INPUT, in < 0 ? STG_ID_FILE_UNREADABLE : STG_ID_FILE_UNWRITABLE, errno, "%.200s: %s", in < 0 ? from : to,
+						   strerror(errno));
+}
+
+/* The apps and documents its blueprint installs; their transfer is part of tomorrow. */
+static bool take_apps(struct rehearsal *r, struct stg_error *err)
+{
+	static const char *const endings[] = { "file", "json" };
+	char from[700], to[400];
+	size_t i;
+	json_t *one;
+	snprintf(to, sizeof(to), "%s/apps", r->state);
+	if (!stg_folder_make(to, 0700, err))
+		return false;
+	json_array_foreach(json_object_get(r->pack, "apps"), i, one)
+		for (size_t k = 0; k < STG_ARRAY_LEN(endings); k++) {
+			const char *sha256 = stg_json_str(one, "sha256");
+			snprintf(from, sizeof(from), "%.500s/apps/%.64s.%s", r->from, sha256, endings[k]);
+			snprintf(to, sizeof(to), "%s/apps/%.64s.%s", r->state, sha256, endings[k]);
+			if (access(to, F_OK) != 0 && !take_file(from, to, err))
+				return false;
+		}
+	return true;
+}
+
+static int64_t app_bytes(const struct rehearsal *r)
+{
+	int64_t sum = 0;
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(r->pack, "apps"), i, one)
+		sum += stg_json_int(one, "size", 0);
+	return sum;
 }
 
 static bool start_bench(struct rehearsal *r, struct stg_error *err)
@@ -440,7 +487,11 @@ static json_t *report(struct rehearsal *r, const json_t *batch)
 	stg_json_put_new(o, "touches", json_pack("{s:I, s:f, s:I}", "sum", (json_int_t)touches, "per_device", (double)touches / (double)r->n, "most", (json_int_t)most));
 	stg_json_put_int(o, "ports", (int64_t)r->ports);
 	stg_json_put_int(o, "hand_ms", r->hand_ms);
-	stg_json_put_int(o, "ends_in_ms", rehearsal_end_ms(times, r->n, r->ports, r->hand_ms));
+	/* however many ports: all that hang on one controller share one USB 2 line */
+	int64_t end_ms = rehearsal_end_ms(times, r->n, r->ports, r->hand_ms), lines = stg_json_int(r->pack, "lines", 0), bytes = app_bytes(r);
+	int64_t least_ms = bytes * (int64_t)r->n / (LINE_BYTES_PER_MS * (lines > 0 ? lines : 1)) + (r->hand_ms + times[slowest].took_ms) / 2;
+	stg_json_put_int(o, "app_bytes", bytes);
+	stg_json_put_int(o, "ends_in_ms", bytes && least_ms > end_ms ? least_ms : end_ms);
 	stg_json_put_new(o, "slowest", json_pack("{s:s, s:I}", "serial", r->devices[slowest].serial, "ms", (json_int_t)times[slowest].took_ms));
 	stg_json_put_int(o, "took_ms", r->last_ms - r->started_ms);
 	if (r->keep)
@@ -482,6 +533,8 @@ static void say(const json_t *o)
 		       stg_json_str(one, "code"), *detail ? ", " : "", detail);
 	}
 	printf(_("Touches: %.1f per device, %lld at most.\n"), json_real_value(json_object_get(touches, "per_device")), (long long)stg_json_int(touches, "most", 0));
+	if (stg_json_int(o, "app_bytes", 0))
+		printf(_("Apps and documents: %.1f MB for each device.\n"), (double)stg_json_int(o, "app_bytes", 0) / 1e6);
 	duration(stg_json_int(o, "ends_in_ms", 0), time);
 	printf(_("On %lld ports with one person it would take %s.\n"), (long long)stg_json_int(o, "ports", 0), time);
 }
@@ -505,7 +558,7 @@ static int finish(struct rehearsal *r, struct stg_error *err)
 static int rehearse(struct rehearsal *r)
 {
 	struct stg_error err = { 0 };
-	if (!stg_folder_make(r->state, 0700, &err) || !write_files(r, &err) || !start_bench(r, &err) || !start_station(r, &err) || !know_devices(r, &err) ||
+	if (!stg_folder_make(r->state, 0700, &err) || !write_files(r, &err) || !take_apps(r, &err) || !start_bench(r, &err) || !start_station(r, &err) || !know_devices(r, &err) ||
 	    !set_up(r, &err) || !start_batch(r, &err))
 		return stg_cmd_tell(r->c, &err);
 	r->started_ms = stg_boot_ms();
@@ -523,6 +576,7 @@ static int take_along(struct rehearsal *r)
 		json_object_set(in, "params", r->params);
 	if (!stg_cmd_call(r->c, "rehearse.pack", in, NULL, 0, &r->pack, &status))
 		return status;
+	stg_copy(r->from, sizeof(r->from), r->c->caller->state_dir);
 	stg_caller_close(r->c->caller);
 	if (!r->ports)
 		r->ports = (size_t)stg_json_int(r->pack, "ports", 0);

@@ -9,10 +9,13 @@
  *
  *   rehearse.pack  {"blueprint","params"} -> {"v":1,"files":{"blueprints/x.yaml":base64,"profiles/y.mobileconfig":base64},"name","sha256",
  *                  "organisation","erases":bool,"activates":bool,"device_class","secrets":[names],"ports":n (allowed ones by name; 0: not said),
+ *                  "apps":[{"sha256","size"}] (of the repository: the command takes the files themselves), "lines":n (USB controllers the allowed
+ *                  ports hang on; 0: not said),
  *                  "problems":[{"id","detail"}]}: what would stop the batch before a device is touched
  */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <stager/blueprint.h>
 #include <stager/error.h>
@@ -31,7 +34,7 @@ static bool add_text(struct stg_op_ctx *c, const char *name, json_t *files, stru
 	return true;
 }
 
-static bool add_files(struct stg_op_ctx *c, const json_t *b, json_t *files, struct stg_error *err)
+static bool add_files(struct stg_op_ctx *c, const json_t *b, json_t *files, json_t *apps, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *profiles = stg_blueprint_profiles(c->state_dir, b, err);
 	size_t i;
@@ -44,12 +47,30 @@ static bool add_files(struct stg_op_ctx *c, const json_t *b, json_t *files, stru
 			return false;
 	json_object_foreach(profiles, name, one) {
 		char as[128];
-		if (!*stg_json_str(one, "base64"))
-			continue;       /* an app or a document: too large to take along, its step is told */
+		if (!*stg_json_str(one, "base64")) {
+			json_array_append_new(apps, json_pack("{s:s, s:I}", "sha256", stg_json_str(one, "sha256"), "size", (json_int_t)stg_json_int(one, "size", 0)));
+			continue;
+		}
 		snprintf(as, sizeof(as), "profiles/%.63s.mobileconfig", name);
 		stg_json_put(files, as, stg_json_str(one, "base64"));
 	}
 	return true;
+}
+
+/* "2-1.4" hangs on controller 2. */
+static int64_t lines_of(const json_t *ports)
+{
+	char seen[64] = "";
+	int64_t n = 0;
+	size_t i;
+	json_t *one;
+	json_array_foreach((json_t *)(uintptr_t)ports, i, one) {
+		const char *port = stg_json_str(one, "port");
+		int bus = atoi(port);
+		if (stg_json_bool(one, "allowed", false) && !strpbrk(port, "*?") && bus > 0 && bus < (int)sizeof(seen) && !seen[bus])
+			n += seen[bus] = 1;
+	}
+	return n;
 }
 
 static void problem(json_t *list, unsigned int id, const char *detail)
@@ -104,14 +125,14 @@ static const char *device_class(const json_t *b)
 static bool pack(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *b = stg_blueprint_load(c->state_dir, stg_json_str(in, "blueprint"), json_object_get(in, "params"), err);
-	STG_AUTO(stg_json_free_at) json_t *files = json_object(), *problems = json_array(), *secrets = json_array();
+	STG_AUTO(stg_json_free_at) json_t *files = json_object(), *problems = json_array(), *secrets = json_array(), *apps = json_array();
 	STG_AUTO(stg_json_free_at) json_t *ports = b ? stg_store_ports(c->store, err) : NULL;
 	int64_t allowed = 0;
 	size_t i;
 	json_t *one;
 	if (!b)
 		return stg_say(err, STG_ID_BLUEPRINT_WRONG);
-	if (!ports || !add_files(c, b, files, err) || !add_problems(c, b, problems, secrets, err))
+	if (!ports || !add_files(c, b, files, apps, err) || !add_problems(c, b, problems, secrets, err))
 		return false;
 	json_array_foreach(ports, i, one)
 		allowed += stg_json_bool(one, "allowed", false) && !strpbrk(stg_json_str(one, "port"), "*?");
@@ -119,6 +140,8 @@ static bool pack(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 			 stg_json_str(b, "sha256"), "organisation", stg_json_str(b, "organisation"), "erases", stg_json_bool(b, "erases", false), "activates",
 			 has_step(b, "activate"), "secrets", secrets, "ports", (json_int_t)allowed, "problems", problems);
 	stg_json_put(*ret, "device_class", device_class(b));
+	json_object_set(*ret, "apps", apps);
+	stg_json_put_int(*ret, "lines", lines_of(ports));
 	return true;
 }
 

@@ -115,3 +115,29 @@ list() {
 	stager --json rehearse list.csv --blueprint ipad-hospital-ward --ports 1 --hand 0
 	[ "$(jq ".ends_in_ms * 2 > $two * 3" <<<"$output")" = true ] || { echo "$two $output"; false; }
 }
+
+@test "the repository's documents and apps are taken along, and their bytes are told; its own files stay" {
+	stager init
+	stager org create North
+	stager org backup b <<<"a passphrase of some length"
+	mkdir -p "$STAGER_STATE/blueprints" ipa/Payload/Route.app
+	printf 'name: apps\nsteps:\n  - identify:\n  - pair:\n  - install_app: {app: org.example.route}\n' >"$STAGER_STATE/blueprints/apps.yaml"
+	printf '<?xml version="1.0"?>\n<plist version="1.0"><dict><key>CFBundleIdentifier</key><string>org.example.route</string>
+<key>CFBundleShortVersionString</key><string>1.2</string><key>CFBundleVersion</key><string>12</string></dict></plist>' >ipa/Payload/Route.app/Info.plist
+	head -c 3000000 /dev/urandom >ipa/Payload/Route.app/data
+	(cd ipa && zip -qr ../route.ipa Payload)
+	stager app add route.ipa
+	is_status 0
+	list 'F2LXK0AAAA01;A-1;pool;iPad;'
+	stager --json rehearse list.csv --blueprint apps --keep kept
+	# an app nobody signed goes onto no device: that is what the rehearsal is there to tell, and it got as far as the device
+	[ "$(jq -c '[.balance.missing, .app_bytes > 3000000]' <<<"$output")" = '[0,true]' ] || { echo "$output $stderr"; false; }
+	[[ "$(jq -r '[.problems[].code] | join(" ")' <<<"$output")" != *STG-1560* ]] || { echo "$output"; false; }
+	f=$(ls "$STAGER_STATE"/apps/*.file)
+	cmp "$f" route.ipa
+	[ -f "kept/state/apps/$(basename "$f")" ]
+	rm kept/state/apps/*
+	cmp "$f" route.ipa
+	stager --lang fr rehearse list.csv --blueprint apps
+	[[ "$output" == *"3.0 Mo par appareil"* || "$output" == *"3,0 Mo par appareil"* ]] || { echo "$output"; false; }
+}
