@@ -270,6 +270,8 @@ bool stg_store_certificate_add(struct stg_store *s, const json_t *row, struct st
 /* The same with its audit entry, both or none. */
 bool stg_store_certificate_issued(struct stg_store *s, const json_t *row, const json_t *entry, struct stg_error *err);
 bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, const char *status /* issued installed superseded revoked */, const char *reason, struct stg_error *err);
+/* filter (all when NULL): {"unit","status","job","serial_hex","device_serial","issuer","sha256","purpose","words" (anywhere in what a person knows of
+ * it),"changed_after_ms","expires_before_ms"}. A proven erase revokes ("cessation") what the device was issued before it. */
 json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct stg_error *err);
 /* Of the certificates still valid the one that ends first, {} when there is none. */
 json_t *stg_store_certificate_next(struct stg_store *s, struct stg_error *err);

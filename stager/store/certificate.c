@@ -69,17 +69,30 @@ bool stg_store_certificate_status(struct stg_store *s, const char *serial_hex, c
 	return tx_commit(&t, err);
 }
 
+/* "" and 0 ask for nothing; `words` may stand in any column a person knows. */
+#define WANTED \
+	" (:unit = '' OR unit = :unit) AND (:status = '' OR status = :status) AND (:job = 0 OR job = :job) AND (:serial_hex = '' OR serial_hex = :serial_hex)" \
+	" AND (:device = '' OR device_serial = :device COLLATE NOCASE) AND (:issuer = '' OR issuer = :issuer) AND (:sha256 = '' OR sha256 = :sha256)" \
+	" AND (:purpose = '' OR purpose = :purpose) AND changed_ms > :changed_after AND (:expires_before = 0 OR not_after_ms < :expires_before)" \
+	" AND (:words = '' OR instr(lower(serial_hex || ' ' || subject || ' ' || device_serial || ' ' || unit || ' ' || coalesce(san, '') || ' ' || sha256)," \
+	" lower(:words)) > 0)"
+
 json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(
 		s, "SELECT serial_hex, issuer, unit, device_serial, subject, san AS \"san:json\", sha256, spki_sha256, not_before_ms, not_after_ms, purpose, job,"
-		   " status, reason, pem, created_ms, changed_ms FROM certificate WHERE (:unit = '' OR unit = :unit) AND (:status = '' OR status = :status)"
-		   " AND (:job = 0 OR job = :job) AND (:serial_hex = '' OR serial_hex = :serial_hex) AND (:device = '' OR device_serial = :device) ORDER BY id");
+		   " status, reason, pem, created_ms, changed_ms FROM certificate WHERE" WANTED " ORDER BY id");
 	stmt_text(&q, ":unit", stg_json_str(filter, "unit"));
 	stmt_text(&q, ":status", stg_json_str(filter, "status"));
 	stmt_int(&q, ":job", stg_json_int(filter, "job", 0));
 	stmt_text(&q, ":serial_hex", stg_json_str(filter, "serial_hex"));
 	stmt_text(&q, ":device", stg_json_str(filter, "device_serial"));
+	stmt_text(&q, ":issuer", stg_json_str(filter, "issuer"));
+	stmt_text(&q, ":sha256", stg_json_str(filter, "sha256"));
+	stmt_text(&q, ":purpose", stg_json_str(filter, "purpose"));
+	stmt_text(&q, ":words", stg_json_str(filter, "words"));
+	stmt_int(&q, ":changed_after", stg_json_int(filter, "changed_after_ms", -1));
+	stmt_int(&q, ":expires_before", stg_json_int(filter, "expires_before_ms", 0));
 	return stmt_list(&q, err);
 }
 
@@ -96,4 +109,43 @@ bool stg_store_certificate_issued(struct stg_store *s, const json_t *row, const 
 {
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	return tx_begin(&t, s, err) && stg_store_certificate_add(s, row, err) && stg_store_audit(s, entry, err) && tx_commit(&t, err);
+}
+
+bool certificates_of_wiped(struct stg_store *s, const struct stg_identity *who, int64_t before_ms, const char *erasure, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *gone = json_array();
+	/* one issued for the serial number alone is this device's as well */
+	STG_AUTO(stmt_close) struct stmt q =
+		stmt_open(s, "UPDATE certificate SET status = 'revoked', reason = 'cessation', changed_ms = :now WHERE status <> 'revoked' AND created_ms <= :before"
+			     " AND not_after_ms > :now AND ((unit <> '' AND unit = :unit) OR (unit = '' AND device_serial <> '' AND device_serial = :serial))"
+			     " RETURNING serial_hex");
+	stmt_int(&q, ":now", stg_wall_ms());
+	stmt_int(&q, ":before", before_ms);
+	stmt_text(&q, ":unit", who->unit);
+	stmt_text(&q, ":serial", who->serial);
+	int got;
+	while ((got = stmt_step(&q, err)) == 1)
+		json_array_append_new(gone, json_string(col_text(&q, 0)));
+	if (got < 0)
+		return false;
+	if (json_array_size(gone) == 0)
+		return true;
+	STG_AUTO(stg_json_free_at) json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:s,s:{s:s,s:s,s:O}}", "actor", "station", "verb", "ca.revoke", "object", erasure,
+							     "unit", who->unit, "outcome", "done", "detail", "reason", "cessation", "device_serial",
+							     who->serial, "certificates", gone);
+	return stg_store_audit(s, entry, err);
+}
+
+json_t *certificates_ended(struct stg_store *s, const char *unit, int64_t since_ms, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *list = json_array();
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT serial_hex FROM certificate WHERE status = 'revoked' AND reason = 'cessation'"
+							  " AND changed_ms >= :since AND ((unit <> '' AND unit = :unit) OR (unit = '' AND device_serial <> ''"
+							  " AND device_serial = (SELECT serial FROM device WHERE unit = :unit LIMIT 1))) ORDER BY id");
+	stmt_int(&q, ":since", since_ms);
+	stmt_text(&q, ":unit", unit);
+	int got;
+	while ((got = stmt_step(&q, err)) == 1)
+		json_array_append_new(list, json_string(col_text(&q, 0)));
+	return got == 0 ? stg_steal(list) : NULL;
 }

@@ -140,6 +140,10 @@ bool exception_use(struct stg_store *s, const json_t *order, const char *family,
 /* The record of a proven erasure of this job: made once, with what the order, the journal and the inventory say. *ret_id: "" when
  * nothing was erased or it is not proven. Part of the caller's transaction. */
 bool erasure_keep(struct stg_store *s, const json_t *job, const struct stg_identity *who, char ret_id[40], struct stg_error *err);
+/* A proven erase ends what was issued to the device before it: nobody may go on using a key that was on it. */
+bool certificates_of_wiped(struct stg_store *s, const struct stg_identity *who, int64_t before_ms, const char *erasure, struct stg_error *err);
+/* [serial_hex] of what was revoked because of an erase, in this job or later; NULL: an error. */
+json_t *certificates_ended(struct stg_store *s, const char *unit, int64_t since_ms, struct stg_error *err);
 /* The order for the MDM that stands open for this job's device, as every receiver reads it: {"verb","reason","by","since"}; {} when none. */
 json_t *mdm_order_part(struct stg_store *s, const json_t *job, struct stg_error *err);
 /* The device is staged: it stands in no queue any more. */

@@ -265,7 +265,8 @@ bool erasure_keep(struct stg_store *s, const json_t *job, const struct stg_ident
 	char id[40];
 	stg_uuid7(id);
 	STG_AUTO(stg_json_free_at) json_t *body = body_of(s, job, who, &f, id, err);
-	if (!body || !insert(s, number, who, body, err))
+	if (!body || !insert(s, number, who, body, err) ||
+	    !certificates_of_wiped(s, who, stg_json_int(f.first, "began_ms", stg_wall_ms()), id, err))
 		return false;
 	stg_copy(ret_id, 40, id);
 	return true;

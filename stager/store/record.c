@@ -258,8 +258,15 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 	put_unless_empty(r, "certs", json_incref(certificates));
 	json_t *wipe = wipe_part(steps);
 	if (wipe) {
+		json_t *ended = certificates_ended(s, stg_json_str(job, "unit"), stg_json_int(job, "created_ms", 0), err);
 		stg_json_put(wipe, "erasure_id", erasure);
 		stg_json_put_new(r, "wipe", wipe);
+		if (!ended) {
+			json_decref(r);
+			return NULL;
+		}
+		/* whoever asks a list of revoked certificates elsewhere hears of these with the result */
+		put_unless_empty(wipe, "certificates_revoked", ended);
 	}
 	json_t *order = mdm_order_part(s, job, err);
 	if (!order) {

@@ -160,12 +160,72 @@ static void purge_is_said_only_with_the_makers_statement(void **unused)
 	state_remove(&st);
 }
 
+static void issued(struct state *st, const char *number, const char *unit, const char *serial)
+{
+	json_t *c = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:s}", "serial_hex", number, "issuer", "ab", "unit", unit, "device_serial", serial, "subject", "CN=x",
+			      "not_after_ms", (json_int_t)(stg_wall_ms() + 86400000), "status", "installed");
+	OK(stg_store_certificate_add(st->s, c, err));
+	json_decref(c);
+}
+
+static void status_is(struct state *st, const char *number, const char *status, const char *reason)
+{
+	json_t *filter = json_pack("{s:s}", "serial_hex", number), *rows;
+	OK((rows = stg_store_certificates(st->s, filter, err)) != NULL);
+	assert_int_equal(json_array_size(rows), 1);
+	assert_string_equal(stg_json_str(json_array_get(rows, 0), "status"), status);
+	assert_string_equal(stg_json_str(json_array_get(rows, 0), "reason"), reason);
+	json_decref(filter);
+	json_decref(rows);
+}
+
+static void what_a_device_was_issued_ends_with_its_proven_erase_and_not_before(void **unused)
+{
+	struct state st;
+	struct stg_identity who;
+	char record[40];
+	json_t *r;
+	(void)unused;
+	state_open(&st);
+	int64_t job = ready(&st, &who, "");
+	issued(&st, "a1", who.unit, who.serial);
+	issued(&st, "a2", "", who.serial);
+	issued(&st, "b1", "0xother", "OTHER");
+	/* sent, and its effect is not known: the device may be alive and on the network */
+	sent(&st, job, "unknown", "");
+	json_t *why = json_pack("{s:s,s:i}", "wait", "person", "id", 1);
+	OK(stg_store_job_finish(st.s, job, STG_JOB_PARKED, STG_END_WAITING, why, &who, NULL, NULL, err));
+	json_decref(why);
+	status_is(&st, "a1", "installed", "");
+	OK(stg_store_job_move(st.s, job, STG_JOB_WAITING, NULL, err));
+	OK(stg_store_job_move(st.s, job, STG_JOB_RUNNING, NULL, err));
+	json_t *evidence = json_pack("{s:b,s:{s:s,s:b,s:i}}", "acknowledged", 1, "reread", "key_sha256", "bbbb", "another_key", 1, "attach", 8);
+	OK(stg_store_step_end(st.s, job, 0, "00-erase", "proven", evidence, NULL, 5, err));
+	json_decref(evidence);
+	back(&st, job, "proven");
+	/* staged anew in the same job: the new one stays */
+	usleep(20000);
+	issued(&st, "c1", who.unit, who.serial);
+	OK(stg_store_job_finish(st.s, job, STG_JOB_DONE, STG_END_STAGED, NULL, &who, NULL, record, err));
+	status_is(&st, "a1", "revoked", "cessation");
+	status_is(&st, "a2", "revoked", "cessation");
+	status_is(&st, "b1", "installed", "");
+	status_is(&st, "c1", "installed", "");
+	OK((r = stg_store_record(st.s, record, err)) != NULL);
+	const json_t *gone = json_object_get(json_object_get(json_object_get(r, "record"), "wipe"), "certificates_revoked");
+	assert_int_equal(json_array_size(gone), 2);
+	assert_string_equal(json_string_value(json_array_get(gone, 0)), "a1");
+	json_decref(r);
+	state_remove(&st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_not_proven_has_no_record),
 		cmocka_unit_test(a_proven_one_says_who_how_and_how_that_is_known),
 		cmocka_unit_test(purge_is_said_only_with_the_makers_statement),
+		cmocka_unit_test(what_a_device_was_issued_ends_with_its_proven_erase_and_not_before),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
