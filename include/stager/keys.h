@@ -101,6 +101,32 @@ struct stg_ra {
 bool stg_org_ra(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_ra *ret, struct stg_error *err);
 void stg_ra_clear(struct stg_ra *ra);
 
+/* ---- another CA for an organisation ----
+ * `row` and the sealed keys are changed for stg_store_org_put(); the CA that was stays under "previous" for its list, "backup_verified_ms" becomes
+ * 0. Each tries a leaf up to the root before it takes over: STG_E_INPUT + STG_ID_CA_UNSUITABLE says what verifiers would. */
+struct stg_ca_ask {
+	const char *root_key;           /* "p-384" (default), "rsa-4096" */
+	int64_t root_years;             /* 0: 20 */
+	const char *issuing_key;        /* "p-256" (default), "rsa-2048", "rsa-3072", ... */
+	const char *token_uri;          /* a key in a PKCS#11 token instead, "pkcs11:token=..;object=..[?module-path=..]"; NULL: none */
+	const struct stg_secret *token_pin; /* NULL: none */
+};
+/* A new root (its key leaves with the next backup) and an issuing CA below it. */
+bool stg_ca_root_make(const struct stg_keys *k, json_t *row, struct stg_bytes sealed, const struct stg_ca_ask *ask, struct stg_buf *ret_sealed,
+		      struct stg_error *err);
+/* The customer's root with its key (PEM, may be encrypted): the key signs the issuing CA once and is not kept. */
+bool stg_ca_root_import(const struct stg_keys *k, json_t *row, struct stg_bytes sealed, struct stg_bytes root_file, struct stg_bytes key_file,
+			const struct stg_secret *passphrase, const struct stg_ca_ask *ask, struct stg_buf *ret_sealed, struct stg_error *err);
+/* A root that stays offline: a request (PEM) goes out, its key waits in the sealed keys or in the token... */
+bool stg_ca_request(const struct stg_keys *k, json_t *row, struct stg_bytes sealed, const struct stg_ca_ask *ask, struct stg_buf *ret_pem,
+		    struct stg_buf *ret_sealed, struct stg_error *err);
+/* ...and the certificate comes back, with its chain; the root in the same file or in `root_file` (may be empty). STG_ID_CA_NO_REQUEST. */
+bool stg_ca_accept(const struct stg_keys *k, json_t *row, struct stg_bytes sealed, struct stg_bytes file, struct stg_bytes root_file,
+		   struct stg_buf *ret_sealed, struct stg_error *err);
+
+/* rows: {"serial_hex","revoked_ms","reason"}. `issuer` NULL or "": the CA in use, else one of "previous". */
+bool stg_crl_make_of(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const char *issuer, const json_t *revoked_rows, int64_t number,
+		     struct stg_buf *ret_der, struct stg_error *err);
 bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number, struct stg_buf *ret_der, struct stg_error *err);
 /* ---- escrow: tokens for a recovery key that is not on the station ---- */
 /* Reads the public half: a PEM or DER certificate, RSA >= 2048 or EC >= 256 bits; PEM back. STG_ID_RECOVERY_FILE;

@@ -70,6 +70,7 @@ static const char *word_of(const char *value)
 		{ "sent_unproven", N_("word: sent_unproven") }, { "dropped", N_("word: dropped") }, { "damaged", N_("word: damaged") },
 		{ "expected", N_("word: expected") }, { "batch", N_("word: batch") }, { "record", N_("word: record") }, { "job", N_("word: job") },
 		{ "made", N_("word: made") }, { "here", N_("word: here") }, { "in_backup", N_("word: in_backup") },
+		{ "elsewhere", N_("word: elsewhere") },
 		{ "good", N_("word: good") }, { "bad", N_("word: bad") }, { "inventory", N_("word: inventory") }, { "find_my", N_("word: find_my") },
 		{ "activation_lock", N_("word: activation_lock") }, { "managed", N_("word: managed") },
 		{ "unlock", N_("word: unlock") }, { "unlock_token", N_("word: unlock_token") }, { "locked", N_("word: locked") }, { "mdm", N_("word: mdm") }, { "restore", N_("word: restore") },
@@ -199,6 +200,8 @@ static const char *title_of(const char *key, char room[64])
 		{ "next_ms", N_("tried again on") }, { "target_state", N_("state of the target") }, { "target_text", N_("what the target said") },
 		{ "sentence", N_("sentence") }, { "phase", N_("phase") }, { "answer", N_("answer") }, { "record_id", N_("record") }, { "unit", N_("ECID") },
 		{ "sent_ms", N_("sent on") }, { "not_before", N_("valid from") }, { "at_ms", N_("at") },
+		{ "issuing_key", N_("key of the issuing authority") }, { "ra", N_("registration authority (SCEP)") }, { "previous", N_("earlier authorities") },
+		{ "pending", N_("request that waits") }, { "certificates", N_("certificates") }, { "organisation", N_("organisation") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(titles); i++)
 		if (strcmp(titles[i][0], key) == 0)

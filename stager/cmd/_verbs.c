@@ -331,7 +331,8 @@ static const char *prompt_of(const struct word *w)
 	static const char *const prompts[][2] = {
 		{ "pin", N_("PIN") }, { "second_pin", N_("PIN of the second person") }, { "value", N_("Value") },
 		{ "password", N_("Password of the file (empty: none)") }, { "secret", N_("Webhook secret (empty: none)") },
-		{ "token", N_("Bearer token (empty: none)") },
+		{ "token", N_("Bearer token (empty: none)") }, { "token_pin", N_("PIN of the token (empty: none)") },
+		{ "key_passphrase", N_("Passphrase of the root's key (empty: none)") },
 	};
 	if (strcmp(w->name, "passphrase") == 0)
 		return w->is_new ? _("New passphrase, at least 12 characters") : _("Passphrase");
@@ -350,6 +351,10 @@ static int ask_secrets(struct reading *r)
 			continue;
 		/* a PIN of a second person is asked for only when one was named */
 		if (strcmp(r->words[i].name, "second_pin") == 0 && !json_object_get(r->in, "second"))
+			continue;
+		/* and a token's, or a key's passphrase, only with a token or a key */
+		if ((strcmp(r->words[i].name, "token_pin") == 0 && !json_object_get(r->in, "pkcs11")) ||
+		    (strcmp(r->words[i].name, "key_passphrase") == 0 && !json_object_get(r->in, "root_key")))
 			continue;
 		if (!secret_ask(prompt_of(&r->words[i]), &s, &err)) {
 			if (r->words[i].may_be_empty && err.code == STG_E_USAGE)
@@ -428,8 +433,14 @@ int verbs_run(struct stg_cmd_ctx *c, const struct verb *verbs)
 	const char *first = c->argc > 1 ? c->argv[1] : "";
 	const struct verb *v = NULL, *bare = NULL;
 	int from = 2;
+	/* "root create" is one verb of two words */
+	char two[64] = "";
+	if (c->argc > 2 && strlen(first) + strlen(c->argv[2]) + 1 < sizeof(two))
+		snprintf(two, sizeof(two), "%s %s", first, c->argv[2]);
 	for (const struct verb *one = verbs; one->op; one++) {
-		if (one->name[0] && strcmp(one->name, first) == 0)
+		if (*two && strcmp(one->name, two) == 0)
+			v = one, from = 3;
+		else if (from == 2 && one->name[0] && strcmp(one->name, first) == 0)
 			v = one;
 		else if (!one->name[0])
 			bare = one;

@@ -164,6 +164,9 @@ static bool keys_work(const json_t *row, struct stg_bytes bag, struct stg_error 
 	if (!stg_secret_set(&own, bag, err))
 		return false;
 	for (size_t i = 0; i < STG_ARRAY_LEN(pairs); i++) {
+		/* a key in a token is not in the backup: the token has one of its own */
+		if (strcmp(pairs[i].key, "issuing") == 0 && *stg_json_str(row, "issuing_uri"))
+			continue;
 		STG_AUTO(X509_free_at) X509 *cert = keys_row_cert(row, pairs[i].field, err);
 		STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = cert ? keys_org_key(&own, pairs[i].key, err) : NULL;
 		if (!key || !keys_key_fits(cert, key))
@@ -190,16 +193,10 @@ bool stg_org_backup_verify(const struct stg_keys *k, const json_t *row, struct s
 
 bool stg_org_drop_root(const struct stg_keys *k, json_t *row, struct stg_bytes sealed, struct stg_buf *ret_sealed, struct stg_error *err)
 {
-	static const char *const stays[] = { "supervisor", "issuing", "signer" };
 	STG_AUTO(stg_secret_clear) struct stg_secret bag = { 0 };
 	STG_AUTO(stg_buf_clear) struct stg_buf left = STG_BUF(KEYS_SEALED_MAX);
-	struct stg_bytes pem;
-	if (!keys_org_open(k, row, sealed, &bag, err))
-		return false;
-	for (size_t i = 0; i < STG_ARRAY_LEN(stays); i++)
-		if (!keys_bag_get(stg_secret_reveal(&bag), stays[i], &pem, err) || !keys_bag_put(&left, stays[i], pem, err))
-			return false;
-	if (!keys_org_seal(k, row, stg_buf_view(&left), ret_sealed, err))
+	if (!keys_org_open(k, row, sealed, &bag, err) || !keys_bag_set(stg_secret_reveal(&bag), "root", (struct stg_bytes){ 0 }, &left, err) ||
+	    !keys_org_seal(k, row, stg_buf_view(&left), ret_sealed, err))
 		return false;
 	json_object_set_new(row, "root_key", json_string("in_backup"));
 	return true;

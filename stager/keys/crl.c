@@ -68,17 +68,13 @@ static bool add_number(X509_CRL *crl, X509 *issuing, int64_t number, struct stg_
 	return ok || keys_ssl_fail(err, STG_E_NOMEM, "number a revocation list");
 }
 
-bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number,
-		  struct stg_buf *ret_der, struct stg_error *err)
+static bool write_list(X509 *issuing, EVP_PKEY *issuing_key, const json_t *revoked_rows, int64_t number, struct stg_buf *ret_der, struct stg_error *err)
 {
-	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, org, sealed, err);
-	if (!o)
-		return false;
 	STG_AUTO(X509_CRL_free_at) X509_CRL *crl = X509_CRL_new();
 	int64_t now = stg_wall_ms();
 	ASN1_TIME *from = ASN1_TIME_adj(NULL, (time_t)(now / 1000), 0, 0), *until = ASN1_TIME_adj(NULL, (time_t)(now / 1000), NEXT_DAYS, 0);
 	bool ok = crl && from && until && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
-		  X509_CRL_set_issuer_name(crl, X509_get_subject_name(o->issuing)) == 1 && X509_CRL_set1_lastUpdate(crl, from) == 1 &&
+		  X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuing)) == 1 && X509_CRL_set1_lastUpdate(crl, from) == 1 &&
 		  X509_CRL_set1_nextUpdate(crl, until) == 1;
 	ASN1_TIME_free(from);
 	ASN1_TIME_free(until);
@@ -87,15 +83,47 @@ bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes 
 	for (size_t i = 0; i < json_array_size(revoked_rows); i++)
 		if (!add_revoked(crl, json_array_get(revoked_rows, i), now, err))
 			return false;
-	if (!add_number(crl, o->issuing, number, err))
+	if (!add_number(crl, issuing, number, err))
 		return false;
 	uint8_t *der = NULL;
-	int n = X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, o->issuing_key, EVP_sha256()) > 0 ? i2d_X509_CRL(crl, &der) : 0;
+	int n = X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, issuing_key, EVP_sha256()) > 0 ? i2d_X509_CRL(crl, &der) : 0;
 	if (n <= 0)
 		return keys_ssl_fail(err, STG_E_NOMEM, "sign a revocation list");
 	ok = stg_buf_add(ret_der, der, (size_t)n, err);
 	OPENSSL_free(der);
 	return ok;
+}
+
+bool stg_crl_make(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const json_t *revoked_rows, int64_t number,
+		  struct stg_buf *ret_der, struct stg_error *err)
+{
+	STG_AUTO(keys_opened_release_at) struct keys_opened *o = keys_opened_hold(k, org, sealed, err);
+	return o && write_list(o->issuing, o->issuing_key, revoked_rows, number, ret_der, err);
+}
+
+bool stg_crl_make_of(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const char *issuer, const json_t *revoked_rows, int64_t number,
+		     struct stg_buf *ret_der, struct stg_error *err)
+{
+	STG_AUTO(stg_secret_clear) struct stg_secret bag = { 0 };
+	const json_t *was = NULL, *all = json_object_get(org, "previous");
+	char name[160];
+	struct stg_bytes pin = { 0 };
+	if (!issuer || !*issuer || strcmp(issuer, stg_json_str(org, "issuer")) == 0)
+		return stg_crl_make(k, org, sealed, revoked_rows, number, ret_der, err);
+	for (size_t i = 0; i < json_array_size(all) && !was; i++)
+		if (strcmp(stg_json_str(json_array_get(all, i), "issuer"), issuer) == 0)
+			was = json_array_get(all, i);
+	if (!was)
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CA_UNKNOWN, 0, "%.64s", issuer);
+	if (!keys_org_open(k, org, sealed, &bag, err))
+		return false;
+	snprintf(name, sizeof(name), "issuing_pin:%.128s", issuer);
+	(void)keys_bag_get(stg_secret_reveal(&bag), name, &pin, NULL);
+	snprintf(name, sizeof(name), "issuing:%.128s", issuer);
+	const char *uri = stg_json_str(was, "issuing_uri");
+	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *key = *uri ? keys_token_key(uri, pin, err) : keys_org_key(&bag, name, err);
+	STG_AUTO(X509_free_at) X509 *issuing = key ? keys_row_cert(was, "issuing_pem", err) : NULL;
+	return issuing && write_list(issuing, key, revoked_rows, number, ret_der, err);
 }
 
 static void put_name(json_t *j, const char *key, const X509_NAME *name)

@@ -133,8 +133,26 @@ bool keys_org_build(const struct stg_keys *k, const json_t *details, X509 *super
 /* Opens an organisation's keys; bound to its name, so that one organisation's blob cannot be put into another's row. */
 bool keys_org_open(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_secret *ret_bag, struct stg_error *err);
 bool keys_org_seal(const struct stg_keys *k, const json_t *row, struct stg_bytes bag, struct stg_buf *ret_sealed, struct stg_error *err);
+void keys_generation_name(char *ret, size_t size, const char *organisation, const char *what, int generation);
+bool keys_row_put_cert(json_t *row, const char *field, X509 *cert, struct stg_error *err);
+/* The CA's certificates; `generation` 1 is the organisation's first. */
+X509 *keys_cert_root(const char *name, const char *country, int generation, EVP_PKEY *key, int64_t from_ms, int64_t years, struct stg_error *err);
+/* pathlen 0, name constraints, clientAuth and emailProtection; `key` may be a public one. */
+X509 *keys_cert_issuing(const char *name, const char *country, const char *domain, int generation, EVP_PKEY *key, X509 *root, EVP_PKEY *root_key,
+			int64_t from_ms, struct stg_error *err);
+X509 *keys_cert_signer(const char *name, EVP_PKEY *key, X509 *issuing, EVP_PKEY *issuing_key, int64_t from_ms, struct stg_error *err);
+/* The issuing key: of the bag, or of a token where the row says so. */
+EVP_PKEY *keys_org_issuing_key(const json_t *row, const struct stg_secret *bag, struct stg_error *err);
 /* One key of the opened bag: "supervisor", "root", "issuing", "signer". */
 EVP_PKEY *keys_org_key(const struct stg_secret *bag, const char *which, struct stg_error *err);
+
+/* ---- token.c ---- */
+/* A key of a PKCS#11 token, as a handle; the key stays in it. `uri` as RFC 7512 with an optional module-path, never with a PIN.
+ * STG_ID_TOKEN_URI, STG_ID_TOKEN_MODULE, STG_ID_TOKEN_KEY. */
+EVP_PKEY *keys_token_key(const char *uri, struct stg_bytes pin, struct stg_error *err);
+
+/* ---- opened.c: verifies below this certificate alone ---- */
+X509_STORE *keys_anchors(X509 *issuing);
 
 /* ---- signed.c ---- */
 struct keys_signed;

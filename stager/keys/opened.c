@@ -67,7 +67,7 @@ void keys_cache_free(struct keys_cache *c)
 
 static bool mark_of(const json_t *row, struct stg_bytes sealed, uint8_t ret[32])
 {
-	static const char *const parts[] = { "name", "supervisor_sha256", "supervisor_pem", "root_pem", "issuing_pem", "signer_pem", "ra_pem" };
+	static const char *const parts[] = { "name", "supervisor_sha256", "supervisor_pem", "root_pem", "issuing_pem", "signer_pem", "ra_pem", "issuing_uri" };
 	STG_AUTO(stg_buf_clear) struct stg_buf all = STG_BUF(KEYS_SEALED_MAX * 2);
 	for (size_t i = 0; i < STG_ARRAY_LEN(parts); i++) {
 		const char *text = stg_json_str(row, parts[i]);
@@ -81,7 +81,7 @@ static bool mark_of(const json_t *row, struct stg_bytes sealed, uint8_t ret[32])
 }
 
 /* Our issuing certificate is the anchor: the root's signature on it was checked when it was made. */
-static X509_STORE *anchors(X509 *issuing)
+X509_STORE *keys_anchors(X509 *issuing)
 {
 	X509_STORE *s = X509_STORE_new();
 	if (s && X509_STORE_add_cert(s, issuing) == 1 && X509_STORE_set_flags(s, X509_V_FLAG_PARTIAL_CHAIN) == 1)
@@ -98,11 +98,11 @@ static struct keys_opened *open_new(const struct stg_keys *k, const json_t *row,
 	struct keys_opened *o = stg_calloc(1, sizeof(*o));
 	bool ok = (o->supervisor = keys_row_cert(row, "supervisor_pem", err)) && (o->root = keys_row_cert(row, "root_pem", err)) &&
 		  (o->issuing = keys_row_cert(row, "issuing_pem", err)) && (o->signer = keys_row_cert(row, "signer_pem", err)) &&
-		  (o->supervisor_key = keys_org_key(&bag, "supervisor", err)) && (o->issuing_key = keys_org_key(&bag, "issuing", err)) &&
+		  (o->supervisor_key = keys_org_key(&bag, "supervisor", err)) && (o->issuing_key = keys_org_issuing_key(row, &bag, err)) &&
 		  (o->signer_key = keys_org_key(&bag, "signer", err));
 	if (ok && *stg_json_str(row, "ra_pem"))
 		ok = (o->ra = keys_row_cert(row, "ra_pem", err)) && (o->ra_key = keys_org_key(&bag, "ra", err));
-	if (ok && !(o->issuers = anchors(o->issuing)))
+	if (ok && !(o->issuers = keys_anchors(o->issuing)))
 		ok = keys_ssl_fail(err, STG_E_NOMEM, "open an organisation");
 	if (ok)
 		return o;

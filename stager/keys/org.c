@@ -167,25 +167,45 @@ static X509 *make_supervisor(const char *name, const char *country, EVP_PKEY *ke
 	return ok ? stg_steal(c) : NULL;
 }
 
-static X509 *make_root(const char *name, const char *country, EVP_PKEY *key, int64_t from_ms, struct stg_error *err)
+/* "Hospital Root CA", the next one "Hospital Root CA 2": two CAs of one name would be hard to tell apart for people. */
+void keys_generation_name(char *ret, size_t size, const char *organisation, const char *what, int generation)
+{
+	char number[16] = "";
+	if (generation > 1)
+		snprintf(number, sizeof(number), " %d", generation);
+	if (strlen(organisation) + strlen(what) + strlen(number) + 1 > KEYS_NAME_MAX)
+		snprintf(ret, size, "%s%s", what, number);
+	else
+		snprintf(ret, size, "%s %s%s", organisation, what, number);
+}
+
+X509 *keys_cert_root(const char *name, const char *country, int generation, EVP_PKEY *key, int64_t from_ms, int64_t years, struct stg_error *err)
 {
 	char cn[KEYS_NAME_MAX * 2];
-	snprintf(cn, sizeof(cn), "%.55s Root CA", name);
-	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(name, country, strlen(name) > 55 ? "Root CA" : cn, err);
-	STG_AUTO(X509_free_at) X509 *c = subject ? keys_cert_begin(subject, key, NULL, from_ms, from_ms + ROOT_YEARS * YEAR_MS, err) : NULL;
+	keys_generation_name(cn, sizeof(cn), name, "Root CA", generation);
+	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(name, country, cn, err);
+	STG_AUTO(X509_free_at) X509 *c = subject ? keys_cert_begin(subject, key, NULL, from_ms, from_ms + years * YEAR_MS, err) : NULL;
 	bool ok = c && keys_cert_ext(c, NULL, NID_basic_constraints, "critical,CA:TRUE", err) &&
 		  keys_cert_ext(c, NULL, NID_key_usage, "critical,keyCertSign,cRLSign", err) &&
 		  keys_cert_ext(c, NULL, NID_subject_key_identifier, "hash", err) && keys_cert_sign(c, key, err);
 	return ok ? stg_steal(c) : NULL;
 }
 
-static X509 *make_issuing(const char *name, const char *country, const char *domain, EVP_PKEY *key, X509 *root, EVP_PKEY *root_key,
-			  int64_t from_ms, struct stg_error *err)
+X509 *keys_cert_issuing(const char *name, const char *country, const char *domain, int generation, EVP_PKEY *key, X509 *root, EVP_PKEY *root_key,
+			int64_t from_ms, struct stg_error *err)
 {
 	char cn[KEYS_NAME_MAX * 2];
-	snprintf(cn, sizeof(cn), "%.50s Station CA", name);
-	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(name, country, strlen(name) > 50 ? "Station CA" : cn, err);
-	STG_AUTO(X509_free_at) X509 *c = subject ? keys_cert_begin(subject, key, root, from_ms, from_ms + ISSUING_YEARS * YEAR_MS, err) : NULL;
+	int64_t first = 0, last = 0, until_ms = from_ms + ISSUING_YEARS * YEAR_MS;
+	keys_generation_name(cn, sizeof(cn), name, "Station CA", generation);
+	if (!keys_time_ms(X509_get0_notBefore(root), &first) || !keys_time_ms(X509_get0_notAfter(root), &last)) {
+		stg_fail(err, STG_E_PROTOCOL, 0, "the root has unreadable dates");
+		return NULL;
+	}
+	/* never outside its issuer's days */
+	from_ms = from_ms < first ? first : from_ms;
+	until_ms = until_ms > last ? last : until_ms;
+	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(name, country, cn, err);
+	STG_AUTO(X509_free_at) X509 *c = subject ? keys_cert_begin(subject, key, root, from_ms, until_ms, err) : NULL;
 	bool ok = c && keys_cert_ext(c, root, NID_basic_constraints, "critical,CA:TRUE,pathlen:0", err) &&
 		  keys_cert_ext(c, root, NID_key_usage, "critical,digitalSignature,keyCertSign,cRLSign", err) &&
 		  keys_cert_ext(c, root, NID_ext_key_usage, "clientAuth,emailProtection", err) &&
@@ -195,7 +215,7 @@ static X509 *make_issuing(const char *name, const char *country, const char *dom
 }
 
 /* Only the label in Settings depends on it; it lives as long as its issuer so that nobody has to renew it apart. */
-static X509 *make_signer(const char *name, EVP_PKEY *key, X509 *issuing, EVP_PKEY *issuing_key, int64_t from_ms, struct stg_error *err)
+X509 *keys_cert_signer(const char *name, EVP_PKEY *key, X509 *issuing, EVP_PKEY *issuing_key, int64_t from_ms, struct stg_error *err)
 {
 	int64_t until_ms = 0;
 	STG_AUTO(X509_NAME_free_at) X509_NAME *subject = keys_name(name, NULL, "Profile signing", err);
@@ -210,7 +230,7 @@ static X509 *make_signer(const char *name, EVP_PKEY *key, X509 *issuing, EVP_PKE
 	return ok ? stg_steal(c) : NULL;
 }
 
-static bool put_pem(json_t *row, const char *field, X509 *cert, struct stg_error *err)
+bool keys_row_put_cert(json_t *row, const char *field, X509 *cert, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(KEYS_PEM_MAX);
 	if (!keys_cert_to_pem(cert, &pem, err))
@@ -263,20 +283,20 @@ bool keys_org_build(const struct stg_keys *k, const json_t *details, X509 *super
 	STG_AUTO(X509_free_at) X509 *own = supervisor || !identity_key ? NULL : make_supervisor(name, country, identity_key, from, err);
 	X509 *identity = supervisor ? supervisor : own;
 	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *root_key = identity ? keys_make_ec("P-384", err) : NULL;
-	STG_AUTO(X509_free_at) X509 *root = root_key ? make_root(name, country, root_key, from, err) : NULL;
+	STG_AUTO(X509_free_at) X509 *root = root_key ? keys_cert_root(name, country, 1, root_key, from, ROOT_YEARS, err) : NULL;
 	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *issuing_key = root ? keys_make_ec("P-256", err) : NULL;
 	STG_AUTO(X509_free_at) X509 *issuing =
-		issuing_key ? make_issuing(name, country, domain, issuing_key, root, root_key, from, err) : NULL;
+		issuing_key ? keys_cert_issuing(name, country, domain, 1, issuing_key, root, root_key, from, err) : NULL;
 	STG_AUTO(EVP_PKEY_free_at) EVP_PKEY *signer_key = issuing ? keys_make_rsa(2048, err) : NULL;
-	STG_AUTO(X509_free_at) X509 *signer = signer_key ? make_signer(name, signer_key, issuing, issuing_key, from, err) : NULL;
+	STG_AUTO(X509_free_at) X509 *signer = signer_key ? keys_cert_signer(name, signer_key, issuing, issuing_key, from, err) : NULL;
 	if (!signer)
 		return stg_while(err, "make organisation '%s'", name);
 
 	STG_AUTO(stg_buf_clear) struct stg_buf bag = STG_BUF(KEYS_SEALED_MAX);
 	STG_AUTO(stg_json_free_at) json_t *row = row_of(details, supervisor ? "imported" : "made", domain);
 	char sha256[65], id[128];
-	if (!put_pem(row, "supervisor_pem", identity, err) || !put_pem(row, "root_pem", root, err) ||
-	    !put_pem(row, "issuing_pem", issuing, err) || !put_pem(row, "signer_pem", signer, err) || !keys_cert_sha256(identity, sha256) ||
+	if (!keys_row_put_cert(row, "supervisor_pem", identity, err) || !keys_row_put_cert(row, "root_pem", root, err) ||
+	    !keys_row_put_cert(row, "issuing_pem", issuing, err) || !keys_row_put_cert(row, "signer_pem", signer, err) || !keys_cert_sha256(identity, sha256) ||
 	    !keys_key_id(issuing, id, sizeof(id)))
 		return stg_while(err, "make organisation '%s'", name);
 	stg_json_put(row, "supervisor_sha256", sha256);
@@ -346,6 +366,7 @@ json_t *stg_org_issuers(const json_t *row)
 {
 	json_t *list = json_array();
 	json_array_append_new(list, json_string(stg_json_str(row, "issuing_pem")));
+	json_array_extend(list, json_object_get(row, "between"));
 	json_array_append_new(list, json_string(stg_json_str(row, "root_pem")));
 	return list;
 }

@@ -1,7 +1,7 @@
 /*
  * ca.c - operations on the certificates this station has issued.
  *
- * For:    stager ca list|issue|revoke|crl.
+ * For:    stager ca list|find|show|issue|revoke|template.
  * Uses:   <stager/ca.h>, <stager/keys.h>, <stager/store.h>.
  * Called: through the table of operations; with the write connection, inside a transaction.
  * Thread: the store's.
@@ -9,12 +9,12 @@
  *   ca.list    {unit, serial, status, expires_before_ms}                     -> [certificate row without its PEM]
  *   ca.issue   {serial, org, template, set, common_name, san, key, days, modern}; file -> {certificate, password}
  *   ca.revoke  {serial: of a device or of a certificate, reason}             -> {revoked: [serial_hex]}
- *   ca.crl     {org}; file                                                   -> {number, entries, next_update_ms, sha256}
+ *   ca.find    {words}                                                       -> the same, words anywhere
+ *   ca.show    {certificate: number or fingerprint}                          -> its row; without it {org} -> the CA in words
+ *   ca.templates, ca.template_show {name}, ca.template_set {name, cn, san, ...}, ca.template_remove {name}
  *
- * Without a file the answer holds the bytes ("p12", "crl", base64). Nobody keeps a leaf's key or its password.
+ * Lists of what was revoked: revocation.c. Another CA: authority.c. Without a file the answer holds the bytes ("p12", base64). Nobody keeps a leaf's key or its password.
  */
-#include <stdio.h>
-
 #include <stager/ca.h>
 #include <stager/clock.h>
 #include <stager/error.h>
@@ -22,8 +22,7 @@
 #include "_secretly.h"
 
 #define SEALED_MAX (1u << 20)
-#define CRL_MAX (16u << 20)
-#define CRL_DAYS 30
+#define P12_MAX (64u << 10)
 
 static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
@@ -33,6 +32,8 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	stg_json_put(filter, "status", stg_json_str(in, "status"));
 	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, filter, err);
 	int64_t before = stg_json_int(in, "expires_before_ms", INT64_MAX);
+	if (stg_json_int(in, "expires_in", 0))
+		before = stg_wall_ms() + stg_json_int(in, "expires_in", 0) * 24LL * 3600 * 1000;
 	if (!rows)
 		return false;
 	*ret = json_array();
@@ -49,7 +50,7 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 /* To the file the person opened, else into the answer. */
 static bool deliver(struct stg_op_ctx *c, json_t *out, const char *key, struct stg_bytes bytes, struct stg_error *err)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(CRL_MAX * 2);
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(P12_MAX * 2);
 	if (c->n_fds == 0 || c->fds[0] < 0) {
 		if (!stg_base64(bytes, &text, err))
 			return false;
@@ -128,44 +129,140 @@ static bool revoke_all(struct stg_op_ctx *c, const json_t *in, json_t **ret, str
 	return true;
 }
 
-static bool crl(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+static bool find(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(SEALED_MAX), der = STG_BUF(CRL_MAX);
-	STG_AUTO(stg_json_free_at) json_t *org = ops_org(c, stg_json_str(in, "org"), &sealed, err);
-	STG_AUTO(stg_json_free_at) json_t *filter = json_pack("{s:s}", "status", "revoked");
-	STG_AUTO(stg_json_free_at) json_t *rows = org && stg_store_clock_ok(c->store, err) ? stg_store_certificates(c->store, filter, err) : NULL;
-	STG_AUTO(stg_json_free_at) json_t *ours = json_array(), *out = json_object();
-	char sequence[160], hash[65];
-	int64_t number = 0;
+	const char *words = stg_json_str(in, "words");
+	STG_AUTO(stg_json_free_at) json_t *filter = json_object();
+	if (!*words)
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "TEXT");
+	stg_json_put(filter, "words", words);
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, filter, err);
+	size_t i;
+	json_t *row;
 	if (!rows)
 		return false;
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		json_t *row = json_array_get(rows, i);
-		if (strcmp(stg_json_str(row, "issuer"), stg_json_str(org, "issuer")) != 0)
+	json_array_foreach(rows, i, row)
+		json_object_del(row, "pem");
+	*ret = stg_steal(rows);
+	return true;
+}
+
+static void put_certificate(json_t *j, const char *key, const char *pem)
+{
+	json_t *cert = *pem ? stg_certificate_json(stg_bytes_str(pem), NULL) : NULL;
+	if (cert)
+		stg_json_put_new(j, key, cert);
+}
+
+/* One certificate, by its number or its fingerprint. */
+static bool show_one(struct stg_op_ctx *c, const char *word, json_t **ret, struct stg_error *err)
+{
+	static const char *const keys[] = { "serial_hex", "sha256" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(keys); i++) {
+		STG_AUTO(stg_json_free_at) json_t *filter = json_object();
+		stg_json_put(filter, keys[i], word);
+		STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, filter, err);
+		if (!rows)
+			return false;
+		if (json_array_size(rows) == 0)
 			continue;
-		json_object_set(row, "revoked_ms", json_object_get(row, "changed_ms"));
-		json_array_append(ours, row);
+		*ret = json_incref(json_array_get(rows, 0));
+		put_certificate(*ret, "certificate", stg_json_str(*ret, "pem"));
+		stg_json_put_int(*ret, "v", 1);
+		return true;
 	}
-	snprintf(sequence, sizeof(sequence), "crl:%s", stg_json_str(org, "issuer"));
-	if (!stg_store_next(c->store, sequence, &number, err) || !stg_crl_make(c->keys, org, stg_buf_view(&sealed), ours, number, &der, err))
+	return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "%.64s", word);
+}
+
+static bool counts(struct stg_op_ctx *c, const char *issuer, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *filter = json_object();
+	stg_json_put(filter, "issuer", issuer);
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, filter, err);
+	size_t i;
+	json_t *row;
+	if (!rows)
 		return false;
-	stg_sha256_hex(stg_buf_view(&der), hash);
-	json_t *detail = json_pack("{s:I,s:I,s:s}", "number", (json_int_t)number, "entries", (json_int_t)json_array_size(ours), "sha256", hash);
-	if (!ops_audit(c, "ca.crl", stg_json_str(org, "name"), detail, err) || !deliver(c, out, "crl", stg_buf_view(&der), err))
+	*ret = json_object();
+	json_array_foreach(rows, i, row) {
+		const char *status = stg_json_str(row, "status");
+		stg_json_put_int(*ret, status, stg_json_int(*ret, status, 0) + 1);
+	}
+	return true;
+}
+
+/* The CA of an organisation: who signs, where the keys are, what was issued. */
+static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	if (*stg_json_str(in, "certificate"))
+		return show_one(c, stg_json_str(in, "certificate"), ret, err);
+	STG_AUTO(stg_json_free_at) json_t *org = ops_org(c, stg_json_str(in, "org"), NULL, err), *issued = NULL, *previous = json_array(), *out = json_object();
+	const json_t *was;
+	size_t i;
+	if (!org || !counts(c, stg_json_str(org, "issuer"), &issued, err))
 		return false;
 	stg_json_put_int(out, "v", 1);
-	stg_json_put_int(out, "number", number);
-	stg_json_put_int(out, "entries", (int64_t)json_array_size(ours));
-	stg_json_put_int(out, "next_update_ms", stg_wall_ms() + CRL_DAYS * 24LL * 3600 * 1000);
-	stg_json_put(out, "sha256", hash);
+	stg_json_put(out, "organisation", stg_json_str(org, "name"));
+	stg_json_put(out, "issuer", stg_json_str(org, "issuer"));
+	put_certificate(out, "root", stg_json_str(org, "root_pem"));
+	stg_json_put(out, "root_key", stg_json_str(org, "root_key"));
+	put_certificate(out, "issuing", stg_json_str(org, "issuing_pem"));
+	stg_json_put(out, "issuing_key", *stg_json_str(org, "issuing_uri") ? stg_json_str(org, "issuing_uri") : "sealed file");
+	put_certificate(out, "ra", stg_json_str(org, "ra_pem"));
+	stg_json_put(out, "crl_url", stg_json_str(org, "crl_url"));
+	stg_json_put_new(out, "certificates", json_incref(issued));
+	if (json_object_get(org, "pending"))
+		json_object_set(out, "pending", json_object_get(org, "pending"));
+	json_array_foreach(json_object_get(org, "previous"), i, was) {
+		json_t *one = json_object();
+		stg_json_put(one, "issuer", stg_json_str(was, "issuer"));
+		put_certificate(one, "issuing", stg_json_str(was, "issuing_pem"));
+		json_array_append_new(previous, one);
+	}
+	if (json_array_size(previous))
+		stg_json_put_new(out, "previous", json_incref(previous));
 	*ret = stg_steal(out);
+	return true;
+}
+
+static bool templates(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)in;
+	return (*ret = stg_ca_templates(c->store, err)) != NULL;
+}
+
+static bool template_show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	return (*ret = stg_ca_template(c->store, stg_json_str(in, "name"), err)) != NULL;
+}
+
+static bool template_set(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name");
+	STG_AUTO(stg_json_free_at) json_t *t = json_copy((json_t *)(uintptr_t)in);
+	if (!stg_op_may(c, "admin", err) || !stg_ca_template_put(c->store, name, t, err) || !ops_audit(c, "ca.template", name, NULL, err))
+		return false;
+	return (*ret = stg_ca_template(c->store, name, err)) != NULL;
+}
+
+static bool template_remove(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const char *name = stg_json_str(in, "name");
+	if (!stg_op_may(c, "admin", err) || !stg_ca_template_put(c->store, name, NULL, err) || !ops_audit(c, "ca.template_remove", name, NULL, err))
+		return false;
+	*ret = json_pack("{s:i,s:s}", "v", 1, "removed", name);
 	return true;
 }
 
 const struct stg_op stg_ops_ca[] = {
 	{ "ca.list", STG_OP_STORE, list },
+	{ "ca.find", STG_OP_STORE, find },
+	{ "ca.show", STG_OP_STORE, show },
 	{ "ca.issue", STG_OP_STORE, issue },
 	{ "ca.revoke", STG_OP_STORE, revoke_all },
-	{ "ca.crl", STG_OP_STORE, crl },
+	{ "ca.templates", STG_OP_STORE, templates },
+	{ "ca.template_show", STG_OP_STORE, template_show },
+	{ "ca.template_set", STG_OP_STORE, template_set },
+	{ "ca.template_remove", STG_OP_STORE, template_remove },
 	{ 0 },
 };

@@ -14,9 +14,10 @@
  *   queue.done  {"id","why"} -> {"v":1,"done":id}
  */
 #include <string.h>
-#include <strings.h>
 
 #include <stager/op.h>
+
+#include "_device.h"
 
 static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
@@ -27,43 +28,11 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return true;
 }
 
-/* The device as the inventory knows it; false without an error: nobody knows it. */
-static bool known(struct stg_op_ctx *c, const char *word, struct stg_identity *ret, bool *ret_known, struct stg_error *err)
-{
-	static const char *const keys[] = { "serial", "unit", "udid", "imei", "asset_tag" };
-	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_inventory(c->store, word, 50, err);
-	size_t i;
-	json_t *row;
-	*ret_known = false;
-	if (!rows)
-		return false;
-	json_array_foreach(rows, i, row)
-		for (size_t k = 0; k < STG_ARRAY_LEN(keys) && !*ret_known; k++) {
-			if (strcasecmp(stg_json_str(row, keys[k]), word) != 0)
-				continue;
-			*ret_known = stg_store_device_find(c->store, stg_json_str_or(row, "family", "apple"), stg_json_str(row, "unit"), ret, err);
-			if (!*ret_known)
-				return false;
-		}
-	return true;
-}
-
 static bool has_token(struct stg_op_ctx *c, const struct stg_identity *who)
 {
 	struct stg_error none = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row = stg_store_escrow(c->store, who->unit, "unlock_token", NULL, &none);
 	return row != NULL;
-}
-
-static bool has_target(struct stg_op_ctx *c, bool *ret, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *targets = stg_store_targets(c->store, err);
-	size_t i;
-	json_t *one;
-	*ret = false;
-	json_array_foreach(targets, i, one)
-		*ret = *ret || json_is_true(json_object_get(one, "enabled")) || stg_json_int(one, "enabled", 0);
-	return targets != NULL;
 }
 
 static bool choose(struct stg_op_ctx *c, bool is_known, const struct stg_identity *who, const char **ret, struct stg_error *err)
@@ -73,7 +42,7 @@ static bool choose(struct stg_op_ctx *c, bool is_known, const struct stg_identit
 		*ret = "unlock";
 	else if (!is_known)
 		*ret = "restore";
-	else if (!has_target(c, &target, err))
+	else if (!ops_has_target(c, &target, err))
 		return false;
 	else
 		*ret = target ? "mdm" : "restore";
@@ -121,7 +90,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 	bool is_known = false;
 	if (!*word || !*stg_json_str(in, "reason"))
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "%s", *word ? "--reason" : "SERIAL");
-	if (!stg_op_may(c, "technician", err) || !known(c, word, &who, &is_known, err))
+	if (!stg_op_may(c, "technician", err) || !ops_known(c, word, &who, &is_known, err))
 		return false;
 	if (!*queue && !choose(c, is_known, &who, &queue, err))
 		return false;

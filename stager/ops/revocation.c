@@ -1,0 +1,157 @@
+/*
+ * revocation.c - what was revoked, told to others: the signed list, and a hand-over list for those who do not read one.
+ *
+ * For:    stager ca crl|handover.
+ * Uses:   <stager/keys.h>, <stager/store.h>.
+ * Called: through the table of operations; with the write connection, inside a transaction.
+ * Thread: the store's.
+ *
+ *   ca.crl       {org, issuer: "" or one of the previous}; file  -> {number, entries, next_update_ms, sha256}; without a file "crl" in base64
+ *   ca.handover  {all: bool}; file                               -> {rows: n, since_ms}; CSV: issuer, serial_hex, subject, device, revoked, reason,
+ *                                                                   sha256, spki_sha256; what was not handed over before, or all
+ *
+ * A number of a list never comes twice, not even after a restore of an older state: it is the time in ms, or more.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <stager/clock.h>
+#include <stager/csv.h>
+#include <stager/error.h>
+
+#include "_secretly.h"
+
+#define SEALED_MAX (1u << 20)
+#define CRL_MAX (64u << 20)
+#define LIST_MAX (64u << 20)
+#define CRL_DAYS 30
+#define HANDED "revocations_handed_ms"
+
+/* A key whose certificate was not installed in the end may be somewhere all the same; one that was renewed is still in use. */
+static bool is_ended(const json_t *row)
+{
+	const char *status = stg_json_str(row, "status"), *reason = stg_json_str(row, "reason");
+	return strcmp(status, "revoked") == 0 || (strcmp(status, "superseded") == 0 && strcmp(reason, "renewed") != 0);
+}
+
+/* Everything that ended, as stg_crl_make() wants it. */
+static json_t *ended(struct stg_op_ctx *c, const char *issuer, int64_t after_ms, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *filter = json_object(), *out = json_array();
+	stg_json_put(filter, "issuer", issuer);
+	stg_json_put_int(filter, "changed_after_ms", after_ms);
+	STG_AUTO(stg_json_free_at) json_t *rows = stg_store_certificates(c->store, filter, err);
+	size_t i;
+	json_t *row;
+	if (!rows)
+		return NULL;
+	json_array_foreach(rows, i, row) {
+		if (!is_ended(row))
+			continue;
+		if (strcmp(stg_json_str(row, "status"), "superseded") == 0)
+			stg_json_put(row, "reason", "superseded");
+		json_object_set(row, "revoked_ms", json_object_get(row, "changed_ms"));
+		json_array_append(out, row);
+	}
+	return stg_steal(out);
+}
+
+static bool next_number(struct stg_op_ctx *c, const char *issuer, int64_t *ret, struct stg_error *err)
+{
+	char key[160], text[32];
+	snprintf(key, sizeof(key), "crl_number:%.128s", issuer);
+	STG_AUTO(stg_free_at) char *last = stg_store_get(c->store, key, err);
+	if (!last)
+		return false;
+	int64_t number = strtoll(last, NULL, 10) + 1, now = stg_wall_ms();
+	*ret = number > now ? number : now;
+	snprintf(text, sizeof(text), "%lld", (long long)*ret);
+	return stg_store_set(c->store, key, text, err);
+}
+
+static bool crl(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(SEALED_MAX), der = STG_BUF(CRL_MAX), text = STG_BUF(CRL_MAX * 2);
+	STG_AUTO(stg_json_free_at) json_t *org = ops_org(c, stg_json_str(in, "org"), &sealed, err), *out = json_object();
+	if (!org || !stg_store_clock_ok(c->store, err))
+		return false;
+	const char *issuer = stg_json_str_or(in, "issuer", stg_json_str(org, "issuer"));
+	STG_AUTO(stg_json_free_at) json_t *rows = ended(c, issuer, -1, err);
+	char hash[65];
+	int64_t number = 0;
+	if (!rows || !next_number(c, issuer, &number, err) ||
+	    !stg_crl_make_of(c->keys, org, stg_buf_view(&sealed), issuer, rows, number, &der, err))
+		return false;
+	stg_sha256_hex(stg_buf_view(&der), hash);
+	json_t *detail = json_pack("{s:I,s:I,s:s}", "number", (json_int_t)number, "entries", (json_int_t)json_array_size(rows), "sha256", hash);
+	if (!ops_audit(c, "ca.crl", stg_json_str(org, "name"), detail, err))
+		return false;
+	if (c->n_fds && c->fds[0] >= 0) {
+		if (!ops_write(c->fds[0], stg_buf_view(&der), err))
+			return false;
+	} else {
+		if (!stg_base64(stg_buf_view(&der), &text, err))
+			return false;
+		stg_json_put_new(out, "crl", json_stringn(stg_buf_str(&text), text.len));
+	}
+	stg_json_put_int(out, "v", 1);
+	stg_json_put_int(out, "number", number);
+	stg_json_put_int(out, "entries", (int64_t)json_array_size(rows));
+	stg_json_put_int(out, "next_update_ms", stg_wall_ms() + CRL_DAYS * 24LL * 3600 * 1000);
+	stg_json_put(out, "sha256", hash);
+	*ret = stg_steal(out);
+	return true;
+}
+
+/* A value that begins like a formula is one to a spreadsheet: it gets a quote in front. */
+static bool add_cell(struct stg_buf *out, const char *text, const char *after, struct stg_error *err)
+{
+	bool ok = stg_buf_add_str(out, strchr("=+-@\t\r", *text) && *text ? "\"'" : "\"", err);
+	for (const char *p = text; ok && *p; p++)
+		ok = stg_buf_add(out, p, 1, err) && (*p != '"' || stg_buf_add(out, p, 1, err));
+	return ok && stg_buf_add_str(out, "\"", err) && stg_buf_add_str(out, after, err);
+}
+
+static bool handover(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	static const char *const columns[] = { "issuer", "serial_hex", "subject", "device_serial", "revoked", "reason", "sha256", "spki_sha256" };
+	STG_AUTO(stg_buf_clear) struct stg_buf list = STG_BUF(LIST_MAX);
+	STG_AUTO(stg_free_at) char *handed = stg_store_get(c->store, HANDED, err);
+	if (!handed || !stg_op_may(c, "technician", err))
+		return false;
+	int64_t since = stg_json_bool(in, "all", false) ? -1 : strtoll(*handed ? handed : "-1", NULL, 10), last = since;
+	STG_AUTO(stg_json_free_at) json_t *rows = ended(c, "", since, err);
+	size_t i, k;
+	json_t *row;
+	if (!rows)
+		return false;
+	for (k = 0; k < STG_ARRAY_LEN(columns); k++)
+		if (!add_cell(&list, columns[k], k + 1 < STG_ARRAY_LEN(columns) ? "," : "\r\n", err))
+			return false;
+	json_array_foreach(rows, i, row) {
+		char when[STG_TIME_TEXT];
+		int64_t at = stg_json_int(row, "changed_ms", 0);
+		last = at > last ? at : last;
+		stg_time_text(at, when);
+		stg_json_put(row, "revoked", when);
+		for (k = 0; k < STG_ARRAY_LEN(columns); k++)
+			if (!add_cell(&list, stg_json_str(row, columns[k]), k + 1 < STG_ARRAY_LEN(columns) ? "," : "\r\n", err))
+				return false;
+	}
+	if (c->n_fds < 1 || c->fds[0] < 0)
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "FILE");
+	char text[32];
+	snprintf(text, sizeof(text), "%lld", (long long)last);
+	json_t *detail = json_pack("{s:I,s:I}", "rows", (json_int_t)json_array_size(rows), "since_ms", (json_int_t)since);
+	if (!ops_audit(c, "ca.handover", "", detail, err) || (last > since && !stg_json_bool(in, "all", false) && !stg_store_set(c->store, HANDED, text, err)) ||
+	    !ops_write(c->fds[0], stg_buf_view(&list), err))
+		return false;
+	*ret = json_pack("{s:i,s:I,s:I}", "v", 1, "rows", (json_int_t)json_array_size(rows), "since_ms", (json_int_t)(since < 0 ? 0 : since));
+	return true;
+}
+
+const struct stg_op stg_ops_revocation[] = {
+	{ "ca.crl", STG_OP_STORE, crl },
+	{ "ca.handover", STG_OP_STORE, handover },
+	{ 0 },
+};
