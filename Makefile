@@ -138,14 +138,10 @@ FUZZ_SECONDS ?= 10
 fuzz: deps-check       ## each parser of outside bytes, FUZZ_SECONDS each
 	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC="$(CLANG)" OPT="-O1 -g" HARDEN= LDHARD= SAN="-fsanitize=address,undefined,fuzzer-no-link -DSTG_SANITIZED" fuzz-run
 fuzz-run: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
-	$(Q)set -e; for f in $^; do n=$$(basename $$f); log=$(B)/$$n.log; mkdir -p $(B)/corpus/$$n tests/fuzz/corpus/$$n; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 -timeout=5 -print_final_stats=1 -artifact_prefix=$(B)/$$n- \
-			$(B)/corpus/$$n tests/fuzz/corpus/$$n >$$log 2>&1 || { tail -40 $$log; exit 1; }; \
-		echo "  fuzz  $$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs"; done
-	@echo "fuzz: $(words $^) parsers, $(FUZZ_SECONDS) s each, nothing found"
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_UNTIL=$(FUZZ_UNTIL) sh tests/fuzz/run.sh $(B) $(notdir $^)
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(OBJ)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $< $(OBJ) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $< $(OBJ) $(LIBS) $(FUZZ_WRAP)
 
 clean:                 ## remove what was built
 	rm -rf $(B)

@@ -16,6 +16,7 @@
 #include <stager/error.h>
 #include <stager/plistscan.h>
 
+#include "hostile.h"
 #include "tls.h"
 
 #define FIRST_PORT 49152
@@ -135,6 +136,8 @@ static void tell_closed(struct virt_conn *c)
 	virt_timer_clear(c->bench->loop, &c->after);
 	c->then = NULL;
 	stg_buf_clear(&c->rest);
+	plist_free(c->merge);
+	c->merge = NULL;
 	if (c->delayed) {
 		plist_free(c->delayed);
 		c->delayed = NULL;
@@ -218,7 +221,9 @@ static size_t take_plist(struct virt_conn *c, struct stg_bytes in)
 	c->answers_binary = form == STG_PLIST_BINARY;
 	request = request_name(msg);
 	virt_device_note(c->device, c->name, request);
-	if (!c->device->faults || virt_fault_message(c, request, msg) == VIRT_FATE_GO_ON)
+	if (c->device->faults)
+		virt_hostile_bend(c, request);
+	if (!c->device->faults || (!virt_hostile_reply(c, request, in) && virt_fault_message(c, request, msg) == VIRT_FATE_GO_ON))
 		virt_conn_message(c, msg);
 	plist_free(msg);
 	return 4 + len;
@@ -245,6 +250,8 @@ static size_t on_bytes(struct virt_stream *s, struct stg_bytes in)
 	virt_device_touched(c->device, 0);
 	if (c->service->framing == VIRT_PLIST)
 		return take_plist(c, in);
+	if (c->device->faults && virt_hostile_reply(c, "", in))
+		return in.len;
 	slow = c->device->faults ? virt_fault_take(c->device, c->name, "", "slow") : NULL;
 	if (slow) {
 		virt_stream_pause(s, true);
@@ -286,7 +293,11 @@ bool virt_conn_secure(struct virt_conn *c, struct virt_record *record)
 		virt_stream_finish(&c->stream);
 		return true;
 	}
-	ssl = virt_tls_new(c->bench, c->device, record);
+	if (virt_hostile_handshake(c))
+		return true;
+	ssl = virt_hostile_tls(c, record);
+	if (!ssl)
+		ssl = virt_tls_new(c->bench, c->device, record);
 	if (!ssl)
 		return false;
 	if (c->record != record) {
@@ -468,6 +479,8 @@ void virt_send_plist(struct virt_conn *c, plist_t answer)
 		plist_free(answer);
 		return;
 	}
+	if (c->merge)
+		virt_hostile_merge(c, answer);
 	if (fault != VIRT_ANSWER_AS_IT_IS && plist_get_node_type(answer) == PLIST_DICT)
 		spoil_plist(c, answer);
 	if (c->answers_binary)

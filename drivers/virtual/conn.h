@@ -31,7 +31,10 @@ struct virt_conn {
 	void (*then)(struct virt_conn *, void *arg);
 	void *then_arg;
 	plist_t delayed;                     /* a message held back by a fault */
-	struct stg_buf rest;                 /* of an answer that a fault cut in two */
+	struct stg_buf rest;                 /* of an answer that a fault cut in two, or what hostile.c says */
+	size_t rest_at;
+	int64_t drip_ms, repeat_bytes;       /* hostile.c: a byte each so many ms; so many bytes still to come */
+	plist_t merge;                       /* hostile.c: goes into the next answer */
 	enum virt_answer_fault answer_fault;
 	int64_t answer_number;               /* of the fault: bytes, or ms until the plug comes back */
 	bool drop_after_answer;

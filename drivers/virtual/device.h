@@ -143,6 +143,7 @@ struct virt_device {
 	struct virt_later *laters;          /* virt_device_after() */
 	struct virt_data *data;             /* virt_device_data() */
 	struct virt_fault *faults;
+	unsigned int faults_met;            /* so often one of them came true */
 
 	/* For measuring: how long it stood plugged in with nothing asked of it and nothing under way. */
 	int64_t touched_us;                 /* CLOCK_BOOTTIME: the last request, or the end of the work it started */

@@ -33,6 +33,7 @@ static const char *const others[] = {
 	"percent", "endless",                                                 /* installation_proxy.c */
 	"half", "cut", "twice", "error", "late",                              /* activation_server.c */
 	"connect_refused", "connect_hang",                                    /* mux.c */
+	"reply", "merge", "handshake", "certificate",                         /* hostile.c */
 };
 
 static bool is_known(const char *kind)
@@ -136,6 +137,7 @@ const struct virt_fault *virt_fault_take(struct virt_device *d, const char *serv
 			continue;
 		}
 		virt_bench_count(d->bench, "faults");
+		d->faults_met++;
 		if (f->count > 0 && --f->count == 0) {
 			*at = f->next;
 			if (used)

@@ -301,6 +301,7 @@ json_t *virt_device_show(const struct virt_device *d)
 	stg_json_put_int(o, "stored_profile_bytes", (int64_t)d->stored_profile.len);
 	stg_json_put_new(o, "values", from_plist(d->values));
 	stg_json_put_new(o, "faults", virt_fault_list(d));
+	stg_json_put_int(o, "faults_met", d->faults_met);
 	stg_json_put_new(o, "counts", json_copy(d->counts));
 	if (d->model) {
 		STG_AUTO(stg_json_free_at) json_t *shelf = virt_shelf_json((struct virt_device *)(uintptr_t)d);

@@ -27,6 +27,7 @@
 #include <stager/plistscan.h>
 
 #include "conn.h"
+#include "hostile.h"
 
 #define BACKLOG 1024
 #define MESSAGE_MAX 65536u
@@ -321,6 +322,8 @@ static void connect_now(struct virt_timer *t)
 	}
 	if (virt_fault_take(d, "", "Connect", "connect_hang"))
 		return;   /* says nothing until the client gives up */
+	if (virt_hostile_mux(d, &c->stream))
+		return;
 	send_result(c, c->connect_tag, RESULT_OK);
 	unlink_client(c);
 	virt_conn_open(d, c->connect_port, &c->stream);
@@ -612,6 +615,13 @@ void virt_mux_detached(struct virt_mux *m, uint32_t device_id)
 {
 	stg_buf_reset(&m->list);
 	send_event(m, "Detached", device_id);
+}
+
+void virt_mux_say(struct virt_mux *m, struct stg_bytes what, int64_t times)
+{
+	for (struct client *c = m->clients; c; c = c->next)
+		for (int64_t i = 0; c->is_listening && i < times; i++)
+			virt_stream_send(&c->stream, what);
 }
 
 static void come_back(struct virt_timer *t)

@@ -253,7 +253,7 @@ static void read_in(struct virt_stream *s)
 		n = read_some(s);
 		if (n == 0)
 			break;
-		if (n < 0 || (!s->mute && !stg_buf_add(&s->in, scratch, (size_t)n, NULL))) {
+		if (n < 0 || (!s->mute && !s->deaf && !stg_buf_add(&s->in, scratch, (size_t)n, NULL))) {
 			die(s);
 			return;
 		}
@@ -367,6 +367,17 @@ void virt_stream_plain(struct virt_stream *s)
 	if (s->fd < 0 || s->state != VIRT_STREAM_TLS)
 		return;
 	s->plain_after_flush = true;
+	call_soon(s);
+}
+
+void virt_stream_strip(struct virt_stream *s)
+{
+	if (s->fd < 0)
+		return;
+	SSL_free(s->ssl);
+	s->ssl = NULL;
+	s->state = VIRT_STREAM_PLAIN;
+	s->deaf = true;
 	call_soon(s);
 }
 

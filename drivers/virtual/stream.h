@@ -42,6 +42,7 @@ struct virt_stream {
 	bool tls_after_flush;           /* virt_stream_secure(): once the plain answer is out */
 	bool plain_after_flush;         /* virt_stream_plain(): once the last TLS answer is out */
 	bool mute;                      /* fault: reads and throws away, writes nothing */
+	bool deaf;                      /* fault: reads and throws away, and goes on writing */
 	int64_t cut_after_bytes;        /* fault: closes after so many more bytes went out; -1: never */
 	struct stg_buf in, out;
 	size_t out_sent;
@@ -59,6 +60,8 @@ void virt_stream_pause(struct virt_stream *, bool paused);
 void virt_stream_secure(struct virt_stream *, SSL *ssl);
 /* Back to plain bytes after what is queued went out. */
 void virt_stream_plain(struct virt_stream *);
+/* TLS ends here without a word; what is sent from now on is in the clear, what comes is thrown away. */
+void virt_stream_strip(struct virt_stream *);
 /* Closes after what is queued went out, then closed(). */
 void virt_stream_finish(struct virt_stream *);
 /* Closes now, without closed(): the owner is freeing itself, or pulls the plug. Takes one that was cut already. */

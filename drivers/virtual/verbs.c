@@ -18,6 +18,7 @@
 #include "activation.h"
 #include "conn.h"
 #include "control.h"
+#include "hostile.h"
 #include "mux.h"
 #include "pairing.h"
 #include "supervision.h"
@@ -440,8 +441,14 @@ static bool mux(struct virt_bench *b, const json_t *args, json_t *ret, struct st
 		b->lose_for = (int)number(args, 2, 1);
 		return true;
 	}
+	if (strcmp(word(args, 0), "say") == 0) {
+		STG_AUTO(stg_buf_clear) struct stg_buf what = virt_hostile_file(word(args, 1));
+
+		virt_mux_say(b->mux, stg_buf_view(&what), number(args, 2, 1));
+		return what.len || stg_fail(err, STG_E_INPUT, 0, "nothing to say in '%s'", word(args, 1));
+	}
 	if (strcmp(word(args, 0), "restart") != 0)
-		return stg_fail(err, STG_E_USAGE, 0, "mux restart [MS], mux lose N [ANNOUNCEMENTS|-1]");
+		return stg_fail(err, STG_E_USAGE, 0, "mux restart [MS], mux lose N [ANNOUNCEMENTS|-1], mux say FILE [TIMES]");
 	virt_mux_restart(b->mux, number(args, 1, 500));
 	return true;
 }
@@ -501,7 +508,7 @@ static const struct {
 	{ "log", show_log, "log DEVICE [clear]" },
 	{ "stats", stats, "stats [reset]" },
 	{ "storm", storm, "storm N [MS]" },
-	{ "mux", mux, "mux restart [MS] | mux lose N [ANNOUNCEMENTS|-1]" },
+	{ "mux", mux, "mux restart [MS] | mux lose N [ANNOUNCEMENTS|-1] | mux say FILE [TIMES]" },
 	{ "add", add, "add JSON" },
 	{ "quit", quit, "quit" },
 	{ "help", help, "help" },

@@ -109,10 +109,12 @@ json_t *stg_station_stage(struct stg_station *s, const json_t *in, const char *a
 			json_object_set(slot->order, "profiles", json_object_get(in, "profiles"));
 		stg_json_put(slot->order, "actor", actor);
 		slot->word[0] = 0;
+		/* this one: what failed at another port is not tried again because somebody staged here */
+		slot_reconsider(s, slot);
 		json_array_append_new(staging, json_pack("{s:s, s:s, s:I}", "port", slot->arrival.port, "udid", slot->arrival.udid,
 							 "attach", (json_int_t)slot->arrival.attach));
 	}
-	slots_reconsider(s);
+	slots_serve(s);
 	return json_pack("{s:o, s:o}", "staging", staging, "skipped", skipped);
 }
 

@@ -29,6 +29,14 @@ struct slot *slot_by_attach(struct stg_station *s, uint64_t attach)
 	return NULL;
 }
 
+struct slot *slot_by_handle(struct stg_station *s, uint32_t handle)
+{
+	for (struct slot *slot = s->slots; slot && handle; slot = slot->next)
+		if (slot->arrival.handle == handle)
+			return slot;
+	return NULL;
+}
+
 struct slot *slot_by_udid(struct stg_station *s, const char *udid)
 {
 	for (struct slot *slot = s->slots; slot && udid[0]; slot = slot->next)
@@ -138,7 +146,7 @@ json_t *slot_json(const struct slot *slot)
 static bool wanted(const struct stg_station *s, const struct slot *slot)
 {
 	if (strcmp(slot->arrival.driver, "apple") != 0 || slot->arrival.mode != STG_MODE_NORMAL || !slot->arrival.handle ||
-	    stg_boot_ms() < s->learning_until_ms)
+	    !slot->arrival.udid[0] || stg_boot_ms() < s->learning_until_ms)
 		return false;
 	return slot->order || batch_on_port(s, slot->arrival.port);
 }
@@ -196,7 +204,9 @@ void slots_arrived(struct stg_station *s, const struct stg_arrival *a)
 		queue_slot(s, slot);
 	} else {
 		slot->state = SLOT_LISTED;
-		if (stg_boot_ms() < s->learning_until_ms)
+		if (!a->udid[0])
+			slot_why(slot, STG_ID_DEVICE_NONSENSE, "its serial string is no UDID");
+		else if (stg_boot_ms() < s->learning_until_ms)
 			slot_why(slot, STG_ID_PORTS_LEARNING, NULL);
 		else if (!port_allowed(s, a->port))
 			slot_why(slot, STG_ID_PORT_NOT_ALLOWED, NULL);
@@ -264,22 +274,26 @@ void slot_rest(struct stg_station *s, struct slot *slot)
 		event_slot(s, slot);
 }
 
+void slot_reconsider(struct stg_station *s, struct slot *slot)
+{
+	if (slot->state == SLOT_LISTED || slot->state == SLOT_RESTING) {
+		if (strcmp(slot->word, "staged") != 0 && wanted(s, slot) && !s->stopping)
+			queue_slot(s, slot);
+		else
+			event_slot(s, slot);
+	} else if (slot->state != SLOT_QUEUED) {
+		slot->again = true;
+	} else if (!wanted(s, slot)) {
+		slot->state = SLOT_LISTED;
+		slot_why(slot, STG_ID_NO_BATCH, NULL);
+		slot_word(s, slot, "listed");
+	}
+}
+
 void slots_reconsider(struct stg_station *s)
 {
-	for (struct slot *slot = s->slots; slot; slot = slot->next) {
-		if (slot->state == SLOT_LISTED || slot->state == SLOT_RESTING) {
-			if (strcmp(slot->word, "staged") != 0 && wanted(s, slot) && !s->stopping)
-				queue_slot(s, slot);
-			else
-				event_slot(s, slot);
-		} else if (slot->state != SLOT_QUEUED) {
-			slot->again = true;
-		} else if (!wanted(s, slot)) {
-			slot->state = SLOT_LISTED;
-			slot_why(slot, STG_ID_NO_BATCH, NULL);
-			slot_word(s, slot, "listed");
-		}
-	}
+	for (struct slot *slot = s->slots; slot; slot = slot->next)
+		slot_reconsider(s, slot);
 	slots_serve(s);
 }
 

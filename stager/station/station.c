@@ -135,7 +135,9 @@ static int on_watch(sd_event_source *src, int fd, uint32_t what, void *arg)
 			arrived(s, e.arrival);
 			break;
 		case STG_WATCH_LEFT:
-			slots_left(s, e.arrival.udid);
+			/* by usbmuxd's own number: a name may be somebody else's, or none */
+			if (slot_by_handle(s, e.arrival.handle))
+				slot_left(s, slot_by_handle(s, e.arrival.handle));
 			break;
 		case STG_WATCH_UP:
 			s->mux_up = true;

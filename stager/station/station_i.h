@@ -167,6 +167,7 @@ void nursery_kill(struct stg_nursery *n, pid_t pid);
 /* slots.c: what is plugged in, and what the station wants of it */
 struct slot *slot_by_attach(struct stg_station *s, uint64_t attach);
 struct slot *slot_by_udid(struct stg_station *s, const char *udid);
+struct slot *slot_by_handle(struct stg_station *s, uint32_t handle);   /* usbmuxd's DeviceID */
 void slots_arrived(struct stg_station *s, const struct stg_arrival *a);
 void slots_left(struct stg_station *s, const char *udid);
 /* A device that only the kernel knows: shown, never worked on. usbmuxd's word replaces it. */
@@ -175,6 +176,8 @@ void slot_left(struct stg_station *s, struct slot *slot);
 void slots_free(struct stg_station *s);
 /* Something changed that may give a resting device work: ports, batches, orders, the line. */
 void slots_reconsider(struct stg_station *s);
+/* The same for this one alone; slots_serve() afterwards. */
+void slot_reconsider(struct stg_station *s, struct slot *slot);
 void slots_retry_line(struct stg_station *s);
 /* A canary has ended: what waits for its kind is looked at again. */
 void slots_retry_canaries(struct stg_station *s);

@@ -40,12 +40,14 @@ static void intake(struct worker *w, bool may_pair)
 {
 	struct stg_error err = { 0 };
 	bool met = meet(w, may_pair, &err);
+	/* one that said nothing, or nonsense, is not asked twenty things more: each would cost its whole deadline */
+	bool lost = !met && (err.code == STG_E_GONE || err.code == STG_E_TIMEOUT || err.code == STG_E_IO || err.code == STG_E_PROTOCOL);
 	json_t *m = json_object();
 	stg_json_put(m, "t", "who");
 	w->told_identity = (struct stg_identity){ 0 };
 	worker_tell_identity(w, m);
 	stg_json_put(m, "trust", trust_name(w->trust));
-	stg_json_put_new(m, "facts", json_deep_copy(worker_facts(w)));
+	stg_json_put_new(m, "facts", lost ? json_object() : json_deep_copy(worker_facts(w)));
 	if (!met)
 		stg_json_put_new(m, "error", stg_json_from_error(&err));
 	worker_send(w, m);

@@ -158,12 +158,10 @@ static void nonsense_from_usbmuxd_is_refused(void **state)
 	static uint8_t huge[16] = { 0xff, 0xff, 0xff, 0x7f, 1, 0, 0, 0, 8 };
 	static uint8_t tiny[16] = { 3, 0, 0, 0, 1, 0, 0, 0, 8 };
 	static uint8_t version[16] = { 20, 0, 0, 0, 7, 0, 0, 0, 8 };
-	static uint8_t garbage[40] = { 40, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, '<', 'p', 'l' };
 	(void)state;
 	says(huge, sizeof(huge));
 	says(tiny, sizeof(tiny));
 	says(version, sizeof(version));
-	says(garbage, sizeof(garbage));
 }
 
 static void announce(int peer, uint64_t id, const char *connection, const char *serial)
@@ -199,6 +197,9 @@ static void only_cables_count_each_once_and_names_are_checked(void **state)
 	plist_t ok = mux_message("Result");
 	plist_dict_set_item(ok, "Number", plist_new_uint(0));
 	mux_send(peer, ok, 1);
+	/* a device's own words may make a message unreadable: it is left out, the others are not */
+	static const uint8_t garbage[40] = { 40, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, '<', 'p', 'l' };
+	assert_int_equal(send(peer, garbage, sizeof(garbage), MSG_NOSIGNAL), sizeof(garbage));
 	announce(peer, 7, "Network", "00008110-00112233445566AA");
 	announce(peer, 0, "USB", "00008110-00112233445566AA");
 	announce(peer, 8, "USB", "0000811000112233445566aa");
