@@ -8,14 +8,15 @@
  *
  *   queue.list  {"queue"} ("" = all) -> {"v":1,"queues":[rows of stg_store_queues]}
  *   queue.add   {"serial" (or ECID, UDID, tag; anything for the restore queue),"queue":"mdm|restore|" (empty: chosen),"order":
- *               "clear_passcode|erase","reason"} -> {"v":1,"serial","queue","code","model"}
- *               chosen: "unlock" when its token is kept (nothing is queued: two persons open it), else "mdm" when a target takes
- *               results, else "restore"
+ *               "clear_passcode|erase|lock","reason"} -> {"v":1,"serial","queue","code","model"}
+ *               chosen: "unlock" when its token is kept (nothing is queued: two persons open it), else "mdm" when a target's
+ *               connector takes that order, else "restore"
  *   queue.done  {"id","why"} -> {"v":1,"done":id}
  */
 #include <string.h>
 
 #include <stager/op.h>
+#include <stager/push.h>
 
 #include "_device.h"
 
@@ -35,14 +36,30 @@ static bool has_token(struct stg_op_ctx *c, const struct stg_identity *who)
 	return row != NULL;
 }
 
-static bool choose(struct stg_op_ctx *c, bool is_known, const struct stg_identity *who, const char **ret, struct stg_error *err)
+/* Does any MDM take this order? A file does not, and a connector says which it takes. */
+static bool takes_order(struct stg_op_ctx *c, const char *verb, bool *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *targets = stg_store_targets(c->store, err);
+	size_t i;
+	json_t *one;
+	*ret = false;
+	json_array_foreach(targets, i, one) {
+		if (!json_is_true(json_object_get(one, "enabled")) && !stg_json_int(one, "enabled", 0))
+			continue;
+		STG_AUTO(stg_json_free_at) json_t *connector = stg_connector_load(c->state_dir, stg_json_str(one, "connector"), NULL);
+		*ret = *ret || *stg_json_str(json_object_get(connector, "orders"), verb);
+	}
+	return targets != NULL;
+}
+
+static bool choose(struct stg_op_ctx *c, const char *verb, bool is_known, const struct stg_identity *who, const char **ret, struct stg_error *err)
 {
 	bool target = false;
 	if (is_known && has_token(c, who))
 		*ret = "unlock";
 	else if (!is_known)
 		*ret = "restore";
-	else if (!ops_has_target(c, &target, err))
+	else if (!takes_order(c, verb, &target, err))
 		return false;
 	else
 		*ret = target ? "mdm" : "restore";
@@ -52,8 +69,9 @@ static bool choose(struct stg_op_ctx *c, bool is_known, const struct stg_identit
 static bool to_mdm(struct stg_op_ctx *c, const json_t *in, bool is_known, const struct stg_identity *who, struct stg_error *err)
 {
 	const char *verb = stg_json_str_or(in, "order", "clear_passcode");
-	if (strcmp(verb, "clear_passcode") != 0 && strcmp(verb, "erase") != 0)
-		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "'%.40s': clear_passcode, erase", verb);
+	bool target = false;
+	if (strcmp(verb, "clear_passcode") != 0 && strcmp(verb, "erase") != 0 && strcmp(verb, "lock") != 0)
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "'%.40s': clear_passcode, erase, lock", verb);
 	/* an erase from afar is an erase */
 	if (strcmp(verb, "erase") == 0) {
 		STG_AUTO(stg_json_free_at) json_t *origin = is_known ? stg_store_origin(c->store, who, err) : NULL;
@@ -66,6 +84,10 @@ static bool to_mdm(struct stg_op_ctx *c, const json_t *in, bool is_known, const 
 	}
 	if (!is_known)
 		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_DEVICE, 0, "%.64s", stg_json_str(in, "serial"));
+	if (!takes_order(c, verb, &target, err))
+		return false;
+	if (!target)
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ORDER_NO_TARGET, 0, "%s", verb);
 	return stg_store_mdm_order(c->store, who, verb, stg_json_str(in, "reason"), c->actor, err);
 }
 
@@ -92,7 +114,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "%s", *word ? "--reason" : "SERIAL");
 	if (!stg_op_may(c, "technician", err) || !ops_known(c, word, &who, &is_known, err))
 		return false;
-	if (!*queue && !choose(c, is_known, &who, &queue, err))
+	if (!*queue && !choose(c, stg_json_str_or(in, "order", "clear_passcode"), is_known, &who, &queue, err))
 		return false;
 	enum stg_id code = STG_ID_QUEUED_RESTORE;
 	bool ok;
@@ -101,7 +123,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 		code = STG_ID_QUEUED_UNLOCK;
 		ok = true;
 	} else if (strcmp(queue, "mdm") == 0) {
-		code = STG_ID_QUEUED_MDM;
+		code = strcmp(stg_json_str_or(in, "order", "clear_passcode"), "clear_passcode") == 0 ? STG_ID_QUEUED_MDM : STG_ID_QUEUED_ORDER;
 		ok = to_mdm(c, in, is_known, &who, err);
 	} else if (strcmp(queue, "restore") == 0) {
 		ok = to_restore(c, in, is_known, &who, err);

@@ -204,6 +204,23 @@ static bool read_rejects(const struct stg_yaml *y, const struct stg_yaml_node *r
 	return true;
 }
 
+/* What this kind of MDM calls the orders it takes with a result; an order that is not there, it does not take. */
+static bool read_orders(const struct stg_yaml *y, const struct stg_yaml_node *root, json_t *ret, struct stg_error *err)
+{
+	static const char *const known[] = { "clear_passcode", "erase", "lock", NULL };
+	const struct stg_yaml_node *map;
+	json_t *orders = json_object();
+	stg_json_put_new(ret, "orders", orders);
+	if (!stg_yaml_get(root, "orders"))
+		return true;
+	if (!expect_map(y, root, "orders", known, &map, err))
+		return false;
+	for (size_t i = 0; known[i]; i++)
+		if (!put_string(y, map, known[i], false, orders, err))
+			return false;
+	return true;
+}
+
 static bool read_sizes(const struct stg_yaml *y, const struct stg_yaml_node *root, json_t *ret, struct stg_error *err)
 {
 	static const char *const known_batch[] = { "max_items", "max_bytes", NULL }, *const known_answer[] = { "type", "max_bytes", NULL };
@@ -224,7 +241,7 @@ static bool read_sizes(const struct stg_yaml *y, const struct stg_yaml_node *roo
 
 static json_t *parse(const char *file, struct stg_bytes text, struct stg_error *err)
 {
-	static const char *const known[] = { "name", "about", "auth", "batch", "request", "answer", "receipts", "rejects", "natural_key", "timeout", "test", NULL };
+	static const char *const known[] = { "name", "about", "auth", "batch", "request", "answer", "receipts", "rejects", "natural_key", "timeout", "test", "orders", NULL };
 	STG_AUTO(stg_yaml_free_at) struct stg_yaml *y = stg_yaml_parse(file, text, err);
 	if (!y)
 		return NULL;
@@ -239,7 +256,7 @@ static json_t *parse(const char *file, struct stg_bytes text, struct stg_error *
 	}
 	if (!stg_yaml_only(y, root, known, err) || !put_string(y, root, "name", true, c, err) || !put_string(y, root, "about", true, c, err) ||
 	    !read_auth(y, root, c, err) || !read_sizes(y, root, c, err) || !read_request(y, root, c, err) || !read_test(y, root, c, err) ||
-	    !read_rejects(y, root, c, err) || !put_program(y, root, "receipts", false, c, err) || !put_string(y, root, "natural_key", false, c, err))
+	    !read_rejects(y, root, c, err) || !read_orders(y, root, c, err) || !put_program(y, root, "receipts", false, c, err) || !put_string(y, root, "natural_key", false, c, err))
 		return NULL;
 	timeout = stg_yaml_get(root, "timeout");
 	if (timeout && !stg_yaml_duration(y, timeout, &timeout_ms, err))

@@ -89,10 +89,27 @@ static bool make_headers(const struct filling *f, const json_t *from, struct pus
 	return true;
 }
 
+/* An order for the MDM gets the MDM's own word beside ours: .mdm_order.command in the field map. NULL: no record has one. */
+static json_t *with_commands(const struct push_target *t, const json_t *records)
+{
+	const json_t *words = json_object_get(t->connector, "orders");
+	json_t *all = NULL;
+	for (size_t i = 0; i < json_array_size(records); i++) {
+		const char *word = stg_json_str(words, stg_json_str(json_object_get(json_array_get(records, i), "mdm_order"), "verb"));
+		if (!*word)
+			continue;
+		if (!all)
+			all = json_deep_copy(records);
+		stg_json_put(json_object_get(json_array_get(all, i), "mdm_order"), "command", word);
+	}
+	return all;
+}
+
 /* A text stays as it is, everything else becomes JSON. */
 static bool make_body(const struct push_target *t, const json_t *records, struct push_request *r, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *out = push_jq(stg_json_str(json_object_get(t->connector, "request"), "body"), records, err);
+	STG_AUTO(stg_json_free_at) json_t *told = with_commands(t, records);
+	STG_AUTO(stg_json_free_at) json_t *out = push_jq(stg_json_str(json_object_get(t->connector, "request"), "body"), told ? told : records, err);
 	if (!out)
 		return stg_while(err, "body of connector %s", stg_json_str(t->connector, "name"));
 	if (json_array_size(out) != 1)
