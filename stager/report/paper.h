@@ -24,4 +24,7 @@ cairo_status_t paper_write(void *buf, const unsigned char *data, unsigned int le
 /* True when everything on this surface went well; the surface must be finished. */
 bool paper_ok(cairo_t *c, cairo_surface_t *s, struct stg_error *err);
 
+/* flatpng.c: an RGB24 surface of few colours, its first pixel the ground. Appends to `ret`. */
+bool paper_flat_png(cairo_surface_t *s, struct stg_buf *ret, struct stg_error *err);
+
 #endif

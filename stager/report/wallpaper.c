@@ -132,9 +132,7 @@ bool stg_wallpaper_png(const struct stg_wallpaper_ask *ask, struct stg_buf *ret,
 	cairo_surface_flush(s);
 	ok = ok && paper_ok(c, s, err);
 	*ret = STG_BUF(PNG_MAX);
-	cairo_status_t written = ok ? cairo_surface_write_to_png_stream(s, paper_write, ret) : CAIRO_STATUS_SUCCESS;
-	if (ok && written != CAIRO_STATUS_SUCCESS)
-		ok = stg_fail_id(err, STG_E_IO, STG_ID_PAPER_FAILED, (int)written, "write the picture: %s", cairo_status_to_string(written));
+	ok = ok && paper_flat_png(s, ret, err);
 	cairo_destroy(c);
 	cairo_surface_destroy(s);
 	return ok;

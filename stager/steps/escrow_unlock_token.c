@@ -54,6 +54,10 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 		return stg_fail_id(err, STG_E_HOLD, STG_ID_NO_RECOVERY_KEY, 0, "the station keeps no tokens");
 	/* first whether there is a key: each token asked for voids the one before */
 	if (!c->host->escrow(c->host->ctx, NULL, &receipt, err)) {
+		if (no_key_is_fine(c, err)) {
+			stg_error_reset(err);
+			return true;
+		}
 		if (err->id == STG_ID_NO_RECOVERY_KEY)
 			err->code = STG_E_HOLD;
 		return false;
