@@ -29,6 +29,7 @@ struct apple_link {
 	idevice_connection_t connection;
 	int fd;
 	SSL *ssl;
+	BIO *out;              /* the SSL's: records wait here and leave together */
 	struct stg_buf in;
 	int64_t last_ms;
 	uint16_t port;
@@ -128,14 +129,46 @@ static bool wait_for(struct apple_link *l, short what, int64_t deadline_ms, stru
 	}
 }
 
+/* A write of many records is one call of the kernel, not one for each: the mux door wakes up for every one of them. */
+static bool flush(struct apple_link *l, int64_t deadline_ms, struct stg_error *err)
+{
+	char *data;
+	size_t sent = 0, len = (size_t)BIO_get_mem_data(l->out, &data);
+	while (sent < len) {
+		ssize_t n = send(l->fd, data + sent, len - sent, MSG_NOSIGNAL);
+		if (n > 0)
+			sent += (size_t)n;
+		else if (n < 0 && errno == EAGAIN) {
+			if (!wait_for(l, POLLOUT, deadline_ms, err))
+				return false;
+		} else if (n < 0 && errno != EINTR) {
+			return gone(err, "send: the connection was closed");
+		}
+	}
+	if (len)
+		(void)BIO_reset(l->out);
+	return true;
+}
+
+/* Our last word, an alert, to somebody who may not be listening any more. */
+static void flush_once(struct apple_link *l)
+{
+	char *data;
+	long len = BIO_get_mem_data(l->out, &data);
+	if (len > 0)
+		(void)!send(l->fd, data, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)BIO_reset(l->out);
+}
+
 /* After a TLS call that did not succeed: true when it is worth calling again. */
 static bool tls_again(struct apple_link *l, int rc, int64_t deadline_ms, const char *what, struct stg_error *err)
 {
 	int why = SSL_get_error(l->ssl, rc), e = errno;
 	if (why == SSL_ERROR_WANT_READ)
-		return wait_for(l, POLLIN, deadline_ms, err);
+		return flush(l, deadline_ms, err) && wait_for(l, POLLIN, deadline_ms, err);
 	if (why == SSL_ERROR_WANT_WRITE)
-		return wait_for(l, POLLOUT, deadline_ms, err);
+		return flush(l, deadline_ms, err);
+	flush_once(l);
 	unsigned long first = ERR_peek_error();
 	char text[120] = "";
 	if (first)
@@ -162,11 +195,16 @@ bool apple_link_secure(struct apple_link *l, struct stg_error *err)
 	if (l->in.len)
 		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_DEVICE_NONSENSE, 0, "bytes before TLS");
 	SSL *ssl = SSL_new(dev->tls);
-	if (!ssl || !SSL_set_fd(ssl, l->fd)) {
+	BIO *in = BIO_new_socket(l->fd, BIO_NOCLOSE), *out = BIO_new(BIO_s_mem());
+	if (!ssl || !in || !out) {
+		BIO_free(in);
+		BIO_free(out);
 		SSL_free(ssl);
 		return stg_fail(err, STG_E_NOMEM, 0, "TLS");
 	}
+	SSL_set_bio(ssl, in, out);
 	l->ssl = ssl;
+	l->out = out;
 	SSL_set_app_data(ssl, dev);
 	SSL_set_connect_state(ssl);
 	if (dev->tls_session)
@@ -183,6 +221,8 @@ bool apple_link_secure(struct apple_link *l, struct stg_error *err)
 					   "TLS: the key is not the one we paired with");
 		return false;
 	}
+	if (!flush(l, deadline, err))
+		return false;
 	/* a resumed session was checked when it was made; anything else went through the callback or is not accepted */
 	if (SSL_get_verify_result(ssl) != X509_V_OK || (!SSL_session_reused(ssl) && !SSL_get0_peer_certificate(ssl)))
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_NOT_GENUINE, 0, "TLS: the device showed no certificate");
@@ -200,7 +240,7 @@ static bool send_all(struct apple_link *l, struct stg_bytes what, int64_t deadli
 			int rc = SSL_write_ex(l->ssl, what.data + sent, what.len - sent, &n);
 			if (rc == 1)
 				sent += n;
-			else if (!tls_again(l, rc, deadline, "send", err))
+			if (rc == 1 ? !flush(l, deadline, err) : !tls_again(l, rc, deadline, "send", err))
 				return false;
 			continue;
 		}
