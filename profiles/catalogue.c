@@ -280,8 +280,10 @@ static void check_key(struct check *c, const struct rule *owner, const char *key
 	if (is_top && (is_told(key) || (c->is_root && strcmp(key, "PayloadContent") == 0)))
 		return;
 	if (!k && is_top && !c->is_root) {
-		const struct rule *common = rules_type(c->rules, "*", NULL);
+		const struct rule *common = rules_type(c->rules, "*", NULL), *also = owner->also ? rules_type(c->rules, owner->also, NULL) : NULL;
 		k = common ? rules_key(c->rules, common, key) : NULL;
+		if (!k && also)
+			k = rules_key(c->rules, also, key);
 	}
 	if (!k) {
 		check_unknown(c, owner, key);

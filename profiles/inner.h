@@ -30,6 +30,8 @@ bool profile_for_device(const struct profile *p, struct stg_bytes file, struct s
 /* STG_E_INPUT, "file:line: ..." */
 bool profile_open(const char *file_name, struct stg_bytes file, struct profile *ret, struct stg_error *err);
 void profile_close(struct profile *p);
+/* Puts the payloads of an encrypted profile into the tree. STG_E_INPUT + STG_ID_PROFILE_ENCRYPTED, STG_ID_PROFILE_DAMAGED. */
+bool profile_decrypt(struct profile *p, struct stg_bytes key, struct stg_error *err);
 /* Line of the value at `path`, 0 when it is not known (binary, or no such place). */
 unsigned long profile_line(const struct profile *p, const char *path);
 /* The same with the column, counted in characters from 1. */

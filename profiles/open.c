@@ -133,10 +133,10 @@ static bool parse(struct profile *p, struct stg_error *err)
 	unsigned long line = 0;
 	if (!stg_plist_scan(text, &stg_plist_profile, &form, &why)) {
 		const char *at = strstr(why.msg, "line ");
-		unsigned long n = 0;
+		unsigned long line_no = 0, column = 0;
 		int used = 0;
-		if (at && sscanf(at, "line %lu: %n", &n, &used) == 1 && used)
-			return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_DAMAGED, 0, "%s:%lu: %s", p->file, n, at + used);
+		if (at && sscanf(at, "line %lu column %lu: %n", &line_no, &column, &used) == 2 && used)
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_DAMAGED, 0, "%s:%lu:%lu: %s", p->file, line_no, column, at + used);
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_DAMAGED, 0, "%s: %s", p->file, why.msg);
 	}
 	p->is_xml = form == STG_PLIST_XML;
@@ -177,6 +177,29 @@ bool profile_open(const char *file_name, struct stg_bytes file, struct profile *
 	}
 	profile_close(&p);
 	return false;
+}
+
+bool profile_decrypt(struct profile *p, struct stg_bytes key, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf content = STG_BUF(PROFILE_FILE_MAX);
+	struct stg_error why = { 0 };
+	plist_t sealed = tree_get(p->root, "EncryptedPayloadContent"), list = NULL;
+	uint64_t n = 0;
+	const char *bytes = sealed && plist_get_node_type(sealed) == PLIST_DATA ? plist_get_data_ptr(sealed, &n) : NULL;
+	if (!bytes)
+		return true;    /* check.c says what is missing */
+	if (!stg_cms_decrypt(stg_bytes(bytes, (size_t)n), key, &content, &why))
+		return stg_fail_id(err, why.code, STG_ID_PROFILE_ENCRYPTED, 0, "%s: %s", p->file, why.msg);
+	if (!stg_plist_scan(stg_buf_view(&content), &stg_plist_profile, NULL, &why))
+		return bad_file(p, STG_ID_PROFILE_DAMAGED, err, why.msg);
+	plist_from_memory((const char *)content.data, (uint32_t)content.len, &list);
+	if (!list || plist_get_node_type(list) != PLIST_ARRAY) {
+		if (list)
+			plist_free(list);
+		return bad_file(p, STG_ID_PROFILE_DAMAGED, err, "what was encrypted is no list of payloads");
+	}
+	plist_dict_set_item(p->root, "PayloadContent", list);
+	return true;
 }
 
 void profile_close(struct profile *p)

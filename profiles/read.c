@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <stager/keys.h>
 #include <stager/variable.h>
 
 #include "inner.h"
@@ -114,16 +115,60 @@ json_t *stg_profile_read(const char *file_name, struct stg_bytes file, struct st
 	return ret;
 }
 
+/* Who signed it, and whether somebody here vouches for him. */
+static void check_signer(struct findings *f, struct stg_bytes file, const json_t *anchors)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf cms = STG_BUF(PROFILE_FILE_MAX);
+	const char *name = stg_json_str(f->p->signer, "name");
+	if (!f->p->signer || !profile_for_device(f->p, file, &cms, NULL))
+		return;
+	switch (stg_cms_signer_trust(stg_buf_view(&cms), anchors)) {
+	case STG_SIGNER_TRUSTED:
+		finding(f, "note", "", "signed by %.80s, who is trusted here", name);
+		break;
+	case STG_SIGNER_EXPIRED:
+		finding(f, "warning", "", "signed by %.80s, whose certificate has expired", name);
+		break;
+	case STG_SIGNER_NOT_YET:
+		finding(f, "warning", "", "signed by %.80s, whose certificate is not valid yet", name);
+		break;
+	case STG_SIGNER_UNKNOWN:
+		finding(f, "warning", "", "signed by %.80s, who is not among the trusted signers", name);
+		break;
+	}
+}
+
+static void check_sealed(struct findings *f)
+{
+	plist_t sealed = tree_get(f->p->root, "EncryptedPayloadContent");
+	uint64_t n = 0;
+	const char *bytes = sealed && plist_get_node_type(sealed) == PLIST_DATA ? plist_get_data_ptr(sealed, &n) : NULL;
+	char serial[64], issuer[128];
+	if (!bytes || !tree_bool(f->p->root, "IsEncrypted", false))
+		return;
+	if (!stg_cms_recipient(stg_bytes(bytes, (size_t)n), serial, issuer))
+		finding(f, "error", "EncryptedPayloadContent", "is no encrypted data (CMS EnvelopedData)");
+	else if (!tree_get(f->p->root, "PayloadContent"))
+		finding(f, "note", "EncryptedPayloadContent", "encrypted for certificate %s of %.80s: its payloads are not checked without the key", serial, issuer);
+}
+
 json_t *stg_profile_check(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules,
 			  const struct stg_profile_target *target, struct stg_error *err)
 {
 	struct profile p;
 	if (!profile_open(file_name, file, &p, err))
 		return NULL;
+	if (target && target->key.len && tree_bool(p.root, "IsEncrypted", false) && !profile_decrypt(&p, target->key, err)) {
+		profile_close(&p);
+		return NULL;
+	}
 	struct findings f = { .p = &p, .list = json_array(), .rules = rules ? rules : stg_profile_rules_shipped(),
 			      .os = target ? release_of(target->os) : 0, .supervised = target ? target->supervised : -1 };
 	check_shape(&f);
 	if (is_dict(p.root)) {
+		if (target && target->signers)
+			check_signer(&f, file, target->signers);
+		check_sealed(&f);
 		check_payloads(&f);
 		check_told(&f, target);
 	}

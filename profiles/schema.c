@@ -393,6 +393,10 @@ static bool change(struct reading *in, struct rule *k, char *text)
 		return read_release(in, value, &k->introduced);
 	if (strcmp(text, "deprecated") == 0)
 		return read_release(in, value, &k->deprecated);
+	if (strcmp(text, "also") == 0) {
+		k->also = value;
+		return k->depth == 0 || wrong(in, "also belongs to a payload type");
+	}
 	if (strcmp(text, "supervised-before") == 0) {
 		k->flags |= RULE_SUPERVISED;
 		return read_release(in, value, &k->supervised_before);

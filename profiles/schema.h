@@ -51,6 +51,7 @@ struct rule {
 	uint32_t items_least, items_most;           /* both 0: any number */
 	const char *values;                         /* "a|b|c" or NULL */
 	const char *when_key, *when_value;          /* the variant; NULL: always */
+	const char *also;                           /* a type whose keys may stand here as well; NULL: none */
 };
 
 struct stg_profile_rules {

@@ -62,6 +62,15 @@ bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct st
  * STG_E_INPUT + STG_ID_PROFILE_SIGNATURE, STG_ID_PROFILE_ENCRYPTED. */
 bool stg_cms_unwrap(struct stg_bytes in, struct stg_buf *ret_content, json_t **ret_signer, struct stg_error *err);
 
+/* Does the signer's chain end at one of these PEM texts (a CA, or the signer himself), at this hour? For what stg_cms_unwrap opened;
+ * the intermediates are those inside the message. */
+enum stg_signer_trust { STG_SIGNER_TRUSTED, STG_SIGNER_UNKNOWN, STG_SIGNER_EXPIRED, STG_SIGNER_NOT_YET };
+enum stg_signer_trust stg_cms_signer_trust(struct stg_bytes cms, const json_t *anchor_pems);
+/* CMS EnvelopedData: the first recipient's certificate, serial number in hex ("" when it is named otherwise) and its issuer. False: it is none. */
+bool stg_cms_recipient(struct stg_bytes cms, char ret_serial[64], char ret_issuer[128]);
+/* Opens it with a private key in PEM. STG_E_INPUT + STG_ID_PROFILE_ENCRYPTED. The content may be secret. */
+bool stg_cms_decrypt(struct stg_bytes cms, struct stg_bytes key_pem, struct stg_buf *ret_content, struct stg_error *err);
+
 /* ---- leaves ---- */
 struct stg_leaf_ask {
 	const char *common_name;        /* subject O=<organisation>, CN=this */

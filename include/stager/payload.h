@@ -44,6 +44,8 @@ struct stg_profile_target {
 	char os[24];            /* "17.4"; "" = any */
 	char device[64];        /* shown in messages; "" = none in particular */
 	int supervised;         /* 1, 0, -1 = not known */
+	const json_t *signers;  /* PEM texts of those whose signature is trusted; NULL: signatures are not judged */
+	struct stg_bytes key;   /* a private key in PEM that opens an encrypted profile; empty: none */
 };
 /* As stg_profile_lint, by these rules (NULL: the shipped ones) and for this target (NULL: any). With an `os` or a device the last entry, a note,
  * says by which rules it was checked. */

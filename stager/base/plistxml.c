@@ -23,11 +23,16 @@
 #define TAG_BYTES_MAX 512       /* <plist version="1.0">, <!DOCTYPE ...>, <?xml ...?> */
 #define ENTITY_BYTES_MAX 8
 #define NUMBER_BYTES_MAX 64     /* integers, reals, dates with white space around them */
+#define PATH_SHOWN_MAX 120
+#define KEY_SHOWN_MAX 40
 
 struct level {
 	bool is_dict;
 	bool has_key;           /* a key waits for its value */
 	uint64_t id;
+	const uint8_t *key;     /* the last key as it stands in the text, for the path in a message */
+	size_t key_len;
+	size_t n_items;         /* of a list: how many began */
 };
 
 struct scan {
@@ -40,6 +45,10 @@ struct scan {
 	size_t nodes;
 	uint64_t n_dicts;
 	bool has_root;
+	/* looking back for where a key stood first */
+	bool looks_back;
+	uint64_t wanted_dict, wanted_hash;
+	const uint8_t *found;
 };
 
 struct tag {
@@ -49,18 +58,60 @@ struct tag {
 	bool is_empty;          /* <x/> */
 };
 
+/* Columns count characters, not bytes, from 1. */
+static unsigned long line_of(const struct scan *s, const uint8_t *at, unsigned long *ret_column)
+{
+	unsigned long line = 1;
+	*ret_column = 1;
+	for (const uint8_t *q = s->start; q < at && q < s->end; q++) {
+		*ret_column += (*q & 0xc0) != 0x80;
+		if (*q == '\n') {
+			line++;
+			*ret_column = 1;
+		}
+	}
+	return line;
+}
+
+/* A key as it may stand in a message: what is no plain text is left out. */
+static void key_words(const uint8_t *key, size_t len, char ret[KEY_SHOWN_MAX + 1])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len && n < KEY_SHOWN_MAX; i++)
+		if (key[i] >= 0x20 && key[i] < 0x7f)
+			ret[n++] = (char)key[i];
+	ret[n] = 0;
+}
+
+/* "PayloadContent[0].SSID_STR: ", or nothing at the top. */
+static void path_words(const struct scan *s, char ret[PATH_SHOWN_MAX])
+{
+	size_t n = 0;
+	ret[0] = 0;
+	for (size_t i = 0; i < s->depth && n + KEY_SHOWN_MAX + 4 < PATH_SHOWN_MAX; i++) {
+		const struct level *l = &s->stack[i];
+		char key[KEY_SHOWN_MAX + 1];
+		key_words(l->key, l->key_len, key);
+		if (l->is_dict && *key)
+			n += (size_t)snprintf(ret + n, PATH_SHOWN_MAX - n, "%s%s", n ? "." : "", key);
+		else if (!l->is_dict && l->n_items)
+			n += (size_t)snprintf(ret + n, PATH_SHOWN_MAX - n, "[%zu]", l->n_items - 1);
+	}
+	if (n && n + 3 < PATH_SHOWN_MAX)
+		memcpy(ret + n, ": ", 3);
+}
+
 __attribute__((format(printf, 2, 3)))
 static bool wrong(struct scan *s, const char *fmt, ...)
 {
-	unsigned long line = 1;
-	for (const uint8_t *q = s->start; q < s->p && q < s->end; q++)
-		line += *q == '\n';
-	char what[160];
+	unsigned long column, line = line_of(s, s->p, &column);
+	char what[160], path[PATH_SHOWN_MAX];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return stg_fail(s->err, STG_E_PROTOCOL, 0, "line %lu: %s", line, what);
+	path_words(s, path);
+	return stg_fail(s->err, STG_E_PROTOCOL, 0, "line %lu column %lu: %s%s", line, column, path, what);
 }
 
 static bool is_space(uint8_t c)
@@ -205,9 +256,11 @@ static bool is_tag(const struct tag *t, const char *name)
 static bool read_close(struct scan *s, const struct tag *open)
 {
 	struct tag t;
-	if (s->p == s->end || *s->p != '<')
+	if (s->p == s->end)
 		return wrong(s, "cut short");
 	const uint8_t *from = s->p;
+	if (*s->p != '<')
+		return wrong(s, "<%.*s> is not closed", (int)open->len, (const char *)open->name);
 	if (!read_tag(s, &t))
 		return false;
 	if (t.closes && t.len == open->len && memcmp(t.name, open->name, t.len) == 0)
@@ -437,12 +490,12 @@ static bool read_data(struct scan *s, const struct tag *open)
 			pads = 3;
 		if (pads > 2) {
 			s->p = text + i;
-			return wrong(s, "data that is not base64");
+			return wrong(s, "damaged base64 data");
 		}
 	}
 	s->p = from;
 	if ((letters + pads) % 4 != 0)
-		return wrong(s, "data that is not whole base64");
+		return wrong(s, "damaged base64 data: cut short");
 	if (letters / 4 * 3 + letters % 4 > s->limits->data_bytes)
 		return wrong(s, "data longer than allowed");
 	s->p = behind;
@@ -453,7 +506,7 @@ static bool read_data(struct scan *s, const struct tag *open)
 static bool count_value(struct scan *s)
 {
 	if (++s->nodes > s->limits->nodes)
-		return wrong(s, "more values than allowed");
+		return wrong(s, "more than %zu values", s->limits->nodes);
 	if (s->depth == 0) {
 		if (s->has_root)
 			return wrong(s, "two values in one property list");
@@ -462,8 +515,32 @@ static bool count_value(struct scan *s)
 		if (!s->stack[s->depth - 1].has_key)
 			return wrong(s, "a value without a key");
 		s->stack[s->depth - 1].has_key = false;
+	} else {
+		s->stack[s->depth - 1].n_items++;
 	}
 	return true;
+}
+
+static bool scan_document(struct scan *s);
+
+/* The second of two: the text is gone through once more for where the first one stands. */
+static bool twice_in(struct scan *s, uint64_t dict, uint64_t hash, const uint8_t *second)
+{
+	struct scan again = { .start = s->start, .p = s->start, .end = second, .limits = s->limits, .looks_back = true,
+			      .wanted_dict = dict, .wanted_hash = hash };
+	unsigned long column, line = 0;
+	char key[KEY_SHOWN_MAX + 1];
+	plist_keys_init(&again.keys);
+	memcpy(again.keys.secret, s->keys.secret, sizeof(again.keys.secret));
+	(void)scan_document(&again);
+	plist_keys_clear(&again.keys);
+	if (again.found)
+		line = line_of(s, again.found, &column);
+	const uint8_t *end = memchr(second, '<', (size_t)(s->end - second));
+	key_words(second, end ? (size_t)(end - second) : 0, key);
+	s->stack[s->depth - 1].key = NULL;
+	s->stack[s->depth - 1].key_len = 0;
+	return wrong(s, "\"%s\" appears twice (first at line %lu)", key, line);
 }
 
 static bool read_key(struct scan *s, const struct tag *t)
@@ -471,22 +548,32 @@ static bool read_key(struct scan *s, const struct tag *t)
 	struct level *in = s->depth ? &s->stack[s->depth - 1] : NULL;
 	if (!in || !in->is_dict)
 		return wrong(s, "a key outside a dictionary");
-	if (in->has_key)
-		return wrong(s, "two keys in a row");
+	if (in->has_key) {
+		char key[KEY_SHOWN_MAX + 1];
+		key_words(in->key, in->key_len, key);
+		s->p = in->key;
+		return wrong(s, "key \"%s\" has no value: two keys in a row", key);
+	}
 	if (t->is_empty)
 		return wrong(s, "a key without a name");
 	if (++s->nodes > s->limits->nodes)
-		return wrong(s, "more values than allowed");
+		return wrong(s, "more than %zu values", s->limits->nodes);
 	const uint8_t *from = s->p;
 	uint64_t hash;
 	bool twice;
 	if (!read_text(s, t, s->limits->key_bytes, &hash))
 		return false;
 	in->has_key = true;
+	in->key = from;
+	in->key_len = (size_t)(s->p - from) > 6 ? (size_t)(s->p - from) - 6 : 0;        /* </key> */
+	if (s->looks_back && in->id == s->wanted_dict && hash == s->wanted_hash) {
+		s->found = from;
+		return false;
+	}
 	if (plist_keys_add(&s->keys, in->id, hash, &twice, s->err))
 		return true;
 	s->p = from;
-	return twice ? wrong(s, "the same key twice in a dictionary") : false;
+	return twice ? twice_in(s, in->id, hash, from) : false;
 }
 
 static bool open_container(struct scan *s, const struct tag *t)
@@ -494,7 +581,7 @@ static bool open_container(struct scan *s, const struct tag *t)
 	if (!count_value(s))
 		return false;
 	if (s->depth == s->limits->depth)
-		return wrong(s, "nested deeper than allowed");
+		return wrong(s, "nested deeper than %zu levels", s->limits->depth);
 	if (!t->is_empty)
 		s->stack[s->depth++] = (struct level){ .is_dict = is_tag(t, "dict"), .id = s->n_dicts++ };
 	return true;
@@ -505,8 +592,12 @@ static bool close_container(struct scan *s, const struct tag *t)
 	const struct level *in = s->depth ? &s->stack[s->depth - 1] : NULL;
 	if (!in || !is_tag(t, in->is_dict ? "dict" : "array"))
 		return wrong(s, "</%.*s> closes nothing", (int)(t->len < 20 ? t->len : 20), (const char *)t->name);
-	if (in->has_key)
-		return wrong(s, "a key without a value");
+	if (in->has_key) {
+		char key[KEY_SHOWN_MAX + 1];
+		key_words(in->key, in->key_len, key);
+		s->p = in->key;
+		return wrong(s, "key \"%s\" has no value", key);
+	}
 	s->depth--;
 	return true;
 }
@@ -523,11 +614,11 @@ static bool read_element(struct scan *s, const struct tag *t)
 	if (is_tag(t, "string"))
 		return count_value(s) && read_text(s, t, s->limits->string_bytes, NULL);
 	if (is_tag(t, "integer"))
-		return count_value(s) && read_value(s, t, is_integer, "an integer that is none");
+		return count_value(s) && read_value(s, t, is_integer, "not a whole number");
 	if (is_tag(t, "real"))
-		return count_value(s) && read_value(s, t, is_real, "a real number that is none");
+		return count_value(s) && read_value(s, t, is_real, "not a number");
 	if (is_tag(t, "date"))
-		return count_value(s) && read_value(s, t, is_date, "a date that is none");
+		return count_value(s) && read_value(s, t, is_date, "not a date (YYYY-MM-DDThh:mm:ssZ)");
 	if (is_tag(t, "data"))
 		return count_value(s) && read_data(s, t);
 	if (is_tag(t, "true") || is_tag(t, "false")) {
@@ -548,7 +639,7 @@ static bool check_text(struct scan *s)
 	for (size_t len; s->p < s->end; s->p += len) {
 		len = plist_utf8_len(s->p, (size_t)(s->end - s->p));
 		if (len == 0 || *s->p == 0)
-			return wrong(s, len ? "a zero byte" : "bytes that are not UTF-8");
+			return wrong(s, len ? "a zero byte" : "text is not UTF-8");
 	}
 	s->p = s->start;
 	return true;
@@ -588,7 +679,7 @@ static bool scan_document(struct scan *s)
 		}
 	}
 	skip_space(s);
-	return s->p == s->end || wrong(s, "something after </plist>");
+	return s->p == s->end || wrong(s, "data after the end of the property list");
 }
 
 bool plist_scan_xml(struct stg_bytes in, const struct stg_plist_limits *limits, struct stg_error *err)

@@ -41,12 +41,14 @@ static int lint_one(struct stg_cmd_ctx *c, const json_t *asked, const char *file
 {
 	struct stg_error err = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *in = json_deep_copy(asked), *list = NULL;
+	const char *key = stg_json_str(asked, "key");
 	STG_AUTO(stg_close_at) int fd = input_open(file, &err);
-	int status = 0;
-	if (fd < 0)
+	STG_AUTO(stg_close_at) int key_fd = fd >= 0 && *key ? input_open(key, &err) : -1;
+	int status = 0, fds[2] = { fd, key_fd };
+	if (fd < 0 || (*key && key_fd < 0))
 		return stg_cmd_tell(c, &err);
 	stg_json_put(in, "file", file);
-	if (!stg_cmd_call(c, "profile.lint", in, &fd, 1, &list, &status))
+	if (!stg_cmd_call(c, "profile.lint", in, fds, *key ? 2 : 1, &list, &status))
 		return status;
 	n->files++;
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -66,7 +68,7 @@ int lint_run(struct stg_cmd_ctx *c)
 {
 	static const struct option options[] = {
 		{ "os", required_argument, NULL, 'o' }, { "supervised", no_argument, NULL, 's' }, { "unsupervised", no_argument, NULL, 'u' },
-		{ "device", required_argument, NULL, 'd' }, { 0 },
+		{ "device", required_argument, NULL, 'd' }, { "key", required_argument, NULL, 'k' }, { 0 },
 	};
 	STG_AUTO(stg_json_free_at) json_t *asked = json_object(), *rows = json_array();
 	struct counts n = { 0 };
@@ -75,8 +77,8 @@ int lint_run(struct stg_cmd_ctx *c)
 	while ((opt = word_option(c, options)) != -1) {
 		if (opt == '?')
 			return 2;
-		if (opt == 'o' || opt == 'd')
-			stg_json_put(asked, opt == 'o' ? "os" : "device", optarg);
+		if (opt == 'o' || opt == 'd' || opt == 'k')
+			stg_json_put(asked, opt == 'o' ? "os" : opt == 'd' ? "device" : "key", optarg);
 		else
 			stg_json_put_bool(asked, "supervised", opt == 's');
 	}

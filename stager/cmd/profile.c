@@ -49,8 +49,9 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_profile = {
 	.name = "profile",
-	.usage = N_("stager profile lint FILE... [--os 17.4] [--supervised|--unsupervised] [--device SERIAL]\n"
-		    "    mistakes, with the place of each; for this release, for a device of the inventory\n"
+	.usage = N_("stager profile lint FILE... [--os 17.4] [--supervised|--unsupervised] [--device SERIAL] [--key FILE]\n"
+		    "    mistakes, with the place of each; for this release, for a device of the inventory;\n"
+		    "    an encrypted one is opened with --key; signers are held against the organisations and /etc/stager/signers/*.pem\n"
 		    "stager profile show FILE\n"
 		    "    what it would do to a device, in plain words\n"
 		    "stager profile list\n"

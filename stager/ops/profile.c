@@ -6,7 +6,7 @@
  * Called: through the table of operations.
  * Thread: the store's.
  *
- *   profile.lint  {profile} or {file} with a descriptor, {os, supervised, device}
+ *   profile.lint  {profile} or {file} with a descriptor, {os, supervised, device, key and a second descriptor}
  *                                                                -> [{level, path, line, column, text}]
  *   profile.show  the same, {lang}                               -> {profile, words, findings}
  *   profile.list  {}                                             -> [{name, where}]
@@ -30,6 +30,10 @@
 #define TEMPLATES "profiles/templates/"
 #define SITE_PROFILES "/etc/stager/profiles"
 #define SUFFIX ".mobileconfig"
+#define SITE_SIGNERS "/etc/stager/signers"
+#define SIGNERS_MAX 50
+#define SIGNER_BYTES_MAX (64u << 10)
+#define KEY_BYTES_MAX (64u << 10)
 
 static bool by_name(struct stg_op_ctx *c, const char *name, struct stg_buf *ret, char *ret_path, size_t size, struct stg_error *err)
 {
@@ -79,14 +83,54 @@ static bool the_target(struct stg_op_ctx *c, const json_t *in, struct stg_profil
 	return true;
 }
 
+static void add_signers(json_t *list, const char *folder)
+{
+	DIR *d = opendir(folder);
+	const struct dirent *e;
+	while (d && (e = readdir(d)) && json_array_size(list) < SIGNERS_MAX) {
+		STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(SIGNER_BYTES_MAX);
+		char path[1024];
+		size_t n = strlen(e->d_name);
+		if (n < 5 || e->d_name[0] == '.' || strcmp(e->d_name + n - 4, ".pem") != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		if (stg_file_read(path, &pem, NULL))
+			json_array_append_new(list, json_stringn(stg_buf_str(&pem), strlen(stg_buf_str(&pem))));
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Whose signature counts: the organisations of this station, and certificates an administrator put into signers/. */
+static json_t *the_signers(struct stg_op_ctx *c)
+{
+	json_t *list = json_array();
+	char path[1024];
+	STG_AUTO(stg_json_free_at) json_t *orgs = stg_store_orgs(c->store, NULL);
+	for (size_t i = 0; i < json_array_size(orgs); i++) {
+		STG_AUTO(stg_json_free_at) json_t *issuers = stg_org_issuers(json_array_get(orgs, i));
+		if (issuers)
+			json_array_extend(list, issuers);
+	}
+	snprintf(path, sizeof(path), "%s/signers", c->state_dir);
+	add_signers(list, path);
+	add_signers(list, SITE_SIGNERS);
+	return list;
+}
+
 static bool lint(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(FILE_MAX);
+	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(FILE_MAX), key = STG_BUF(KEY_BYTES_MAX);
 	struct stg_profile_target target;
 	char path[512];
 	if (!the_target(c, in, &target, err) || !the_file(c, in, &file, path, sizeof(path), err))
 		return false;
 	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = ops_profile_rules(c->state_dir);
+	STG_AUTO(stg_json_free_at) json_t *signers = the_signers(c);
+	if (*stg_json_str(in, "key") && !ops_file(c, 1, stg_json_str(in, "key"), STG_ID_PROFILE_ENCRYPTED, &key, err))
+		return false;
+	target.signers = signers;
+	target.key = stg_buf_view(&key);
 	*ret = stg_profile_check(path, stg_buf_view(&file), own, &target, err);
 	return *ret != NULL;
 }

@@ -8,6 +8,7 @@
  */
 #include "journey.h"
 #include "apps.h"
+#include "lint.h"
 #include "operator.h"
 #include "supervised.h"
 
@@ -423,6 +424,13 @@ static double app_on(int n, int64_t mb, double *ret_last_over_first, double *ret
 	return ok ? (double)last / 1000 : -1;
 }
 
+static void linted(void)
+{
+	say("rules_load_ms", lint_load_us() / 1000, "ms (aim: under 1)");
+	say("lint_profile_ms", lint_each_us() / 1000, "ms, one of 1000 (aim: under 1)");
+	say("lint_1000_files_s", lint_command_s(), "s, the command on 1000 files");
+}
+
 static void large_apps(void)
 {
 	int n = number_of("BENCH_APP_DEVICES", 16);
@@ -531,7 +539,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } parts[] = {
-	{ "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps },
+	{ "lint", linted }, { "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps },
 	{ "supervised", supervised }, { "operator", at_the_bench }, { "many", many },
 };
 

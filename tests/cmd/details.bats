@@ -35,7 +35,7 @@ wrong() {
 	[[ "$stderr" == *"ni une liste de propriétés, ni une signée"* ]]
 	printf '<?xml version="1.0"?>\n<plist version="1.0"><dict><key>a</key></dict></plist>' >"$DESK/p.mobileconfig"
 	stager --lang fr profile lint "$DESK/p.mobileconfig"
-	[[ "$stderr" == *":2: une clé sans valeur"* ]] || { echo "$stderr"; false; }
+	[[ "$stderr" == *":2:33: a: la clé « a » n'a pas de valeur"* ]] || { echo "$stderr"; false; }
 	stager --lang fr profile lint "$TOP/profiles/templates/restrictions-ward.mobileconfig"
 	is_status 0
 	[[ "$output" == *"remarque"*"seul un appareil supervisé obéit à "[0-9]*" de ces restrictions"* ]] || { echo "$output"; false; }
