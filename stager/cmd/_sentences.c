@@ -427,6 +427,8 @@ const char *const detail_sentences[] = {
 	N_("A new company iPhone, activated, supervised, on Wi-Fi by certificate, with a passcode rule"),
 	N_("A returned device of ours, locked with a code nobody knows, opened with its kept token"),
 	N_("A returned phone or tablet of the pool, erased and proven empty"),
+	N_("What every device of a site gets; extended by the blueprints of its roles"),
+	N_("An iPhone of field staff, on top of what the site gives every device; the first two of a kind go ahead"),
 	N_("A locked phone or tablet of the pool, restored from an image and proven empty"),
 	N_("Any HTTPS endpoint that follows Standard Webhooks, one signed record per call"),
 	N_("issue_certificate comes before the device knows the time, expected a step 'set_time' before it"),

@@ -35,6 +35,7 @@
 #define AT_ONCE 4                /* at a twentieth of the time more would wait for this machine, and that is no part of tomorrow */
 #define PORTS 16
 #define SETTLED_MS 400           /* an end that is followed by something else was none */
+#define CANARY_MS 3000           /* so long nobody has gone on: nobody will */
 #define DEVICE_MS 900000         /* no device takes longer here, at any pace */
 #define HAND_MS 10000
 #define ASKS_MAX 6
@@ -47,6 +48,7 @@ struct device {
 	char serial[64], udid[64];
 	enum phase phase;
 	int64_t plugged_ms, ended_ms, took_ms;
+	int64_t canary_ms;       /* since when it waits for the first of its kind; 0: it does not */
 	int touches, asks;
 	bool waits_for_line, second_round, gave_up;
 };
@@ -309,7 +311,12 @@ static void slot_changed(struct rehearsal *r, const json_t *slot)
 	const char *word = stg_json_str(slot, "state");
 	if (!d || d->phase != PLUGGED)
 		return;
-	if (strcmp(word, "person") == 0) {
+	bool waits = strcmp(word, "waiting") == 0 && strcmp(stg_json_str(slot, "wait"), "canary") == 0;
+	d->canary_ms = !waits ? 0 : d->canary_ms ? d->canary_ms : stg_boot_ms();
+	/* who waits for a canary stays plugged in: it goes on by itself */
+	if (waits)
+		d->ended_ms = 0;
+	else if (strcmp(word, "person") == 0) {
 		d->ended_ms = 0;
 		touch(r, d, stg_json_str(slot, "ask"));
 	} else if (is_end(word)) {
@@ -340,11 +347,28 @@ static void take_out(struct rehearsal *r, struct device *d, int64_t end_ms)
 	(void)tell_bench(r, "unplug", d->udid, NULL, NULL);
 }
 
+/* Nobody goes on any more whom the others could wait for: their waiting is an end. */
+static void end_canary_waits(struct rehearsal *r, int64_t now, size_t limit)
+{
+	size_t busy = 0;
+	for (size_t i = 0; i < r->n; i++)
+		busy += r->devices[i].phase == PLUGGED;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct device *d = &r->devices[i];
+		if ((d->phase == IN_CARTON && busy < limit) || (d->phase == PLUGGED && (d->ended_ms || !d->canary_ms || now - d->canary_ms < CANARY_MS)))
+			return;
+	}
+	for (size_t i = 0; i < r->n; i++)
+		if (r->devices[i].phase == PLUGGED)
+			r->devices[i].ended_ms = r->devices[i].canary_ms;
+}
+
 /* Takes out what has come to its end, puts the next one in. False: nothing is left to do. */
 static bool hands(struct rehearsal *r)
 {
 	int64_t now = stg_boot_ms();
 	size_t busy = 0, left = 0, limit = r->ports < AT_ONCE || strcmp(r->pace, "real") == 0 ? r->ports : AT_ONCE;
+	end_canary_waits(r, now, limit);
 	for (size_t i = 0; i < r->n; i++) {
 		struct device *d = &r->devices[i];
 		if (d->phase == PLUGGED && ((d->ended_ms && now - d->ended_ms >= SETTLED_MS) || now - d->plugged_ms > DEVICE_MS))

@@ -47,7 +47,7 @@ setup() {
 	for name in ipad-hospital-ward iphone-new-in-box returned-phone-wipe leaver-phone-redeploy; do
 		[[ $output == *$name* ]]
 	done
-	for name in ipad-hospital-ward iphone-new-in-box returned-phone-wipe leaver-phone-redeploy; do
+	for name in ipad-hospital-ward iphone-new-in-box returned-phone-wipe leaver-phone-redeploy locked-phone-restore iphone-field-staff; do
 		run "$STAGER" blueprint check $name
 		[ "$status" -eq 0 ]
 	done

@@ -141,3 +141,14 @@ list() {
 	stager --lang fr rehearse list.csv --blueprint apps
 	[[ "$output" == *"3.0 Mo par appareil"* || "$output" == *"3,0 Mo par appareil"* ]] || { echo "$output"; false; }
 }
+
+@test "with canaries the rest waits for them, plugged in, and is staged" {
+	stager init
+	stager org create North
+	stager org backup b <<<"a passphrase of some length"
+	mkdir -p "$STAGER_STATE/blueprints"
+	printf 'name: mine\ncanaries: 1\nsteps:\n  - identify:\n  - pair:\n  - set_name: {name: "{{asset_tag}}"}\n' >"$STAGER_STATE/blueprints/mine.yaml"
+	list 'F2LXK0AAAA01;A-1;pool;iPad13,18;' 'F2LXK0AAAA02;A-2;pool;iPad13,18;' 'F2LXK0AAAA03;A-3;pool;iPad13,18;'
+	stager --json rehearse list.csv --blueprint mine
+	[ "$(jq -c '[.balance.staged, .balance.waiting]' <<<"$output")" = '[3,0]' ] || { echo "$output $stderr"; false; }
+}
