@@ -103,3 +103,42 @@ learning() {
 	[ "$status" -ne 0 ]
 	[ "$(ctl log "$(serials | head -1)" | jq '[.log[]|select(test("Pair"))]|length')" -eq 0 ]
 }
+
+@test "names may be typed as the walk goes; an empty line ends it" {
+	bench --iphones 1 --slots 16 --unplugged 1
+	serial=$(serials)
+	mkfifo "$DESK/typed"
+	timeout 120 "$STAGER" port learn --wait 60 >"$DESK/learnt" 2>"$DESK/said" 3>&- 9>&- <"$DESK/typed" &
+	LEARN=$!
+	exec 8>"$DESK/typed"
+	for _ in $(seq 600); do grep -q . "$DESK/said" && break; sleep 0.1; done
+	ctl plug "$serial" 2-1.3
+	for _ in $(seq 600); do grep -q "2-1.3" "$DESK/said" && break; sleep 0.1; done
+	echo "window left" >&8
+	for _ in $(seq 600); do grep -q "window left" "$DESK/learnt" && break; sleep 0.1; done
+	ctl move "$serial" 2-1.7.2
+	for _ in $(seq 600); do grep -q "2-1.7.2" "$DESK/said" && break; sleep 0.1; done
+	echo "door" >&8
+	for _ in $(seq 600); do grep -q "door" "$DESK/learnt" && break; sleep 0.1; done
+	ctl move "$serial" 2-1.5
+	for _ in $(seq 600); do grep -q "2-1.5" "$DESK/said" && break; sleep 0.1; done
+	echo >&8
+	wait "$LEARN"
+	exec 8>&-
+	stager port list --json
+	[ "$(jq -rs '[.[]|select((.label? // "") != "")|.port+"="+.label]|join(" ")' <<<"$output")" = "2-1.7.2=door 2-1.3=window left" ] || { echo "$output"; cat "$DESK/learnt" "$DESK/said"; false; }
+}
+
+@test "a phone that comes back in DFU is known by its ECID: the inventory's serial stands beside it" {
+	bench --ipads 1 --slots 16
+	serial=$(serials)
+	stager init
+	stager port allow all
+	stager stage --blueprint ipad-hospital-ward --all
+	is_status 0
+	ctl set "$serial" usb_mode dfu
+	stager devices --json
+	is_status 0
+	[ "$(jq -r 'select(.mode?=="dfu")|.serial' <<<"$output")" = "$serial" ] || { echo "$output"; false; }
+	[ "$(jq -r 'select(.mode?=="dfu")|.code' <<<"$output")" = STG-1441 ]
+}
