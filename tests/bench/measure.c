@@ -8,6 +8,7 @@
  */
 #include "journey.h"
 #include "apps.h"
+#include "hostile.h"
 #include "lint.h"
 #include "operator.h"
 #include "supervised.h"
@@ -524,6 +525,21 @@ static void supervised(void)
 	}
 }
 
+static void hostile_overhead(void)
+{
+	size_t rows = 0;
+	double mib = 0;
+	int wrong = 0;
+	double alone = hostile_round_ms(false, &rows, &mib, &wrong), beside = hostile_round_ms(true, &rows, &mib, &wrong);
+	say("hostile_good_ms_alone", alone, "ms for one of seven good devices, round after round");
+	say("hostile_good_ms_beside", beside, "ms for the same while 14 hostile devices answer");
+	say("hostile_overhead_percent", alone > 0 && beside > 0 ? (beside / alone - 1) * 100 : -1, "% slower (aim: 10)");
+	say("hostile_replies", (double)rows, "hostile replies tried in that time");
+	say("hostile_worker_peak_mib", mib, "MiB (aim: 256)");
+	if (wrong)
+		printf("(%d things went wrong on the way: see above)\n", wrong);
+}
+
 static void ready(void)
 {
 	struct journey j;
@@ -540,7 +556,7 @@ static const struct {
 	void (*run)(void);
 } parts[] = {
 	{ "lint", linted }, { "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps },
-	{ "supervised", supervised }, { "operator", at_the_bench }, { "many", many },
+	{ "supervised", supervised }, { "hostile", hostile_overhead }, { "operator", at_the_bench }, { "many", many },
 };
 
 /* BENCH_ONLY names one part, while looking for what costs. */
