@@ -291,3 +291,8 @@ bool stg_udid_clean(const char *text, char ret[STG_UDID_MAX])
 	ret[out] = 0;
 	return true;
 }
+
+json_t *stg_device_details(struct stg_device *dev, unsigned int what, struct stg_error *err)
+{
+	CALL_FOR_LIST(details, "tell more of itself", what);
+}

@@ -159,6 +159,38 @@ json_t *apple_find_app(struct stg_device *base, const char *bundle_id, struct st
 	return NULL;
 }
 
+struct among {
+	const char *const *wanted;
+	json_t *found;
+};
+
+static void note_among(void *ctx, plist_t reply)
+{
+	struct among *a = ctx;
+	plist_t found = apple_dict(reply, "LookupResult");
+	for (size_t i = 0; a->wanted[i]; i++)
+		if (apple_dict(found, a->wanted[i]))
+			json_array_append_new(a->found, json_string(a->wanted[i]));
+}
+
+json_t *apple_apps_among(struct apple_device *dev, const char *const *bundle_ids, struct stg_error *err)
+{
+	STG_AUTO(apple_link_close_at) struct apple_link *l = apple_service(dev, SERVICE, err);
+	plist_t options = plist_new_dict();
+	size_t n = 0;
+	while (bundle_ids[n])
+		n++;
+	plist_dict_set_item(options, "BundleIDs", texts(bundle_ids, n));
+	STG_AUTO(apple_plist_free_at) plist_t ask = question("Lookup", options);
+	STG_AUTO(stg_json_free_at) json_t *found = json_array();
+	struct among a = { .wanted = bundle_ids, .found = found };
+	if (l && talk(l, ask, ANSWER_MS, "look for apps", note_among, &a, err))
+		return stg_steal(found);
+	if (!l)
+		stg_while(err, "look for apps");
+	return NULL;
+}
+
 /* ---- install ---- */
 
 struct progress {

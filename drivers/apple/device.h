@@ -111,14 +111,23 @@ bool apple_value_set(struct apple_device *dev, const char *domain, const char *k
 plist_t apple_values(struct apple_device *dev, int64_t max_age_ms, struct stg_error *err);
 /* A service over TLS; never without. */
 struct apple_link *apple_service(struct apple_device *dev, const char *name, struct stg_error *err);
+/* Would it start this service? It is not connected to: nothing but the question reaches the device. */
+bool apple_service_is_there(struct apple_device *dev, const char *name, bool *ret, struct stg_error *err);
 /* What a lockdown error name means; returns false. */
 bool apple_lockdown_error(const char *name, const char *request, struct stg_error *err);
+
+/* ---- releases.c ---- */
+/* When a system version was published ("2024-08-07"), and the newest of the same major version that is known; NULL: not known. */
+const char *apple_released(const char *version);
+const char *apple_newest(const char *version);
 
 /* ---- afc.c ---- */
 /* The older way to shorten the Setup Assistant: an empty file, which its successor still reads. */
 bool apple_skip_setup_file(struct apple_device *dev, struct stg_error *err);
 
 /* ---- apps.c ---- */
+/* Which of these (NULL-ended) bundle identifiers are on it, also the system's own: a new list of texts. */
+json_t *apple_apps_among(struct apple_device *dev, const char *const *bundle_ids, struct stg_error *err);
 /* What the word of installation_proxy or house_arrest means; returns false. */
 bool apple_app_refused(plist_t reply, const char *what, struct stg_error *err);
 
@@ -126,6 +135,7 @@ bool apple_app_refused(plist_t reply, const char *what, struct stg_error *err);
 bool apple_identify(struct stg_device *, struct stg_identity *, struct stg_error *);
 json_t *apple_facts(struct stg_device *, struct stg_error *);
 json_t *apple_owner_facts(struct stg_device *, struct stg_error *);
+json_t *apple_details(struct stg_device *, unsigned int what, struct stg_error *);
 bool apple_trust(struct stg_device *, enum stg_trust *, struct stg_error *);
 bool apple_pair(struct stg_device *, struct stg_error *);
 bool apple_unpair(struct stg_device *, struct stg_error *);

@@ -136,4 +136,5 @@ const struct stg_driver stg_driver_apple = {
 	.remove_app = apple_remove_app,
 	.put_document = apple_put_document,
 	.find_document = apple_find_document,
+	.details = apple_details,
 };

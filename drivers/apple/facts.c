@@ -280,6 +280,14 @@ json_t *apple_facts(struct stg_device *base, struct stg_error *err)
 	put_text(facts, STG_FACT_TIME_ZONE, v, "TimeZone");
 	put_text(facts, STG_FACT_PHONE_NUMBER, v, "PhoneNumber");
 	put_text(facts, STG_FACT_SIM_STATUS, v, "SIMStatus");
+	put_text(facts, STG_FACT_ICCID, v, "IntegratedCircuitCardIdentity");
+	put_text(facts, STG_FACT_ICCID2, v, "IntegratedCircuitCardIdentity2");
+	put_text(facts, STG_FACT_ETHERNET_MAC, v, "EthernetAddress");
+	/* not of the device, but of what it says: how old its system is, and how far behind */
+	if (apple_released(apple_str(v, "ProductVersion")))
+		stg_json_put(facts, STG_FACT_OS_RELEASED, apple_released(apple_str(v, "ProductVersion")));
+	if (apple_newest(apple_str(v, "ProductVersion")))
+		stg_json_put(facts, STG_FACT_OS_NEWEST, apple_newest(apple_str(v, "ProductVersion")));
 	if (apple_number(v, "TimeIntervalSince1970", &seconds) && isfinite(seconds) && fabs(seconds) < 1e11)
 		stg_json_put_int(facts, STG_FACT_CLOCK_S, (int64_t)seconds);
 	if (dev->in_session && (!put_session_facts(dev, facts, err) || !put_configuration(dev, facts, err) || !apple_put_owner_facts(dev, facts, err))) {

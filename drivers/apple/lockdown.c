@@ -273,3 +273,15 @@ struct apple_link *apple_service(struct apple_device *dev, const char *name, str
 		*err = why;
 	return NULL;
 }
+
+bool apple_service_is_there(struct apple_device *dev, const char *name, bool *ret, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	*ret = ask_for_service(dev, name, false, NULL, &why);
+	/* "there is no such service" is an answer; "not now" is none */
+	if (*ret || why.code == STG_E_UNSUPPORTED)
+		return true;
+	if (err)
+		*err = why;
+	return stg_while(err, "is there %s", name);
+}

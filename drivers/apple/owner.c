@@ -1,5 +1,5 @@
 /*
- * owner.c - what a device tells nobody but its supervisor: is it managed, has it a passcode.
+ * owner.c - what a device tells nobody but its supervisor: is it managed, has it a passcode, which certificates, how it encrypts.
  *
  * For:    stg_device_owner_facts; facts.c, which takes them along where the proof was given already.
  * Uses:   mcinstall.c.
@@ -15,6 +15,13 @@
 #define READ_MS 30000
 #define LIST_MAX 500
 
+static void put_clean(json_t *into, const char *name, const char *text)
+{
+	char clean[256];
+	stg_printable(text, true, clean, sizeof(clean));
+	stg_json_put(into, name, clean);
+}
+
 static bool is_managing(plist_t profile)
 {
 	plist_t payloads = apple_array(profile, "PayloadContent");
@@ -22,6 +29,24 @@ static bool is_managing(plist_t profile)
 		if (strcmp(apple_str(plist_array_get_item(payloads, i), "PayloadType"), "com.apple.mdm") == 0)
 			return true;
 	return false;
+}
+
+/* A profile of certificates names each of them; what is inside it keeps to itself. */
+static void add_certificates(json_t *to, plist_t profile)
+{
+	plist_t payloads = apple_array(profile, "PayloadContent");
+	for (uint32_t i = 0; payloads && i < plist_array_get_size(payloads) && i < LIST_MAX; i++) {
+		plist_t one = plist_array_get_item(payloads, i);
+		const char *type = apple_str(one, "PayloadType");
+		if (strncmp(type, "com.apple.security.", 19) != 0 || json_array_size(to) >= LIST_MAX)
+			continue;
+		json_t *certificate = json_object();
+		put_clean(certificate, "type", type + 19);
+		put_clean(certificate, "identifier", apple_str(one, "PayloadIdentifier"));
+		put_clean(certificate, "name", apple_str(one, "PayloadDisplayName"));
+		put_clean(certificate, "profile", apple_str(profile, "PayloadIdentifier"));
+		json_array_append_new(to, certificate);
+	}
 }
 
 static bool put_enrolment(struct apple_device *dev, json_t *facts, struct stg_error *err)
@@ -34,9 +59,14 @@ static bool put_enrolment(struct apple_device *dev, json_t *facts, struct stg_er
 	plist_t list = apple_array(reply, "ProfileList");
 	if (!list)
 		return true;
-	for (uint32_t i = 0; i < plist_array_get_size(list) && i < LIST_MAX; i++)
-		managed = managed || is_managing(plist_array_get_item(list, i));
+	json_t *certificates = json_array();
+	for (uint32_t i = 0; i < plist_array_get_size(list) && i < LIST_MAX; i++) {
+		plist_t profile = plist_array_get_item(list, i);
+		managed = managed || is_managing(profile);
+		add_certificates(certificates, profile);
+	}
 	stg_json_put_bool(facts, STG_FACT_MDM_ENROLLED, managed);
+	stg_json_put_new(facts, STG_FACT_INSTALLED_CERTIFICATES, certificates);
 	return true;
 }
 
@@ -49,6 +79,11 @@ static bool put_security(struct apple_device *dev, json_t *facts, struct stg_err
 	plist_t info = apple_dict(reply, "SecurityInfo");
 	if (apple_get(info, "PasscodePresent"))
 		stg_json_put_bool(facts, STG_FACT_PASSCODE_SET, apple_true(info, "PasscodePresent"));
+	if (apple_get(info, "PasscodeCompliantWithProfiles"))
+		stg_json_put_bool(facts, STG_FACT_PASSCODE_COMPLIANT, apple_true(info, "PasscodeCompliantWithProfiles"));
+	uint64_t caps;
+	if (apple_uint(info, "HardwareEncryptionCaps", &caps) && caps <= 3)
+		stg_json_put_int(facts, STG_FACT_ENCRYPTION_CAPS, (int64_t)caps);
 	return true;
 }
 

@@ -158,6 +158,8 @@ static bool make_identity(struct virt_device *d, const json_t *wanted, struct st
 			virt_make_imei(&r, d->model, d->imei[1]);
 		snprintf(d->meid, sizeof(d->meid), "%.14s", d->imei[0]);
 	}
+	d->battery_health = d->battery_cycles = -1;
+	d->encryption_caps = 3;
 	stg_copy(d->region, sizeof(d->region), stg_json_str_or(wanted, "region", "LL/A"));
 	stg_copy(d->name, sizeof(d->name), stg_json_str_or(wanted, "name", d->model->is_ipad ? "iPad" : "iPhone"));
 
@@ -727,7 +729,7 @@ void virt_device_erase(struct virt_device *d, int64_t real_ms)
 	d->at_home_screen = d->is_locked = d->escrow_locked = d->has_passcode = false;
 	/* Find My outlives the erase: the next activation asks for the account. */
 	d->activation_lock = d->activation_lock || d->find_my;
-	d->find_my = false;
+	d->find_my = d->jailbroken = false;
 	d->activation_acknowledged = false;
 	if (d->esim && !d->keep_data_plan) {
 		d->iccid[0] = '\0';

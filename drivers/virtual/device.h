@@ -113,6 +113,10 @@ struct virt_device {
 	bool auto_trust;                    /* somebody taps Trust at once, always */
 	bool string_remove_ignored;         /* MCInstall RemoveProfile with a string: acknowledged, nothing removed */
 	bool serial_raw24;                  /* the mux announces the 24 characters of the descriptor */
+	bool jailbroken;                    /* its signs show: files served whole, boot arguments, a shop of its own */
+	int battery_health, battery_cycles; /* percent, count; -1: follow from what it is */
+	uint64_t encryption_caps;           /* of SecurityInfo: 3 blocks and files */
+	char iccid2[24];
 	bool esim;                          /* its plan (iccid) is on an eSIM: gone after an erase that was not told to keep it */
 	bool keep_data_plan;                /* the erase under way was told to */
 	bool long_challenge;                /* asks for a signature over more bytes than any device does */

@@ -115,6 +115,29 @@ bool virt_device_set(struct virt_device *d, const char *knob, const json_t *valu
 		if (number < 0 || number > 100)
 			return stg_fail(err, STG_E_INPUT, 0, "battery wants 0 to 100");
 		d->battery_percent = (unsigned int)number;
+	} else if (strcmp(knob, "jailbroken") == 0) {
+		static const struct virt_app shop = { "org.coolstar.SileoStore", "Sileo", "2.5", "2.5", "15.0", .is_system = true };
+
+		d->jailbroken = truth(value);
+		if (d->jailbroken)
+			virt_shelf_put_app(virt_shelf(d), &shop);
+	} else if (strcmp(knob, "battery_health") == 0) {
+		d->battery_health = (int)number;
+	} else if (strcmp(knob, "battery_cycles") == 0) {
+		d->battery_cycles = (int)number;
+	} else if (strcmp(knob, "encryption_caps") == 0) {
+		d->encryption_caps = (uint64_t)number;
+	} else if (strcmp(knob, "app") == 0) {
+		/* as if somebody had bought it: "com.example.game/2.1" */
+		struct virt_app app = { .minimum_os = "15.0" };
+
+		if (sscanf(text, "%255[^/]/%63s", app.id, app.short_version) < 1)
+			return stg_fail(err, STG_E_INPUT, 0, "app wants IDENTIFIER/VERSION");
+		stg_copy(app.name, sizeof(app.name), strrchr(app.id, '.') ? strrchr(app.id, '.') + 1 : app.id);
+		stg_copy(app.version, sizeof(app.version), app.short_version);
+		virt_shelf_put_app(virt_shelf(d), &app);
+	} else if (strcmp(knob, "iccid2") == 0) {
+		stg_copy(d->iccid2, sizeof(d->iccid2), text);
 	} else if (strcmp(knob, "key_bits") == 0) {
 		/* what a device of our own making, or an impostor's, might have */
 		struct virt_key *key = virt_keys_short(d->bench->keys, (unsigned int)number, err);

@@ -295,7 +295,7 @@ static const char *why_not_start(struct virt_conn *c, const struct virt_service 
 		return "ServiceLimit";
 	if (!s->record && !(service && service->without_session))
 		return "SessionInactive";
-	if (!service)
+	if (!service || (service->offered && !service->offered(d)))
 		return "InvalidService";
 	if (!d->is_locked || service->while_locked)
 		return NULL;

@@ -22,6 +22,7 @@ struct virt_service {
 	const char *names[4];       /* lockdown names it answers to, e.g. the insecure_ variant; NULL-ended */
 	enum virt_framing framing;
 	bool without_session;       /* StartService allowed without a lockdown session */
+	bool (*offered)(const struct virt_device *);   /* optional: only devices of which it is true have it (else InvalidService) */
 	bool while_locked;          /* StartService allowed while the device is locked (else PasswordProtected) */
 	size_t state_size;          /* zeroed memory for each connection, virt_state() */
 

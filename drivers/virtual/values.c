@@ -80,7 +80,7 @@ static void put_trusted(struct virt_device *d, plist_t v)
 	plist_t nvram = plist_new_dict();
 	char text[40];
 
-	put_str(nvram, "boot-args", "");
+	put_str(nvram, "boot-args", d->jailbroken ? "-v amfi_get_out_of_my_way=1" : "");
 	put_str(nvram, "auto-boot", "true");
 	put(v, "NonVolatileRAM", nvram);
 	put_str(v, "ActivationState", d->activation_state);
@@ -111,6 +111,7 @@ static void put_trusted(struct virt_device *d, plist_t v)
 		put_str(v, "InternationalMobileEquipmentIdentity2", d->imei[1]);
 		put_str(v, "MobileEquipmentIdentifier", d->meid);
 		put_str(v, "IntegratedCircuitCardIdentity", d->iccid);
+		put_str(v, "IntegratedCircuitCardIdentity2", d->iccid2);
 		put_str(v, "SIMStatus", d->iccid[0] ? "kCTSIMSupportSIMStatusReady" : "kCTSIMSupportSIMStatusNotInserted");
 		put_str(v, "SIMTrayStatus", "kCTSIMSupportSIMTrayInserted");
 	}

@@ -56,6 +56,15 @@ struct stg_app_document {
 	const char *sha256, *mark;             /* of what was read back; of what is sent (mark.h) */
 };
 
+/* What details() is asked for, one or several. */
+enum stg_detail {
+	STG_DETAIL_BATTERY = 1,          /* health and cycles */
+	STG_DETAIL_APPS = 2,
+	STG_DETAIL_PROFILES = 4,
+	STG_DETAIL_SIGNS = 8,            /* of a jailbreak */
+	STG_DETAIL_ALL = 15,
+};
+
 struct stg_driver {
 	const char *name;                /* "apple": also the folder's name, and what the inventory stores */
 
@@ -167,6 +176,10 @@ struct stg_driver {
 	/* {"size","sha256"} of what lies there, read back; an empty object when nothing does. Of one whose size is another than
 	 * size_bytes only the size is read. */
 	json_t *(*find_document)(struct stg_device *, const struct stg_app_document *, struct stg_error *);
+
+	/* What takes a device longer to tell than facts() may: facts of STG_FACT_OF_DETAILS, those of `what` (enum stg_detail, or-ed).
+	 * Reads only. What it does not tell is left out, also everything when it does not trust us; a lost connection is an error. Optional. */
+	json_t *(*details)(struct stg_device *, unsigned int what, struct stg_error *);
 };
 
 /* A driver's own device begins with this. */
@@ -219,5 +232,6 @@ bool stg_device_install_app(struct stg_device *, const struct stg_app_package *,
 bool stg_device_remove_app(struct stg_device *, const char *bundle_id, struct stg_error *);
 bool stg_device_put_document(struct stg_device *, const struct stg_app_document *, struct stg_error *);
 json_t *stg_device_find_document(struct stg_device *, const struct stg_app_document *, struct stg_error *);
+json_t *stg_device_details(struct stg_device *, unsigned int what, struct stg_error *);
 
 #endif

@@ -15,6 +15,9 @@ int version_compare(const char *a, const char *b);
 json_t *params_read(const struct stg_yaml *y, const struct stg_yaml_node *at, const struct stg_yaml_node *n,
 		    const struct stg_step *step, const json_t *site, struct stg_error *err);
 
+/* Into the params of a check_rules step: what the file it names says and it does not say itself. Others are left alone. */
+bool rules_pin(const struct stg_yaml *y, const struct stg_yaml_node *at, const char *state_dir, json_t *params, struct stg_error *err);
+
 /* A word for a file or a key: letters, digits, '.', '_', '-'; not beginning with a dot. */
 bool name_ok(const char *s);
 

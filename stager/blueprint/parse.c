@@ -27,6 +27,7 @@ struct parsing {
 	json_t *site;                   /* the blueprint's params, with their values */
 	json_t *steps;
 	json_t *from;                   /* {"params":{name:"file:line"},"requires":{...},"organisation"} */
+	const char *state_dir;          /* where files of rules are looked for; NULL: nowhere */
 	bool lenient;
 	int64_t canaries;
 	bool is_abstract;               /* only there to be extended: may be incomplete */
@@ -349,6 +350,10 @@ static bool read_step(struct parsing *p, const struct stg_yaml_node *n, size_t n
 	if (!check_order(p, step, at.line, err))
 		return false;
 	json_t *params = params_read(p->y, &at, what, step, p->site, err);
+	if (params && !rules_pin(p->y, &at, p->state_dir, params, err)) {
+		json_decref(params);
+		return false;
+	}
 	return params && add_step(p, step, name, params, number, n, err);
 }
 
@@ -484,7 +489,7 @@ json_t *blueprint_read(const char *state_dir, const char *file_name, struct stg_
 	STG_AUTO(stg_json_free_at) json_t *site = json_object();
 	STG_AUTO(stg_json_free_at) json_t *from = json_pack("{s:{}}", "params");
 	STG_AUTO(stg_json_free_at) json_t *o = json_object();
-	struct parsing p = { .site = site, .steps = json_array(), .from = from, .lenient = lenient };
+	struct parsing p = { .site = site, .steps = json_array(), .from = from, .lenient = lenient, .state_dir = state_dir };
 	const char *about = "", *organisation = "";
 	bool ok = read_head(&p, l, &about, &organisation, err) && read_site(&p, l, params, err) && read_steps(&p, l, err);
 	stg_json_put_new(o, "steps", p.steps);

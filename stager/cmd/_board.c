@@ -128,7 +128,7 @@ static const char *step_word(const char *step)
 	static const char *const words[][2] = {
 		{ "identify", N_("identify") }, { "require", N_("check it fits") }, { "pair", N_("pair") }, { "activate", N_("activate") },
 		{ "supervise", N_("supervise") }, { "install_profile", N_("install profile") }, { "issue_certificate", N_("certificate") },
-		{ "verify", N_("verify") }, { "check_rules", N_("rules") }, { "set_name", N_("set name") }, { "set_time", N_("set clock") }, { "restart", N_("restart") },
+		{ "verify", N_("verify") }, { "check_rules", N_("rules") }, { "read_details", N_("read details") }, { "set_name", N_("set name") }, { "set_time", N_("set clock") }, { "restart", N_("restart") },
 		{ "erase", N_("erase") }, { "wait_back", N_("wait for return") }, { "automated_enrolment", N_("enrolment") },
 		{ "remove_profile", N_("remove profile") }, { "set_language", N_("set language") }, { "wifi", N_("Wi-Fi") },
 		{ "wallpaper", N_("wallpaper") }, { "clear_passcode", N_("clear passcode") },

@@ -183,6 +183,7 @@ static const struct {
 	  "Émettre un certificat pour lui et l'installer", "profile" },
 	{ "check_rules", "Judge it by the rules, each with its reason; on hold if one is broken",
 	  "Juger selon les règles, chacune avec sa raison ; bloqué si l'une est enfreinte", NULL },
+	{ "read_details", "Read battery, apps, profiles, signs of a jailbreak; change nothing", "Lire batterie, apps, profils, indices de débridage ; ne rien changer", NULL },
 	{ "verify", "Read everything once more and compare", "Tout relire et comparer", NULL },
 	{ "set_name", "Name it", "Le nommer", "name" },
 	{ "set_time", "Set its clock", "Régler son horloge", "zone" },

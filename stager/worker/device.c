@@ -71,6 +71,7 @@ const json_t *worker_facts(struct worker *w)
 	struct stg_error why = { 0 };
 	if (!w->facts) {
 		worker_take_facts(w, w->device ? stg_device_facts(w->device, &why) : NULL);
+		json_object_update_missing(w->facts, json_object_get(w->memory, "details"));
 		w->facts_error = why;
 	}
 	return w->facts;

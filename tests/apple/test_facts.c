@@ -78,6 +78,10 @@ static void every_fact_that_somebody_asks_for_is_read_from_a_device(void **state
 	DO(stg_device_install_profile(dev, stg_bytes_str(profile_text("one")), STG_INSTALL_SILENT, &err));
 	gather(all, dev);
 	stg_buf_clear(&der);
+	struct stg_error err = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *more = stg_device_details(dev, STG_DETAIL_ALL, &err);
+	assert_true(said(more != NULL, &err, __FILE__, __LINE__));
+	json_object_update(all, more);
 
 	const char *name;
 	json_t *value;
@@ -86,17 +90,18 @@ static void every_fact_that_somebody_asks_for_is_read_from_a_device(void **state
 		if (!f)
 			fail_msg("the driver says '%s', no fact has this name", name);
 		bool fits = f->kind == STG_FACT_FLAG ? json_is_boolean(value) : f->kind == STG_FACT_NUMBER ? json_is_integer(value)
-			  : f->kind == STG_FACT_OBJECT ? json_is_object(value) : json_is_string(value);
+			  : f->kind == STG_FACT_OBJECT ? json_is_object(value) : f->kind == STG_FACT_LIST ? json_is_array(value)
+			  : json_is_string(value);
 		if (!fits)
 			fail_msg("the fact '%s' is of another kind", name);
 	}
 	/* these show only on a device with a number, or whose configuration names a server */
-	static const char *const rare[] = { STG_FACT_PHONE_NUMBER, STG_FACT_MDM_CONFIGURED, STG_FACT_SIM_STATUS };
+	static const char *const rare[] = { STG_FACT_PHONE_NUMBER, STG_FACT_MDM_CONFIGURED, STG_FACT_SIM_STATUS, STG_FACT_ICCID, STG_FACT_ICCID2 };
 	for (const struct stg_fact *f = stg_facts; f->name; f++) {
 		bool is_rare = false;
 		for (size_t i = 0; i < STG_ARRAY_LEN(rare); i++)
 			is_rare = is_rare || strcmp(rare[i], f->name) == 0;
-		if ((f->from == STG_FACT_OF_DEVICE || f->from == STG_FACT_OF_OWNER) && !is_rare && !json_object_get(all, f->name))
+		if ((f->from == STG_FACT_OF_DEVICE || f->from == STG_FACT_OF_OWNER || f->from == STG_FACT_OF_DETAILS) && !is_rare && !json_object_get(all, f->name))
 			fail_msg("nobody reads the fact '%s'", f->name);
 	}
 	desk_end(&d);

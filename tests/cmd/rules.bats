@@ -68,10 +68,69 @@ judged() { stager inventory show "$SERIAL" --json && is_status 0 && jq -c '[.job
 	rules 'os_for: {"iPad*": "new"}'
 	stager blueprint check mine
 	is_status 3
-	rules 'jailbreak: no'
+	rules 'jailbraik: no'
 	stager blueprint check mine
 	is_status 3
 	[[ "$stderr" == *"mine.yaml:6"*"jailbreak"* ]] || { echo "$stderr"; false; }
+	rules 'jailbreak: true'
+	stager blueprint check mine
+	is_status 3
+	[[ "$stderr" == *"jailbreak"*"expected false"* ]] || { echo "$stderr"; false; }
+	rules 'patch_age: 90' 'released: {"99": "soon"}'
+	stager blueprint check mine
+	is_status 3
+	[[ "$stderr" == *"released"*"2024-08-07"* ]] || { echo "$stderr"; false; }
+}
+
+@test "age of the system, battery, signs of a jailbreak and protection are judged, in the reader's language" {
+	"$STAGER_BENCH" ctl "$CTL" set all os 17.4.1 >/dev/null
+	"$STAGER_BENCH" ctl "$CTL" set all battery_health 71 >/dev/null
+	"$STAGER_BENCH" ctl "$CTL" set all jailbroken true >/dev/null
+	rules 'patch_age: 90' 'battery_health: 80' 'jailbreak: false' 'encrypted: true'
+	stager stage --blueprint mine --all
+	is_status 6
+	seen=$(judged)
+	[ "$(jq -r '[.rules[] | select(.result == "broken") | .rule] | sort | join(" ")' <<<"$seen")" = "battery_health jailbreak patch_age" ] || { echo "$seen"; false; }
+	[ "$(jq -r '.rules[] | select(.rule == "encrypted") | .result' <<<"$seen")" = unreadable ]
+	[[ "$(jq -r '.rules[] | select(.rule == "patch_age") | .reason' <<<"$seen")" == "17.4.1 was published on 2024-03-21, "* ]]
+	[[ "$seen" == *"signs of a jailbreak found"* && "$seen" != *clean* ]]
+	stager --lang fr inventory show "$SERIAL"
+	[[ "$output" == *"71 % de sa capacité"* && "$output" == *"publié le 2024-03-21"* && "$output" == *"indices de débridage"* ]] || { echo "$output"; false; }
+	! grep -E 'was published|jailbreak found|protected is' <<<"$output"
+}
+
+@test "a system nobody told the day of is not readable, and the rules can tell it" {
+	rules 'patch_age: 100000'
+	"$STAGER_BENCH" ctl "$CTL" set all os 26.1 >/dev/null
+	stager stage --blueprint mine --all
+	is_status 0
+	rules 'patch_age: 30' 'released: {"26.1": "2001-01-01"}'
+	stager stage --blueprint mine --all
+	is_status 6
+	[[ "$(judged)" == *"published on 2001-01-01"* ]] || { judged; false; }
+}
+
+@test "rules stand in a file of their own, pinned with the blueprint that names it; its own lines come first" {
+	rules 'rules: hospital'
+	stager blueprint check mine
+	is_status 3
+	[[ "$stderr" == *"mine.yaml:5"*"hospital"* ]] || { echo "$stderr"; false; }
+	mkdir "$STAGER_STATE/rules"
+	printf 'about: phones of the wards\nos: "99.0"\nfind_mi: false\n' >"$STAGER_STATE/rules/hospital.yaml"
+	stager blueprint check mine
+	is_status 3
+	[[ "$stderr" == *"hospital.yaml:3"*"find_my"* ]] || { echo "$stderr"; false; }
+	printf 'about: phones of the wards\nos: "99.0"\nfind_my: false\n' >"$STAGER_STATE/rules/hospital.yaml"
+	stager stage --blueprint mine --all
+	is_status 6
+	[ "$(jq -r '.file' <<<"$(judged)")" = hospital ] || { judged; false; }
+	[ "$(jq -r '.rules[] | select(.rule == "os") | .result' <<<"$(judged)")" = broken ]
+	[ "$(jq -r '.rules[] | select(.rule == "find_my") | .result' <<<"$(judged)")" = kept ]
+	stager job cancel 1
+	is_status 0
+	rules 'rules: hospital' 'os: "9.0"'
+	stager stage --blueprint mine --all
+	is_status 0
 }
 
 @test "the shipped example is right" {

@@ -25,13 +25,24 @@ static plist_t success(void)
 	return virt_answer("Status", "Success");
 }
 
+static uint64_t cycles_of(const struct virt_device *d)
+{
+	return d->battery_cycles >= 0 ? (uint64_t)d->battery_cycles : d->ecid % 600;
+}
+
+/* Percent: 84 to 100, the same for the same device. */
+static uint64_t health_of(const struct virt_device *d)
+{
+	return d->battery_health >= 0 ? (uint64_t)d->battery_health : 84 + d->ecid % 17;
+}
+
 static plist_t battery_of(const struct virt_device *d)
 {
 	plist_t b = plist_new_dict();
 	uint64_t design = d->model && d->model->is_ipad ? 7600 : 3200;
-	uint64_t health = 84 + d->ecid % 17;   /* percent: 84 to 100, the same for the same device */
+	uint64_t health = health_of(d);
 
-	virt_put_uint(b, "CycleCount", d->ecid % 600);
+	virt_put_uint(b, "CycleCount", cycles_of(d));
 	virt_put_uint(b, "DesignCapacity", design);
 	virt_put_uint(b, "NominalChargeCapacity", design * health / 100);
 	virt_put_uint(b, "AppleRawMaxCapacity", design * health / 100);
@@ -54,9 +65,9 @@ static plist_t gas_gauge_of(const struct virt_device *d)
 	plist_t g = plist_new_dict();
 	uint64_t design = d->model && d->model->is_ipad ? 7600 : 3200;
 
-	virt_put_uint(g, "CycleCount", d->ecid % 600);
+	virt_put_uint(g, "CycleCount", cycles_of(d));
 	virt_put_uint(g, "DesignCapacity", design);
-	virt_put_uint(g, "FullChargeCapacity", design * (84 + d->ecid % 17) / 100);
+	virt_put_uint(g, "FullChargeCapacity", design * health_of(d) / 100);
 	virt_put(g, "Status", "Success");
 	return g;
 }

@@ -396,7 +396,7 @@ static plist_t security_info(const struct virt_device *d)
 {
 	plist_t a = acknowledged(), s = plist_new_dict();
 
-	plist_dict_set_item(s, "HardwareEncryptionCaps", plist_new_uint(3));
+	plist_dict_set_item(s, "HardwareEncryptionCaps", plist_new_uint(d->encryption_caps));
 	put_bool(s, "PasscodePresent", d->has_passcode);
 	put_bool(s, "PasscodeCompliant", true);
 	put_bool(s, "PasscodeCompliantWithProfiles", true);
