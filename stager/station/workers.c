@@ -353,6 +353,16 @@ void workers_spawned(struct stg_station *s, const json_t *m)
 	queue_post(s->recorder, trust_run, trust_done, t);
 }
 
+/* A blueprint that somebody chose for it and that never pairs: a census. Then nothing is written before its steps either. */
+static bool leaves_untouched(const struct slot *slot)
+{
+	const json_t *steps = json_object_get(json_object_get(slot->order, "blueprint"), "steps");
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		if (strcmp(stg_json_str(json_array_get(steps, i), "step"), "pair") == 0)
+			return false;
+	return json_array_size(steps) > 0;
+}
+
 /* One Pair attempt, made only where somebody asked for this device or for whatever stands on this port. */
 void worker_door_ready(struct stg_station *s, struct slot *slot)
 {
@@ -369,7 +379,7 @@ void worker_door_ready(struct stg_station *s, struct slot *slot)
 	stg_json_put(job, "port", slot->arrival.port);
 	stg_json_put_int(job, "attach", (int64_t)slot->arrival.attach);
 	stg_json_put_new(m, "job", job);
-	stg_json_put_bool(m, "pair", true);
+	stg_json_put_bool(m, "pair", !leaves_untouched(slot));
 	worker_tell(slot, m);
 	set_deadline(s, slot, STG_WORKER_INTAKE_MS);
 }
