@@ -66,7 +66,7 @@ static inline struct apple_device *apple_device(struct stg_device *d)
 }
 
 /* ---- codes/NAME.c: what a device says no with, and what it means ---- */
-extern const struct stg_codes stg_codes_lockdown, stg_codes_mcinstall, stg_codes_installation_proxy, stg_codes_afc, stg_codes_diagnostics;
+extern const struct stg_codes stg_codes_lockdown, stg_codes_mcinstall, stg_codes_installation_proxy, stg_codes_afc, stg_codes_diagnostics, stg_codes_idevice;
 
 /* ---- tls.c ---- */
 /* Makes dev->tls from the record. */

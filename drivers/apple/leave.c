@@ -33,7 +33,9 @@ static struct apple_link *told_to(struct apple_device *dev, const char *request,
 		return stg_steal(l);
 	char clean[80];
 	stg_printable(status, false, clean, sizeof(clean));
-	stg_fail_id(err, STG_E_REFUSED, STG_ID_DEVICE_REFUSED, 0, "%s", clean);
+	const struct stg_code_row *row = stg_codes_by_name(&stg_codes_diagnostics, status, false);
+	row = row ? row : &stg_codes_diagnostics.otherwise;
+	stg_fail_id(err, row->code, row->id, 0, "%s", clean);
 	return NULL;
 }
 

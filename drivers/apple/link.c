@@ -52,7 +52,10 @@ struct apple_link *apple_link_open(struct apple_device *dev, uint16_t port, stru
 			return NULL;
 		}
 		idevice_free(there);
-		stg_fail_id(err, STG_E_TIMEOUT, STG_ID_DEVICE_SILENT, (int)e, "connect to port %u: refused", port);
+		const struct stg_code_row *row = stg_codes_by_number(&stg_codes_idevice, NULL, (int64_t)e);
+		if (!row || row->code == STG_E_GONE)
+			row = &stg_codes_idevice.otherwise;     /* it is still listed */
+		stg_fail_id(err, row->code, row->id, (int)e, "connect to port %u: refused", port);
 		return NULL;
 	}
 	int fd = -1;

@@ -21,6 +21,10 @@
 
 #include "muxwire.h"
 
+#include <stager/codes.h>
+
+extern const struct stg_codes stg_codes_usbmuxd;   /* codes/usbmuxd.c */
+
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 1000
 #define ANSWER_MS 10000        /* Listen is answered at once; a wedged usbmuxd is one that does not */
@@ -182,6 +186,13 @@ static void detached(struct stg_watch *w, plist_t body)
 	w->devices[i] = w->devices[--w->n_devices];
 }
 
+static bool refused(uint64_t number, struct stg_error *err)
+{
+	const struct stg_code_row *row = number <= INT32_MAX ? stg_codes_by_number(&stg_codes_usbmuxd, NULL, (int64_t)number) : NULL;
+	row = row ? row : &stg_codes_usbmuxd.otherwise;
+	return stg_fail_id(err, row->code, row->id, (int)(number & INT32_MAX), "usbmuxd: Listen was refused (%d)", (int)(number & INT32_MAX));
+}
+
 static bool message(struct stg_watch *w, struct stg_bytes raw, struct stg_error *err)
 {
 	uint32_t tag;
@@ -197,7 +208,7 @@ static bool message(struct stg_watch *w, struct stg_bytes raw, struct stg_error 
 		if (!mux_is_result(body, &number))
 			return stg_fail(err, STG_E_PROTOCOL, 0, "usbmuxd: Listen was answered with something else");
 		if (number != MUX_OK)
-			return stg_fail(err, STG_E_REFUSED, (int)number, "usbmuxd: Listen was refused (%d)", (int)number);
+			return refused(number, err);
 		w->state = UP;
 		w->told_down = false;
 		w->retry_ms = RETRY_FIRST_MS;

@@ -50,7 +50,7 @@ static const char *word_of(const char *value)
 		{ "hold", N_("word: hold") }, { "interrupted", N_("word: interrupted") }, { "done", N_("word: done") },
 		{ "failed", N_("word: failed") }, { "cancelled", N_("word: cancelled") }, { "missing", N_("word: missing") },
 		{ "staged", N_("word: staged") }, { "line", N_("word: line") }, { "person", N_("word: person") },
-		{ "charge", N_("word: charge") }, { "registration", N_("word: registration") }, { "kept", N_("word: kept") }, { "broken", N_("word: broken") }, { "unreadable", N_("word: unreadable") }, { "proven", N_("word: proven") },
+		{ "charge", N_("word: charge") }, { "registration", N_("word: registration") }, { "kept", N_("word: kept") }, { "known", N_("word: known") }, { "compliant", N_("word: compliant") }, { "broken", N_("word: broken") }, { "unreadable", N_("word: unreadable") }, { "proven", N_("word: proven") },
 		{ "skipped", N_("word: skipped") }, { "unknown", N_("word: unknown") }, { "issued", N_("word: issued") },
 		{ "installed", N_("word: installed") }, { "revoked", N_("word: revoked") }, { "superseded", N_("word: superseded") },
 		{ "built-in", N_("word: built-in") }, { "pool", N_("word: pool") }, { "personal", N_("word: personal") },

@@ -7,7 +7,6 @@
  * Thread: the command's.
  */
 #include <stdio.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <stager/facts.h>
@@ -66,6 +65,51 @@ static void short_keys(const json_t *list)
 	}
 }
 
+/* What an inventory asks for, in a person's words and units; what the device did not tell is said as well. */
+static const struct {
+	const char *fact, *title, *unit;
+	int64_t part;
+} told[] = {
+	{ STG_FACT_OS_RELEASED, N_("system of"), "", 0 }, { STG_FACT_OS_NEWEST, N_("newest known"), "", 0 },
+	{ STG_FACT_ACTIVATION_STATE, N_("activation"), "", 0 }, { STG_FACT_SUPERVISED, N_("supervised"), "", 0 },
+	{ STG_FACT_MDM_ENROLLED, N_("enrolled"), "", 0 }, { STG_FACT_FIND_MY, N_("Find My"), "", 0 },
+	{ STG_FACT_PASSCODE_SET, N_("passcode"), "", 0 }, { STG_FACT_PASSCODE_COMPLIANT, N_("passcode fits"), "", 0 },
+	{ STG_FACT_ENCRYPTION_CAPS, N_("encryption"), " / 3", 1 }, { STG_FACT_JAILBREAK, N_("jailbreak"), "", 0 },
+	{ STG_FACT_BATTERY_PERCENT, N_("battery"), " %", 1 }, { STG_FACT_BATTERY_HEALTH, N_("battery health"), " %", 1 },
+	{ STG_FACT_BATTERY_CYCLES, N_("battery cycles"), "", 1 }, { STG_FACT_CAPACITY_BYTES, N_("capacity"), " GB", 1000000000 },
+	{ STG_FACT_FREE_BYTES, N_("free"), " GB", 1000000000 }, { STG_FACT_ICCID, "ICCID", "", 0 }, { STG_FACT_ICCID2, "ICCID 2", "", 0 },
+	{ STG_FACT_EID, "EID", "", 0 }, { STG_FACT_ETHERNET_MAC, "Ethernet", "", 0 }, { STG_FACT_WIFI_ON, N_("Wi-Fi on"), "", 0 },
+	{ STG_FACT_BLUETOOTH_ON, N_("Bluetooth on"), "", 0 }, { STG_FACT_INSTALLED_APPS, N_("apps"), "", 0 },
+	{ STG_FACT_INSTALLED_PROFILES, N_("profiles"), "", 0 }, { STG_FACT_INSTALLED_CERTIFICATES, N_("certificates"), "", 0 },
+};
+
+static void say_facts(const json_t *facts)
+{
+	if (!json_object_size(facts))
+		return;                 /* typed in by hand: nothing was ever asked */
+	printf("\n%s\n", _("What it says of itself"));
+	for (size_t i = 0; i < STG_ARRAY_LEN(told); i++) {
+		const json_t *value = json_object_get(facts, told[i].fact);
+		const char *is = json_string_value(value);
+		char text[200];
+		if (is)
+			snprintf(text, sizeof(text), "%.190s",
+				 strcmp(is, STG_SIGNS_FOUND) == 0 ? _("signs found") : strcmp(is, STG_SIGNS_NONE) == 0 ? _("none found") : is);
+		else if (json_is_integer(value))
+			snprintf(text, sizeof(text), "%lld%s", (long long)(json_integer_value(value) / (told[i].part ? told[i].part : 1)), told[i].unit);
+		else if (json_is_boolean(value))
+			snprintf(text, sizeof(text), "%s", json_is_true(value) ? _("yes") : _("no"));
+		else if (json_is_array(value))
+			snprintf(text, sizeof(text), "%zu", json_array_size(value));
+		else
+			snprintf(text, sizeof(text), "%s", _("not readable"));
+		line_of(_(told[i].title), text);
+	}
+	const json_t *signs = json_object_get(facts, STG_FACT_JAILBREAK_SIGNS);
+	for (size_t i = 0; i < json_array_size(signs); i++)
+		line_of(i ? "" : _("signs"), json_string_value(json_array_get(signs, i)));
+}
+
 /* One device for a person: who it is, what was done to it, what it holds. Every fact and every proof is in --json. */
 static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
@@ -109,6 +153,7 @@ static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t
 	line_of(_("IMEI"), stg_json_str(ret, "imei"));
 	line_of(_("UDID"), stg_json_str(ret, "udid"));
 	line_of(_("ECID"), stg_json_str(ret, "unit"));
+	say_facts(facts);
 	part(c, _("Orders"), json_object_get(ret, "orders"), orders);
 	part(c, _("Jobs"), list, jobs);
 	part(c, _("Steps of the last job"), json_object_get(last, "steps"), steps);

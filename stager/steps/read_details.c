@@ -27,7 +27,7 @@ static bool read_owner(struct stg_step_ctx *c, json_t *facts, struct stg_error *
 	return true;
 }
 
-static bool run(struct stg_step_ctx *c, struct stg_error *err)
+static bool read_all(struct stg_step_ctx *c, struct stg_error *err)
 {
 	unsigned int what = STG_DETAIL_ALL & ~(stg_json_bool(c->params, "apps", true) ? 0u : (unsigned int)STG_DETAIL_APPS);
 	STG_AUTO(stg_json_free_at) json_t *facts = stg_device_facts(c->device, err);
@@ -43,8 +43,16 @@ static bool run(struct stg_step_ctx *c, struct stg_error *err)
 		json_object_set(c->memory, "details", more);
 	}
 	step_reread(c, json_pack("{s:I, s:o}", "read", (json_int_t)json_object_size(facts), "not_readable", stg_facts_missing(facts)));
+	json_decref(c->fresh_facts);
 	c->fresh_facts = stg_steal(facts);
 	return true;
+}
+
+/* Reading is the whole step: there is nothing to begin. */
+static bool proven(struct stg_step_ctx *c, bool *ret, struct stg_error *err)
+{
+	*ret = read_all(c, err);
+	return *ret;
 }
 
 const struct stg_step stg_step_read_details = {
@@ -52,5 +60,6 @@ const struct stg_step stg_step_read_details = {
 	.about = "reads what an inventory wants: battery health, what is installed, signs of a jailbreak; changes nothing",
 	.params = params,
 	.deadline_ms = 120000,
-	.run = run,
+	.proven = proven,
+	.run = read_all,
 };

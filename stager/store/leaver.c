@@ -75,7 +75,8 @@ static bool put_last(struct stg_store *s, const char *sql, const struct stg_iden
 json_t *stg_store_origin(struct stg_store *s, const struct stg_identity *who, struct stg_error *err)
 {
 	static const char staged[] = "SELECT max(r.at_ms) FROM record AS r JOIN device AS d ON d.id = r.device WHERE d.family = :family AND d.unit = :unit"
-				     " AND r.end_state = 'staged'";
+				     /* having been read, or judged, is not having been staged */
+				     " AND r.end_state = 'staged' AND json_extract(CAST(r.bytes AS TEXT), '$.read_only') IS NULL";
 	/* the maker's service asked for somebody's account; an activation that went well afterwards ends it */
 	static const char locked[] = "SELECT CASE WHEN st.why_id = :locked THEN st.began_ms END FROM step AS st JOIN job AS j ON j.id = st.job"
 				     " JOIN device AS d ON d.id = j.device WHERE d.family = :family AND d.unit = :unit AND (st.why_id = :locked OR (st.step = 'activate'"

@@ -169,6 +169,20 @@ static json_t *wipe_part(const json_t *steps)
 	return part;
 }
 
+/* A census, a judgement: nothing was to be done to the device, so nobody takes it for one that was staged. */
+static bool only_reads(const json_t *steps)
+{
+	static const char *const reading[] = { "identify", "require", "pair", "read_details", "check_rules", "intake_check", NULL };
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		const char *const *r = reading;
+		while (*r && strcmp(*r, stg_json_str(json_array_get(steps, i), "step")) != 0)
+			r++;
+		if (!*r)
+			return false;
+	}
+	return json_array_size(steps) > 0;
+}
+
 /* The last verdict by rules, each with its reason. NULL: no rules were asked for. */
 static json_t *compliance_part(const json_t *steps)
 {
@@ -241,6 +255,8 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 	stg_json_put_new(r, "blueprint", of);
 	stg_json_put(r, "outcome", stg_end_name(end));
 	stg_json_put_bool(r, "final", to == STG_JOB_DONE || to == STG_JOB_FAILED || to == STG_JOB_CANCELLED);
+	if (end == STG_END_STAGED && only_reads(steps))
+		stg_json_put_bool(r, "read_only", true);
 	json_t *reason = json_object();
 	if (stg_json_int(why, "id", 0))
 		stg_json_put_int(reason, "id", stg_json_int(why, "id", 0));
