@@ -116,6 +116,8 @@ static bool one(struct stg_op_ctx *c, const json_t *job, enum stg_job_state to, 
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ILLEGAL_MOVE, 0, "%lld", (long long)stg_json_int(job, "id", 0));
 	stg_json_put(why, "msg", text);
 	stg_json_put(why, "owner", c->actor);
+	if (to == STG_JOB_WAITING)
+		stg_json_put_int(why, "id", STG_ID_TAKEN_UP);   /* until it runs: the device may lie on the shelf */
 	struct stg_error not_so = { 0 };
 	if (!stg_store_job_move(c->store, stg_json_int(job, "id", 0), to, why, &not_so)) {
 		if (err)

@@ -239,6 +239,7 @@ static enum verdict ends_expecting_return(struct run *r, struct turn *t)
 	tell_end(r, t, t->what->destroys_data ? "unknown" : "interrupted", NULL);
 	json_t *why = json_object();
 	stg_json_put(why, "code", "expect_return");
+	stg_json_put_int(why, "id", STG_ID_EXPECT_RETURN);      /* one that never comes back is not left without an act */
 	stg_json_put(why, "step", t->key);
 	stg_json_put(why, "msg", "the device restarts by itself");
 	stg_json_put_int(why, "within_ms", STG_WORKER_RETURN_MS);

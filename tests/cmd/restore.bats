@@ -142,6 +142,32 @@ two_leads() {
 	[ ! -e "$DESK/called" ]
 }
 
+@test "each further no of the erase gate is a no to a restore, and spends nothing" {
+	returned pool
+	fake 0 DONE
+	"$STAGER" --quiet image add "$DESK/x.ipsw"
+	"$STAGER" --quiet wipe --serial "$serial" --confirm "${serial: -4}" >/dev/null
+	# a station that never erases
+	STAGER_NO_ERASE=1 stager restore "$serial"
+	is_status 5
+	[[ "$stderr" == *"$(code_of ERASE_SWITCHED_OFF)"* ]] || { echo "$stderr"; false; }
+	# a port outside the bench
+	"$STAGER" --quiet port deny '*'
+	stager restore "$serial"
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *"$(code_of ERASE_PORT)"* ]] || { echo "$stderr"; false; }
+	"$STAGER" --quiet port allow '*'
+	# an order that has been put aside
+	"$STAGER" --quiet batch pause BACK
+	stager restore "$serial"
+	is_status 5
+	[ ! -e "$DESK/called" ]
+	"$STAGER" --quiet batch start BACK
+	stager restore "$serial"
+	is_status 0
+	[ "$(wc -l <"$DESK/called")" -eq 1 ]
+}
+
 @test "what the program says went wrong is told in words and kept; then it works, once for one order" {
 	returned pool
 	"$STAGER" --quiet image add "$DESK/x.ipsw"
