@@ -278,3 +278,22 @@ token() {
 	[[ $output != *taxi* ]]
 	[ "$("$STAGER" --json ca list --serial DX3F | jq -r 'select(.status) | .status' | sort -u)" = revoked ]
 }
+
+@test "Android: the CA in its form and under its name, a Wi-Fi that it accepts, no Wi-Fi that it refuses" {
+	org
+	chain
+	stager android ca root.crt
+	is_status 0
+	[[ $output == *"$(openssl x509 -in root.pem -noout -subject_hash_old).0"* ]]
+	cmp <(openssl x509 -inform DER -in root.crt -outform DER) <(openssl x509 -in root.pem -outform DER)
+	stager android wifi HOPITAL wifi.json --domain org --identity dx3f --alias ward
+	is_status 2
+	[[ $stderr == *STG-1952* ]]
+	stager android wifi HOPITAL wifi.json --domain radius.sud.example --identity dx3f --alias ward
+	is_status 0
+	jq -e '.domainSuffixMatch == "radius.sud.example" and (.caCertificates | length) == 1' wifi.json
+	printf 'no app' >no.apk
+	stager android checksum no.apk
+	is_status 3
+	[[ $stderr == *STG-1951* ]]
+}
