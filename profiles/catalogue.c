@@ -269,6 +269,8 @@ static void check_unknown(struct check *c, const struct rule *owner, const char 
 		finding(c->f, "error", c->path, "the key is written %s", near->name);
 	else if (owner->depth == 0 && (eap = rules_key(c->rules, owner, "EAPClientConfiguration")) && rules_key(c->rules, eap, key))
 		finding(c->f, "error", c->path, "belongs inside EAPClientConfiguration: here the device ignores it");
+	else if (c->f->os > c->rules->newest)
+		finding(c->f, "warning", c->path, "is not a key of this payload in iOS %s, the newest these rules know", c->rules->release);
 	else
 		finding(c->f, "warning", c->path, "is not a key of this payload: the device ignores it");
 }
@@ -479,6 +481,30 @@ void check_payloads(struct findings *f)
 		}
 	}
 	cross_profile(f);
+}
+
+bool stg_profile_fits(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules, const char *os, struct stg_error *err)
+{
+	struct profile p;
+	uint32_t has = release_of(os);
+	plist_t one;
+	bool ok = true;
+	if (!rules)
+		rules = stg_profile_rules_shipped();
+	if (!has)
+		return true;
+	if (!profile_open(file_name, file, &p, err))
+		return false;
+	for (uint32_t i = 0; ok && i < 500 && (one = payload_at(&p, i)); i++) {
+		const char *type = tree_str(one, "PayloadType");
+		const struct rule *t = type ? type_of(rules, one, type) : NULL;
+		char needs[24], have[24];
+		if (t && t->introduced > has)
+			ok = stg_fail_id(err, STG_E_HOLD, STG_ID_PROFILE_TOO_NEW, 0, "%s: PayloadContent[%u]: needs iOS %s, the device has %s", p.file, i,
+					 release_text(t->introduced, needs), release_text(has, have));
+	}
+	profile_close(&p);
+	return ok;
 }
 
 void check_told(struct findings *f, const struct stg_profile_target *target)

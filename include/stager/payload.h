@@ -52,6 +52,10 @@ struct stg_profile_target {
 json_t *stg_profile_check(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules,
 			  const struct stg_profile_target *target, struct stg_error *err);
 
+/* Does this release take each kind of payload in it? For a filled profile, right before a device is touched. Where the release is not known,
+ * yes. STG_E_HOLD + STG_ID_PROFILE_TOO_NEW names the first that it does not take. */
+bool stg_profile_fits(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules, const char *os, struct stg_error *err);
+
 /* In sentences (English or French): ["Joins the Wi-Fi network HOPITAL with a certificate", ...]. */
 json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_error *err);
 /* Fills {{...}} in values, re-derives UUIDs per device (uuid5), writes XML. Without variables in it the file passes through

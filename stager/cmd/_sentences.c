@@ -371,6 +371,7 @@ const char *const detail_sentences[] = {
 	N_("data after the end of the property list"),
 	N_("text is not UTF-8"),
 	N_("<%.*s> is not closed"),
+	N_("is not a key of this payload in iOS %s, the newest these rules know"),
 	N_("not a variable: expected {{name}}, {{name|otherwise}} or {{{{"),
 	N_("{{%s}} has no value"),
 	N_("filled in, it is no longer a profile: %s"),

@@ -156,6 +156,7 @@ static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
 		ok = make_certificate(m, params, err);
 	else
 		ok = stg_profile_fill(m->name, stg_buf_view(&m->profile), m->is_template ? m->values : NULL, m->unit, &m->payload, err);
+	ok = ok && stg_profile_fits(m->name, stg_buf_view(&m->payload.bytes), NULL, stg_json_str(m->values, "os_version"), err);
 	/* one that somebody else has signed keeps that signature */
 	if (ok && stg_json_bool(params, "sign", true) && m->org && !stg_profile_is_signed(stg_buf_view(&m->payload.bytes))) {
 		STG_AUTO(stg_buf_clear) struct stg_buf cms = STG_BUF(4u << 20);

@@ -111,3 +111,31 @@ profile() { printf '%s\n<key>PayloadType</key><string>%s</string>\n%s\n%s\n' "$h
 	stager profile lint "$DESK/signed.mobileconfig"
 	[[ "$output" == *"signed by Ward, who is trusted here"* ]] || { echo "$output"; false; }
 }
+
+@test "a device whose release does not know a payload is told so before anything is installed" {
+	bench --ipads 10 --seed 3
+	"$STAGER_BENCH" ctl "$CTL" set all auto_trust true >/dev/null
+	stager init --rehearsal
+	stager port allow all
+	mkdir -p "$STAGER_STATE/blueprints" "$STAGER_STATE/profiles"
+	profile relay com.apple.relay.managed '<key>Relays</key><array><dict><key>HTTP3RelayURL</key><string>https://r.example/</string></dict></array>'
+	mv "$DESK/relay.mobileconfig" "$STAGER_STATE/profiles/"
+	printf 'name: mine\nsteps:\n  - identify:\n  - pair:\n  - install_profile: {profile: relay}\n' >"$STAGER_STATE/blueprints/mine.yaml"
+	stager stage --blueprint mine --all
+	is_status 6
+	stager --json inventory list
+	old=$(jq -rs '[.[] | (.devices // [.])[] | select(.serial) | select((.os_version | split(".")[0] | tonumber) < 17) | .serial] | join(" ")' <<<"$output")
+	new=$(jq -rs '[.[] | (.devices // [.])[] | select(.serial) | select((.os_version | split(".")[0] | tonumber) >= 17) | .serial] | join(" ")' <<<"$output")
+	[ -n "$old" ] && [ -n "$new" ]
+	for serial in $old; do
+		stager --json inventory show "$serial"
+		[[ "$(jq -r '.jobs[-1].end' <<<"$output")" == hold ]] || { jq -c '.jobs[-1]' <<<"$output"; false; }
+		[ "$(jq -r '.jobs[-1].steps[-1].code' <<<"$output")" = 1351 ] || { jq -c '.jobs[-1].steps[-1]' <<<"$output"; false; }
+		"$STAGER_BENCH" ctl "$CTL" show "$serial" >"$DESK/show"
+		! grep -q 'InstallProfile' "$DESK/show"
+	done
+	for serial in $new; do
+		stager --json inventory show "$serial"
+		[ "$(jq -r '.jobs[-1].steps[-1].code' <<<"$output")" != 1351 ] || { jq -c '.jobs[-1]' <<<"$output"; false; }
+	done
+}
