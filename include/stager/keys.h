@@ -13,6 +13,8 @@
 #include <stager/secret.h>
 
 struct stg_keys;
+struct x509_st;
+struct evp_pkey_st;
 
 struct stg_keys *stg_keys_open(const char *state_dir, struct stg_error *err);   /* makes the station key when there is none */
 void stg_keys_close(struct stg_keys *k);
@@ -88,6 +90,10 @@ bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_byte
 		    const struct stg_secret *blank, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row, struct stg_error *err);
 /* What stg_leaf_issue() needs of an RSA-2048 key, made before the device is there: about 300 ms of CPU. For one leaf. */
 bool stg_leaf_key_make(struct stg_secret *ret_blank, struct stg_error *err);
+/* For a certificate of another CA: the key of such a blank, to sign and decrypt with (EVP_PKEY_free()), and its identity file. */
+struct evp_pkey_st *stg_leaf_key_use(const struct stg_secret *blank, struct stg_error *err);
+bool stg_leaf_key_p12(const struct stg_secret *blank, struct x509_st *cert, struct x509_st *issuer, const char *friendly, bool modern,
+		      struct stg_secret *ret_p12, struct stg_secret *ret_password, struct stg_error *err);
 /* The same over the key of a request (PKCS#10, DER, at most 16 KiB) that is signed by that key; nothing else of the request is
  * looked at. RSA 2048-4096, P-256, P-384, P-521. STG_E_INPUT + STG_ID_CERTIFICATE_REQUEST. Callers want <stager/ca.h>, which also registers. */
 bool stg_leaf_sign(const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_leaf_ask *ask,

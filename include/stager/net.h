@@ -39,6 +39,10 @@ struct stg_net_ask {
 						    used again (libcurl repeats by itself when the server had just closed it) */
 	const char *pinned_keys;                 /* "sha256//...;sha256//..." for own servers; NULL: none */
 	struct stg_bytes ca_pem;                 /* instead of ca_file; empty: none */
+	bool allow_http;                         /* http to any host: only for what protects itself (SCEP), never with anything secret */
+	const char *user;                        /* sign in with name and password, NULL: no. Basic goes over https (and to this machine)
+						    only, NTLM and Negotiate anywhere */
+	const struct stg_secret *password;
 };
 struct stg_net_answer {
 	enum stg_net_class class;

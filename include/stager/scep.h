@@ -16,10 +16,10 @@
 #include <stager/error.h>
 #include <stager/json.h>
 #include <stager/secret.h>
+#include <stager/stop.h>
 
 struct x509_st;
 struct evp_pkey_st;
-struct X509_req_st;
 struct stack_st_X509;
 
 #define STG_SCEP_MESSAGE_MAX (64u << 10)
@@ -60,21 +60,11 @@ void stg_scep_msg_free_at(struct stg_scep_msg **m);
 bool stg_scep_decrypt(const struct stg_scep_msg *m, struct x509_st *own, struct evp_pkey_st *own_key, enum stg_scep_old old,
 		      struct stg_buf *ret, struct stg_error *err);
 
-/* What a PKCS#10 request says; its signature is checked. */
-struct stg_scep_csr {
-	struct X509_req_st *req;
-	char common_name[129], serial_number[129];   /* of the subject; "" when absent; printable */
-	json_t *san;                             /* ["dns:..","uri:..","email:..","upn:..","other"] as asked */
-	struct stg_secret challenge;             /* unset: none given */
-	bool wants_ca;
-	char key[32];                            /* "rsa-2048" */
-	char spki_sha256[65];
-};
-/* RSA of 2048, 3072 or 4096 bits; at most 32 KiB. STG_ID_SCEP_REQUEST. */
-bool stg_scep_csr_read(struct stg_bytes der, struct stg_scep_csr *ret, struct stg_error *err);
-void stg_scep_csr_clear(struct stg_scep_csr *c);
-/* Is this the key of that certificate? */
-bool stg_scep_same_key(const struct stg_scep_csr *c, struct x509_st *cert);
+/* A PKCS#10 request as stg_request_read() gives it (keys.h), for SCEP: RSA only, because the answer is encrypted to its key.
+ * What is no request is told like an envelope that does not open. STG_ID_SCEP_REQUEST. */
+json_t *stg_scep_csr_read(struct stg_bytes der, struct stg_secret *ret_challenge, struct stg_error *err);
+/* Is the key with this hash ("spki_sha256") that of the certificate? */
+bool stg_scep_key_is(struct x509_st *cert, const char *spki_sha256);
 
 /* A message to be built. */
 struct stg_scep_making {
@@ -108,5 +98,49 @@ struct stg_scep_caps {
 void stg_scep_caps_read(struct stg_bytes text, struct stg_scep_caps *ret);
 /* What we answer to GetCACaps. */
 const char *stg_scep_caps_text(enum stg_scep_old old);
+
+/* ---- a client of other servers ---- */
+struct stg_scep_server {
+	const char *url;
+	const char *fingerprint;                 /* SHA-256 or SHA-1 of a certificate it shows, hex, colons allowed; NULL: HTTPS vouches for it */
+	enum stg_scep_old old;
+	struct stg_bytes ca_pem;                 /* for HTTPS; empty: the system's */
+	int64_t timeout_ms;
+	struct stg_stop *stop;                   /* may be NULL */
+};
+/* Whom we talk to. */
+struct stg_scep_met {
+	struct stg_scep_caps caps;
+	struct stack_st_X509 *certs;             /* those that are trusted: the pinned one, and what it vouches for */
+	struct x509_st *to;                      /* of them: who a request is encrypted to */
+	struct x509_st *ca;                      /* of them: who issues */
+	struct stg_buf raw, caps_text;           /* what GetCACert and GetCACaps answered */
+	int n_shown;                             /* certificates in raw */
+};
+/* GetCACaps and GetCACert. Whether there is a line is the caller's question. STG_E_TIMEOUT (not reached), STG_E_PROTOCOL + STG_ID_SCEP_SERVER, STG_E_SAFETY + STG_ID_SCEP_PIN (http and no fingerprint), STG_ID_SCEP_FINGERPRINT. */
+bool stg_scep_meet(const struct stg_scep_server *server, struct stg_scep_met *ret, struct stg_error *err);
+/* The same without trusting anybody: every certificate it shows, for a person to compare. */
+bool stg_scep_look(const struct stg_scep_server *server, struct stg_scep_caps *ret_caps, struct stack_st_X509 **ret_certs, struct stg_error *err);
+void stg_scep_met_clear(struct stg_scep_met *m);
+/* What is asked for. */
+struct stg_scep_wanted {
+	const char *organisation, *common_name;  /* subject, O first */
+	const json_t *san;                       /* ["dns:..","uri:..","email:.."], may be NULL */
+	const struct stg_secret *challenge;      /* may be unset */
+	struct evp_pkey_st *key;
+	struct x509_st *old;                     /* a renewal: the certificate to be replaced, with its key; NULL: the first */
+	struct evp_pkey_st *old_key;
+};
+/* The certificate, a reference. STG_E_REFUSED + STG_ID_SCEP_REFUSED with failInfo and text, STG_E_WAITING + STG_ID_SCEP_PENDING. */
+struct x509_st *stg_scep_enrol(const struct stg_scep_server *server, const struct stg_scep_met *met, const struct stg_scep_wanted *wanted,
+			       struct stg_error *err);
+/* Hands a device's message to the server and its answer back, both as they are. */
+bool stg_scep_pass(const struct stg_scep_server *server, struct stg_bytes message, bool post, struct stg_buf *ret, struct stg_error *err);
+/* Certificates for people: [{"name","issuer","not_after_ms","sha256","sha1","ca","key"}]. */
+json_t *stg_scep_certs_json(const struct stack_st_X509 *certs);
+
+/* ---- NDES: a one-time challenge from its page ---- */
+/* The page (UTF-16 or UTF-8 HTML) as it came. STG_ID_SCEP_NDES_PAGE, _FULL, _DENIED. */
+bool stg_scep_ndes_read(struct stg_bytes page, struct stg_secret *ret, struct stg_error *err);
 
 #endif

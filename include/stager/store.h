@@ -276,6 +276,31 @@ json_t *stg_store_certificates(struct stg_store *s, const json_t *filter, struct
 /* Of the certificates still valid the one that ends first, {} when there is none. */
 json_t *stg_store_certificate_next(struct stg_store *s, struct stg_error *err);
 
+/* ---- SCEP ---- */
+/* {"hash": of the challenge,"device_serial","unit","template","org","via": a server or "","vars":{},"job","actor","expires_ms"} */
+bool stg_store_scep_challenge_add(struct stg_store *s, const json_t *row, struct stg_error *err);
+/* With "id","created_ms" and, once it was used, "used_ms","transaction_id","serial_hex". STG_E_NOT_FOUND + STG_ID_SCEP_CHALLENGE_UNKNOWN. */
+json_t *stg_store_scep_challenge(struct stg_store *s, const char *hash, struct stg_error *err);
+/* Once: STG_E_REFUSED + STG_ID_SCEP_CHALLENGE_USED the second time. Call it in the transaction that registers the certificate. */
+bool stg_store_scep_challenge_spend(struct stg_store *s, int64_t id, const char *transaction_id, const char *serial_hex, struct stg_error *err);
+/* Newest first, at most 10,000, with "state": open, used, expired; "" = of every device. */
+json_t *stg_store_scep_challenges(struct stg_store *s, const char *device_serial, bool open_only, struct stg_error *err);
+/* What was answered: {"transaction_id","spki_sha256","serial_hex","template","vars"}. Found by certificate, or (serial_hex "") by
+ * transaction and key, so that a repeated request gets the certificate it made. STG_E_NOT_FOUND. */
+bool stg_store_scep_done_add(struct stg_store *s, const json_t *row, struct stg_error *err);
+json_t *stg_store_scep_done(struct stg_store *s, const char *transaction_id, const char *spki_sha256, const char *serial_hex, struct stg_error *err);
+/* Another SCEP server: settings {"url",...} and sealed credentials (empty keeps those stored). STG_ID_SCEP_SERVER_UNKNOWN. */
+bool stg_store_scep_server_put(struct stg_store *s, const char *name, const json_t *config, struct stg_bytes sealed, struct stg_error *err);
+json_t *stg_store_scep_server(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
+/* [{"name","config","open","lapsed","given","next_expiry_ms","changed_ms"}]: the counts are of its pool. */
+json_t *stg_store_scep_servers(struct stg_store *s, struct stg_error *err);
+/* A one-time challenge fetched from it, sealed; `mark` says whether it is there already (ret_new false). */
+bool stg_store_scep_pool_add(struct stg_store *s, const char *server, const char *mark, struct stg_bytes sealed, int64_t fetched_ms, int64_t expires_ms,
+			     bool *ret_new, struct stg_error *err);
+/* For this device and for good. STG_E_NOT_FOUND + STG_ID_SCEP_POOL_EMPTY. */
+bool stg_store_scep_pool_take(struct stg_store *s, const char *server, const char *device_serial, struct stg_buf *ret_sealed, int64_t *ret_expires_ms,
+			      struct stg_error *err);
+
 /* ---- targets and outbox (states of mdm-push 10.1) ---- */
 bool stg_store_target_put(struct stg_store *s, const json_t *target /* name, connector, config{}, enabled */, struct stg_bytes sealed_credentials, struct stg_error *err);
 json_t *stg_store_target(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);

@@ -131,7 +131,7 @@ bool stg_net_is_loopback(const char *url)
 	       loopback_host(host);
 }
 
-bool stg_net_url_ok(const char *url, bool allow_loopback_http, struct stg_error *err)
+static bool url_ok(const char *url, bool allow_loopback_http, bool allow_http, struct stg_error *err)
 {
 	STG_AUTO(url_free_at) CURLU *u = curl_url();
 	STG_AUTO(curl_text_free_at) char *scheme = NULL;
@@ -150,10 +150,15 @@ bool stg_net_url_ok(const char *url, bool allow_loopback_http, struct stg_error 
 		return stg_fail(err, STG_E_INPUT, 0, "'%s' is not an address, https://host/path was expected", shown);
 	if (strcasecmp(scheme, "https") == 0)
 		return true;
-	if (strcasecmp(scheme, "http") == 0 && allow_loopback_http && loopback_host(host))
+	if (strcasecmp(scheme, "http") == 0 && (allow_http || (allow_loopback_http && loopback_host(host))))
 		return true;
 	return stg_fail(err, STG_E_INPUT, 0, "'%s' begins with %s://, https:// was expected%s", shown, scheme,
 			allow_loopback_http ? " (http:// only to this machine)" : "");
+}
+
+bool stg_net_url_ok(const char *url, bool allow_loopback_http, struct stg_error *err)
+{
+	return url_ok(url, allow_loopback_http, false, err);
 }
 
 /* ---- asking ---- */
@@ -247,7 +252,7 @@ static bool options_set(CURL *c, const struct stg_net_ask *ask, struct curl_slis
 	bool ok = true;
 #define SET(option, value) (ok = ok && curl_easy_setopt(c, option, value) == CURLE_OK)
 	SET(CURLOPT_URL, ask->url);
-	SET(CURLOPT_PROTOCOLS_STR, ask->allow_loopback_http ? "http,https" : "https");
+	SET(CURLOPT_PROTOCOLS_STR, ask->allow_loopback_http || ask->allow_http ? "http,https" : "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_PROXY, "");                           /* never one from the environment */
 	SET(CURLOPT_NOSIGNAL, 1L);
@@ -287,6 +292,15 @@ static bool options_set(CURL *c, const struct stg_net_ask *ask, struct curl_slis
 		SET(CURLOPT_SSLKEY_BLOB, &blob);
 		SET(CURLOPT_SSLCERTTYPE, "PEM");
 		SET(CURLOPT_SSLKEYTYPE, "PEM");
+	}
+	if (ask->user) {
+		STG_AUTO(stg_buf_clear) struct stg_buf word = STG_BUF(4096);
+		struct stg_bytes secret = ask->password ? stg_secret_reveal(ask->password) : stg_bytes("", 0);
+		bool covered = strncasecmp(ask->url, "https:", 6) == 0 || stg_net_is_loopback(ask->url);
+		ok = ok && stg_buf_add(&word, secret.data, secret.len, NULL);
+		SET(CURLOPT_USERNAME, ask->user);
+		SET(CURLOPT_PASSWORD, stg_buf_str(&word));
+		SET(CURLOPT_HTTPAUTH, (long)(CURLAUTH_NTLM | CURLAUTH_NEGOTIATE | (covered ? CURLAUTH_BASIC : 0)));
 	}
 	if (strcmp(ask->method, "HEAD") == 0) {
 		SET(CURLOPT_NOBODY, 1L);
@@ -482,7 +496,7 @@ static CURLM *own_connections(void)
 bool stg_net(const struct stg_net_ask *ask, struct stg_net_answer *ret, struct stg_error *err)
 {
 	*ret = (struct stg_net_answer){ .retry_after_ms = -1 };
-	if (!stg_net_start(err) || !stg_net_url_ok(ask->url, ask->allow_loopback_http, err))
+	if (!stg_net_start(err) || !url_ok(ask->url, ask->allow_loopback_http, ask->allow_http, err))
 		return false;
 	if (!token_ok(ask->method))
 		return stg_fail(err, STG_E_BUG, 0, "method '%.20s'", ask->method);

@@ -225,6 +225,21 @@ static const char *const migrations[] = {
 	"CREATE INDEX canary_wait_serial ON canary_wait (serial);"
 	"CREATE INDEX canary_wait_udid ON canary_wait (udid);"
 	"CREATE INDEX canary_wait_unit ON canary_wait (unit);",
+
+	/* 8: SCEP: who may ask, what was answered, other servers and the challenges fetched from them */
+	"CREATE TABLE scep_challenge (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, device_serial TEXT NOT NULL COLLATE NOCASE,"
+	" unit TEXT NOT NULL DEFAULT '', template TEXT NOT NULL DEFAULT '', org TEXT NOT NULL DEFAULT '', via TEXT NOT NULL DEFAULT '', vars TEXT,"
+	" job INTEGER, actor TEXT NOT NULL DEFAULT '', created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, used_ms INTEGER,"
+	" transaction_id TEXT NOT NULL DEFAULT '', serial_hex TEXT NOT NULL DEFAULT '') STRICT;"
+	"CREATE INDEX scep_challenge_device ON scep_challenge (device_serial);"
+	"CREATE TABLE scep_done (transaction_id TEXT NOT NULL, spki_sha256 TEXT NOT NULL, serial_hex TEXT NOT NULL, template TEXT NOT NULL DEFAULT '',"
+	" vars TEXT, at_ms INTEGER NOT NULL, PRIMARY KEY (transaction_id, spki_sha256)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX scep_done_certificate ON scep_done (serial_hex);"
+	"CREATE TABLE scep_server (name TEXT PRIMARY KEY, config TEXT NOT NULL, sealed BLOB NOT NULL, created_ms INTEGER NOT NULL,"
+	" changed_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE scep_pool (id INTEGER PRIMARY KEY, server TEXT NOT NULL REFERENCES scep_server, mark TEXT NOT NULL, sealed BLOB NOT NULL,"
+	" fetched_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, device_serial TEXT NOT NULL DEFAULT '', given_ms INTEGER,"
+	" UNIQUE (server, mark)) STRICT;",
 };
 
 int schema_version(void)

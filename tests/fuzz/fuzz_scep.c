@@ -53,12 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	}
 	case 1: {
-		struct stg_scep_csr c;
-		if (stg_scep_csr_read(in, &c, &err)) {
-			if (strlen(c.spki_sha256) != 64)
-				abort();
-			stg_scep_csr_clear(&c);
-		}
+		STG_AUTO(stg_secret_clear) struct stg_secret challenge = { 0 };
+		STG_AUTO(stg_json_free_at) json_t *c = stg_scep_csr_read(in, &challenge, &err);
+		if (c && strlen(stg_json_str(c, "spki_sha256")) != 64)
+			abort();
 		break;
 	}
 	case 2: {
