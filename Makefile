@@ -12,7 +12,7 @@ DEPS := build-essential pkg-config gettext libimobiledevice-dev libusbmuxd-dev l
 	libyaml-dev libcsv-dev libmicrohttpd-dev libcairo2-dev libpango1.0-dev libzint-dev libseccomp-dev zlib1g-dev libzip-dev \
 	fonts-dejavu-core openssl
 DEPS_CHECK := libcmocka-dev clang libclang-rt-14-dev valgrind bats jq zip curl sqlite3 poppler-utils faketime tmux groff \
-	libimobiledevice-utils libusbmuxd-tools ideviceinstaller usbmuxd cppcheck \
+	libimobiledevice-utils libusbmuxd-tools ideviceinstaller usbmuxd cppcheck scep certmonger dbus-daemon \
 	gnutls-bin softhsm2 opensc libengine-pkcs11-openssl eapoltest freeradius
 
 PKGS := libimobiledevice-1.0 libusbmuxd-2.0 libusb-1.0 libplist-2.0 openssl sqlite3 libsystemd libudev libcurl \

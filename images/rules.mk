@@ -12,6 +12,7 @@ install: build docs    ## put program, service, rules, man pages, completion und
 	$(Q)$(INSTALL) -D -m 755 $(B)/stager $(DESTDIR)$(PREFIX)/bin/stager
 	$(Q)$(INSTALL) -D -m 755 $(B)/stager-bench $(LIBEXEC)/stager-bench
 	$(Q)mkdir -p $(UNITS) && sed 's|@PREFIX@|$(PREFIX)|' images/stager.service >$(UNITS)/stager.service && chmod 644 $(UNITS)/stager.service
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|' images/stager-scep.service >$(UNITS)/stager-scep.service && chmod 644 $(UNITS)/stager-scep.service
 	$(Q)$(INSTALL) -D -m 755 images/usb-announce.sh $(LIBEXEC)/usb-announce
 	$(Q)$(INSTALL) -D -m 644 images/stager-usb.socket $(UNITS)/stager-usb.socket
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|' images/stager-usb@.service >$(UNITS)/stager-usb@.service && chmod 644 $(UNITS)/stager-usb@.service

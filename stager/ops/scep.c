@@ -484,6 +484,17 @@ static bool renewal(struct stg_op_ctx *c, struct talk *t, const json_t *ask, str
 	       (!made || strcmp(status, "superseded") == 0 || stg_store_certificate_status(c->store, old_hex, "superseded", "renewed", err));
 }
 
+/* Only who asked before may hear it again: its own key, or the certificate that was renewed. The certificate that was made then asks for
+ * its successor, under the same transaction when it keeps its key (certmonger makes the number of the key). */
+static bool is_repeated(const struct talk *t, const json_t *ask, const json_t *done)
+{
+	char hex[80];
+	if (!is_ours(t))
+		return stg_scep_key_is(t->msg->signer, stg_json_str(ask, "spki_sha256"));
+	hex_of(t->msg->signer, hex, sizeof(hex));
+	return strcmp(hex, stg_json_str(done, "serial_hex")) != 0;
+}
+
 static bool decide(struct stg_op_ctx *c, struct talk *t, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf csr = STG_BUF(STG_SCEP_MESSAGE_MAX);
@@ -506,14 +517,12 @@ static bool decide(struct stg_op_ctx *c, struct talk *t, struct stg_error *err)
 	STG_AUTO(stg_json_free_at) json_t *done = stg_store_scep_done(c->store, t->msg->transaction_id, stg_json_str(ask, "spki_sha256"), "", &why);
 	if (!done && why.code != STG_E_NOT_FOUND)
 		return *err = why, false;
-	/* only its own key may hear it again; a renewed one is signed by the certificate before */
-	if (done && (stg_scep_key_is(t->msg->signer, stg_json_str(ask, "spki_sha256")) || is_ours(t)) && !again(c, t, done, &answered, err))
+	if (done && is_repeated(t, ask, done) && !again(c, t, done, &answered, err))
 		return false;
 	if (answered)
 		return true;
-	/* macOS and certmonger renew with a PKCSReq that their old certificate signs */
-	bool without_word = !stg_secret_is_set(&word) || !stg_secret_reveal(&word).len;
-	if (t->msg->type == STG_SCEP_RENEWAL || (without_word && is_ours(t)))
+	/* macOS and certmonger renew with a PKCSReq that their old certificate signs; certmonger also repeats its first word */
+	if (t->msg->type == STG_SCEP_RENEWAL || is_ours(t))
 		return renewal(c, t, ask, stg_buf_view(&csr), err);
 	return first_time(c, t, ask, stg_buf_view(&csr), &word, err);
 }

@@ -6,4 +6,5 @@ make -s "$B/tests/bench/measure" "$B/tests/bench/million" B="$B"
 B=$B sh images/deps-npm.sh || echo "bench: go-ios is not there; its figures are left out" >&2
 B=$B STAGER=$B/stager STAGER_BENCH=$B/stager-bench "$B/tests/bench/measure" "$B/bench.json" "$(pwd)/$B/peers"
 "$B/tests/bench/million" "$B/bench.json" "$B/stager"
+sh tests/bench/scep.sh "$B" || echo "bench: the SCEP figures are left out" >&2
 echo "written to $B/bench.json"

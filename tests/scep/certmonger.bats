@@ -26,9 +26,9 @@ certmonger_does() {
 			while :; do
 				now=$(status "$1")
 				[ "$now" = MONITORING ] && [ "$(openssl x509 -in "$OUT/cert.pem" -noout -serial)" != "$2" ] && return 0
-				case $now in CA_REJECTED | CA_UNCONFIGURED | NEED_GUIDANCE) break ;; esac
+				case $now in CA_REJECTED | CA_UNREACHABLE | CA_UNCONFIGURED | NEED_GUIDANCE) break ;; esac
 				tries=$((tries + 1))
-				[ $tries -lt 600 ] || break
+				[ $tries -lt 300 ] || break
 				sleep 0.2
 			done
 			getcert list -s -i "$1"
@@ -36,21 +36,27 @@ certmonger_does() {
 		}
 	END
 	cat >>"$where/run"
-	run timeout 240 dbus-run-session -- bash -eu "$where/run" 3>&-
+	run timeout 150 dbus-run-session -- bash -eu "$where/run" 3>&-
 }
 
 @test "certmonger is refused without a good word" {
 	certmonger_does <<-'END'
-		getcert add-scep-ca -s -c stager -u "$URL" -N "$ISSUING" -I "$ROOT" >/dev/null
-		openssl req -newkey rsa:2048 -nodes -keyout "$OUT/../none.key" -subj /CN=x -out /dev/null 2>/dev/null
+		getcert add-scep-ca -s -c stager -u "$URL" -N "$ROOT" -I "$ISSUING" >/dev/null
 		getcert request -s -c stager -I none -f "$OUT/none.pem" -k "$OUT/none.key" -N CN=DX3F00000010 -L not-a-word >/dev/null
 		tries=0
-		until [ "$(status none)" = CA_REJECTED ]; do
+		until grep -q "refused  STG-1975" "$DESK/serve.err"; do
+			tries=$((tries + 1))
+			[ $tries -lt 300 ] || { getcert list -s -i none; exit 1; }
+			sleep 0.2
+		done
+		# an answer without content, as RFC 8894 wants a refusal, is to it one of nobody: CA_UNREACHABLE
+		until case $(status none) in CA_REJECTED | CA_UNREACHABLE) true ;; *) false ;; esac; do
 			tries=$((tries + 1))
 			[ $tries -lt 600 ] || { getcert list -s -i none; exit 1; }
 			sleep 0.2
 		done
 		[ ! -e "$OUT/none.pem" ]
+		getcert stop-tracking -s -i none >/dev/null
 	END
 	[ "$status" -eq 0 ] || { echo "$output"; served; false; }
 }
@@ -59,7 +65,7 @@ certmonger_does() {
 	WORD=$(challenge DX3F00000011)
 	export WORD
 	certmonger_does <<-'END'
-		getcert list-cas -s | grep -q stager || getcert add-scep-ca -s -c stager -u "$URL" -N "$ISSUING" -I "$ROOT" >/dev/null
+		getcert list-cas -s -c stager 2>/dev/null | grep -q stager || getcert add-scep-ca -s -c stager -u "$URL" -N "$ROOT" -I "$ISSUING" >/dev/null
 		getcert request -s -c stager -I first -f "$OUT/cert.pem" -k "$OUT/key.pem" -N CN=DX3F00000011 -L "$WORD" >/dev/null
 		monitored first none
 		cp "$OUT/cert.pem" "$OUT/before.pem"
@@ -83,7 +89,7 @@ certmonger_does() {
 		tries=0
 		until grep -q "refused DX3F00000011 STG-1979" "$DESK/serve.err"; do
 			tries=$((tries + 1))
-			[ $tries -lt 600 ] || { getcert list -s -i first; exit 1; }
+			[ $tries -lt 300 ] || { getcert list -s -i first; exit 1; }
 			sleep 0.2
 		done
 		[ "$(openssl x509 -in "$OUT/cert.pem" -noout -serial)" = "$before" ]
