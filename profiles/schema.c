@@ -96,14 +96,13 @@ static bool wrong(struct reading *in, const char *fmt, ...)
 /* Cuts a line at its tabs. Returns how many columns, 0 when there are too many. */
 static size_t columns(char *line, char *ret[COLUMNS_MAX])
 {
-	size_t n = 0;
-	for (char *p = line; p;) {
+	size_t n = 1;
+	ret[0] = line;
+	for (char *tab = strchr(line, '\t'); tab; tab = strchr(tab + 1, '\t')) {
 		if (n == COLUMNS_MAX)
 			return 0;
-		ret[n++] = p;
-		p = strchr(p, '\t');
-		if (p)
-			*p++ = 0;
+		*tab = 0;
+		ret[n++] = tab + 1;
 	}
 	return n;
 }

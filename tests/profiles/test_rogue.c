@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <plist/plist.h>
+
 #include <stager/error.h>
 #include <stager/payload.h>
 
@@ -243,6 +245,36 @@ static void each_rogue_is_told_with_its_place_and_what_was_expected(void **state
 	assert_true(n_errors >= 60);
 }
 
+/* A binary property list has no lines, and the same mistakes. */
+static void each_rogue_is_told_in_binary_form_too(void **state)
+{
+	(void)state;
+	size_t missed = 0;
+	for (size_t i = 0; i < STG_ARRAY_LEN(rogues); i++) {
+		const struct rogue *r = &rogues[i];
+		struct stg_error err = { 0 };
+		struct stg_profile_target t = target_of(r->os, r->supervised);
+		plist_t root = NULL;
+		char *bytes = NULL;
+		uint32_t n = 0;
+		plist_from_memory(r->profile, (uint32_t)strlen(r->profile), &root);
+		plist_to_bin(root, &bytes, &n);
+		plist_free(root);
+		STG_AUTO(stg_json_free_at) json_t *list = stg_profile_check("x", stg_bytes(bytes, n), NULL, &t, &err);
+		free(bytes);
+		if (!list)
+			fail_msg("%s %s: %s", r->path, r->text, err.msg);
+		bool found = strstr(r->text, "at line") != NULL;        /* says where the first one is by its path instead */
+		for (size_t k = 0; k < json_array_size(list); k++)
+			found |= strcmp(stg_json_str(json_array_get(list, k), "path"), r->path) == 0 && strcmp(stg_json_str(json_array_get(list, k), "text"), r->text) == 0;
+		if (!found) {
+			fprintf(stderr, "%zu: %s: %s\n", i, r->path, r->text);
+			missed++;
+		}
+	}
+	assert_int_equal(missed, 0);
+}
+
 /* ---- good ones ---- */
 
 #define SCEP_AS(id, uuid) PAYLOAD_AS("com.apple.security.scep", id, uuid, \
@@ -362,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rogue_is_told_with_its_place_and_what_was_expected),
+		cmocka_unit_test(each_rogue_is_told_in_binary_form_too),
 		cmocka_unit_test(each_good_profile_passes_without_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
