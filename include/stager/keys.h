@@ -83,6 +83,7 @@ struct stg_leaf_ask {
 	bool modern_p12;                /* PBES2 instead of 3DES + SHA-1 MAC */
 	const char *department;         /* OU of the subject; NULL: none */
 	const char *serial_number;      /* serialNumber (2.5.4.5) of the subject; NULL: none */
+	bool with_chain;                /* the issuing certificate goes into the PKCS#12: some readers take no more than one there, so not without being asked */
 };
 /* Takes `blank` when it is given and set (a key of stg_leaf_key_make(), for RSA), else makes a key. Random 16-octet serial. `ret_p12` with
  * `ret_password` (24 random characters); `ret_row` as stg_store_certificate_add wants it. */

@@ -88,6 +88,7 @@ bool stg_ca_issue(struct stg_store *s, const struct stg_keys *k, const json_t *o
 		f.ask.key_type = instead->key_type && *instead->key_type ? instead->key_type : f.ask.key_type;
 		f.ask.days = instead->days ? instead->days : f.ask.days;
 		f.ask.modern_p12 = instead->modern_p12 || f.ask.modern_p12;
+		f.ask.with_chain = instead->with_chain;
 	}
 	if (!stg_store_clock_ok(s, err) || !stg_leaf_issue(k, org, sealed, &f.ask, NULL, ret_p12, ret_password, &row, err) ||
 	    !register_it(s, row, whom, "ca.issue", err))

@@ -65,7 +65,7 @@ static const struct verb verbs[] = {
 	{ "list", "ca.list", "--serial= --status= --expires_in#", certs, NULL, NULL, NULL },
 	{ "find", "ca.find", "words", certs, NULL, NULL, NULL },
 	{ "show", "ca.show", "certificate? --org=", NULL, NULL, NULL, NULL },
-	{ "issue", "ca.issue", "serial file> --template= --set: --days# --key= --common_name= --san, --modern! --org=", NULL, NULL, say_issued, NULL },
+	{ "issue", "ca.issue", "serial file> --template= --set: --days# --key= --common_name= --san, --modern! --chain! --org=", NULL, NULL, say_issued, NULL },
 	{ "revoke", "ca.revoke", "serial --reason=", NULL, NULL, NULL, NULL },
 	{ "crl", "ca.crl", "file> --org= --issuer=", NULL, NULL, say_list, NULL },
 	{ "handover", "ca.handover", "file> --all!", NULL, NULL, say_handover, NULL },
@@ -93,8 +93,8 @@ const struct stg_cmd stg_cmd_ca = {
 		    "    words of a name, a serial number, a fingerprint\n"
 		    "stager ca show [CERTIFICATE] [--org NAME]\n"
 		    "    one certificate; without it the authority itself: who signs, where its keys are, what it issued\n"
-		    "stager ca issue SERIAL FILE.p12 [--template NAME] [--set NAME=VALUE] [--days N] [--key rsa-2048|p-256] [--san NAME,...] [--modern] [--org NAME]\n"
-		    "    one certificate with its key into a file; the password is shown once\n"
+		    "stager ca issue SERIAL FILE.p12 [--template NAME] [--set NAME=VALUE] [--days N] [--key rsa-2048|p-256] [--san NAME,...] [--modern] [--chain] [--org NAME]\n"
+		    "    one certificate with its key into a file; the password is shown once; --chain: with the issuing certificate\n"
 		    "stager ca template list|show NAME|remove NAME\n"
 		    "stager ca template set NAME --cn TEXT [--san dns:..,uri:..,upn:..,email:..] [--purpose client|email] [--key KIND] [--days N]\n"
 		    "    what a kind of certificate looks like; texts may hold {{serial}}, {{org.domain}} and values of --set\n"

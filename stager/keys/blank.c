@@ -12,7 +12,8 @@
  *
  * Facts: profiles-and-certificates 4.5. Many devices refuse what OpenSSL 3 writes by default, with "wrong password": 3DES
  * for key and certificates, a SHA-1 MAC and 2,048 rounds are understood by all; the 24 random characters of the password
- * make up for it, and the file lives only inside one profile. PBES2 for new systems by option.
+ * make up for it, and the file lives only inside one profile. Golang's old reader, which go-ios has, takes one certificate and one
+ * key: the chain travels beside it, unless somebody asks. PBES2 for new systems by option.
  */
 #include <openssl/err.h>
 
@@ -171,7 +172,7 @@ static bool fill(PKCS12 **ret, X509_SIG *sig, X509 *cert, X509 *issuing, const c
 	const int rounds = modern ? MODERN_ROUNDS : ROUNDS;
 	bool ok = X509_digest(cert, EVP_sha1(), id, &n) == 1;
 	PKCS12_SAFEBAG *bag = ok ? PKCS12_add_cert(&certs, cert) : NULL;
-	ok = bag && mark(bag, friendly, id, n) && PKCS12_add_cert(&certs, issuing) &&
+	ok = bag && mark(bag, friendly, id, n) && (!issuing || PKCS12_add_cert(&certs, issuing)) &&
 	     PKCS12_add_safe(&safes, certs, modern ? NID_aes_256_cbc : OLD, rounds, password) == 1;
 	PKCS12_SAFEBAG *key = ok && keys ? PKCS12_SAFEBAG_create0_pkcs8(sig) : NULL;
 	if (!key)

@@ -122,7 +122,7 @@ bool keys_blank_make(const char *type, struct stg_secret *ret, struct stg_error 
 bool keys_blank_kind(const struct stg_secret *blank, char *ret, size_t size, struct stg_error *err);
 /* Its public half becomes the certificate's. */
 bool keys_blank_into(const struct stg_secret *blank, X509 *cert, struct stg_error *err);
-/* The identity file and its password. */
+/* The identity file and its password; `issuing` NULL: the certificate alone. */
 bool keys_blank_p12(const struct stg_secret *blank, X509 *cert, X509 *issuing, const char *friendly, bool modern, struct stg_secret *ret_p12,
 		    struct stg_secret *ret_password, struct stg_error *err);
 

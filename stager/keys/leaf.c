@@ -199,7 +199,7 @@ bool stg_leaf_issue(const struct stg_keys *k, const json_t *org, struct stg_byte
 		return stg_while(err, "issue for '%.64s'", ask->common_name);
 
 	STG_AUTO(stg_json_free_at) json_t *row = row_of(leaf, kind, org, ask, err);
-	if (!row || !keys_blank_p12(blank, leaf, o->issuing, ask->common_name, ask->modern_p12, ret_p12, ret_password, err))
+	if (!row || !keys_blank_p12(blank, leaf, ask->with_chain ? o->issuing : NULL, ask->common_name, ask->modern_p12, ret_p12, ret_password, err))
 		return stg_while(err, "issue for '%.64s'", ask->common_name);
 	*ret_row = stg_steal(row);
 	return true;

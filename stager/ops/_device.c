@@ -8,6 +8,8 @@
  */
 #include <strings.h>
 
+#include <stager/push.h>
+
 #include "_device.h"
 
 bool ops_known(struct stg_op_ctx *c, const char *word, struct stg_identity *ret, bool *ret_known, struct stg_error *err)
@@ -30,13 +32,17 @@ bool ops_known(struct stg_op_ctx *c, const char *word, struct stg_identity *ret,
 	return true;
 }
 
-bool ops_has_target(struct stg_op_ctx *c, bool *ret, struct stg_error *err)
+bool ops_takes_order(struct stg_op_ctx *c, const char *verb, bool *ret, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *targets = stg_store_targets(c->store, err);
 	size_t i;
 	json_t *one;
 	*ret = false;
-	json_array_foreach(targets, i, one)
-		*ret = *ret || json_is_true(json_object_get(one, "enabled")) || stg_json_int(one, "enabled", 0);
+	json_array_foreach(targets, i, one) {
+		if (!json_is_true(json_object_get(one, "enabled")) && !stg_json_int(one, "enabled", 0))
+			continue;
+		STG_AUTO(stg_json_free_at) json_t *connector = stg_connector_load(c->state_dir, stg_json_str(one, "connector"), NULL);
+		*ret = *ret || *stg_json_str(json_object_get(connector, "orders"), verb);
+	}
 	return targets != NULL;
 }

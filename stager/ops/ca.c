@@ -7,7 +7,7 @@
  * Thread: the store's.
  *
  *   ca.list    {unit, serial, status, expires_before_ms}                     -> [certificate row without its PEM]
- *   ca.issue   {serial, org, template, set, common_name, san, key, days, modern}; file -> {certificate, password}
+ *   ca.issue   {serial, org, template, set, common_name, san, key, days, modern, chain}; file -> {certificate, password}
  *   ca.revoke  {serial: of a device or of a certificate, reason}             -> {revoked: [serial_hex]}
  *   ca.find    {words}                                                       -> the same, words anywhere
  *   ca.show    {certificate: number or fingerprint}                          -> its row; without it {org} -> the CA in words
@@ -75,6 +75,7 @@ static bool issue(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		.key_type = stg_json_str(in, "key"),
 		.days = stg_json_int(in, "days", 0),
 		.modern_p12 = stg_json_bool(in, "modern", false),
+		.with_chain = stg_json_bool(in, "chain", false),
 	};
 	struct stg_ca_for whom = { .serial = serial, .template_name = stg_json_str(in, "template"), .values = json_object_get(in, "set"), .actor = c->actor };
 	if (!org || !stg_ca_issue(c->store, c->keys, org, stg_buf_view(&sealed), &whom, &instead, &p12, &password, &row, err) ||

@@ -69,7 +69,10 @@ static bool order(struct stg_op_ctx *c, const json_t *in, const struct stg_ident
 			return false;
 		*ret = "lock_and_erase";
 	}
-	return withdraw(c, who, *ret, &n, err) && stg_store_mdm_order(c->store, who, *ret, reason, c->actor, err);
+	/* two orders in two results, in that order: an MDM that can only lock has locked it */
+	return withdraw(c, who, "lost", &n, err) && stg_store_mdm_order(c->store, who, "lock", reason, c->actor, err) &&
+	       (strcmp(*ret, "lock") == 0 ||
+		(withdraw(c, who, "erase", &n, err) && stg_store_mdm_order(c->store, who, "erase", reason, c->actor, err)));
 }
 
 /* Telling the MDM left its job parked; from there nothing goes on hold. */
@@ -100,7 +103,7 @@ static bool lost(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	bool is_known = false, has_target = false;
 	if (!*word)
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "SERIAL");
-	if (!stg_op_may(c, "technician", err) || !ops_known(c, word, &who, &is_known, err) || !ops_has_target(c, &has_target, err))
+	if (!stg_op_may(c, "technician", err) || !ops_known(c, word, &who, &is_known, err) || !ops_takes_order(c, *stg_json_str(in, "second") ? "erase" : "lock", &has_target, err))
 		return false;
 	const char *serial = is_known && who.serial[0] ? who.serial : word;
 	STG_AUTO(stg_json_free_at) json_t *revoked = json_array();

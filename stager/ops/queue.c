@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include <stager/op.h>
-#include <stager/push.h>
 
 #include "_device.h"
 
@@ -36,22 +35,6 @@ static bool has_token(struct stg_op_ctx *c, const struct stg_identity *who)
 	return row != NULL;
 }
 
-/* Does any MDM take this order? A file does not, and a connector says which it takes. */
-static bool takes_order(struct stg_op_ctx *c, const char *verb, bool *ret, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *targets = stg_store_targets(c->store, err);
-	size_t i;
-	json_t *one;
-	*ret = false;
-	json_array_foreach(targets, i, one) {
-		if (!json_is_true(json_object_get(one, "enabled")) && !stg_json_int(one, "enabled", 0))
-			continue;
-		STG_AUTO(stg_json_free_at) json_t *connector = stg_connector_load(c->state_dir, stg_json_str(one, "connector"), NULL);
-		*ret = *ret || *stg_json_str(json_object_get(connector, "orders"), verb);
-	}
-	return targets != NULL;
-}
-
 static bool choose(struct stg_op_ctx *c, const char *verb, bool is_known, const struct stg_identity *who, const char **ret, struct stg_error *err)
 {
 	bool target = false;
@@ -59,7 +42,7 @@ static bool choose(struct stg_op_ctx *c, const char *verb, bool is_known, const 
 		*ret = "unlock";
 	else if (!is_known)
 		*ret = "restore";
-	else if (!takes_order(c, verb, &target, err))
+	else if (!ops_takes_order(c, verb, &target, err))
 		return false;
 	else
 		*ret = target ? "mdm" : "restore";
@@ -84,7 +67,7 @@ static bool to_mdm(struct stg_op_ctx *c, const json_t *in, bool is_known, const 
 	}
 	if (!is_known)
 		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_DEVICE, 0, "%.64s", stg_json_str(in, "serial"));
-	if (!takes_order(c, verb, &target, err))
+	if (!ops_takes_order(c, verb, &target, err))
 		return false;
 	if (!target)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_ORDER_NO_TARGET, 0, "%s", verb);

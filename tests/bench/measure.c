@@ -9,6 +9,7 @@
 #include "journey.h"
 #include "apps.h"
 #include "hostile.h"
+#include "leaves.h"
 #include "lint.h"
 #include "operator.h"
 #include "supervised.h"
@@ -432,6 +433,18 @@ static void linted(void)
 	say("lint_1000_files_s", lint_command_s(), "s, the command on 1000 files");
 }
 
+static void leaves(void)
+{
+	struct issuing b;
+	if (issuing_open(&b)) {
+		say("leaves_signed_per_s", issuing_rate(&b, true, 1, 0), "1/s: 1000 over a device's key, each in the register on disk");
+		say("leaves_signed_together_per_s", issuing_rate(&b, true, 50, LEAVES), "1/s: the same, fifty a commit");
+		say("leaves_p12_per_s", issuing_rate(&b, false, 1, 2 * LEAVES), "1/s: 1000 with P-256 key and PKCS#12, each in the register on disk");
+		say("profiles_signed_per_s", signing_rate(&b), "1/s: CMS over 12 KiB, RSA-2048");
+	}
+	issuing_close(&b);
+}
+
 static void large_apps(void)
 {
 	int n = number_of("BENCH_APP_DEVICES", 16);
@@ -555,7 +568,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } parts[] = {
-	{ "lint", linted }, { "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps },
+	{ "lint", linted }, { "leaves", leaves }, { "ready", ready }, { "cpu", station_cpu }, { "peers", peers_cpu }, { "walls", walls }, { "apps", large_apps },
 	{ "supervised", supervised }, { "hostile", hostile_overhead }, { "operator", at_the_bench }, { "many", many },
 };
 

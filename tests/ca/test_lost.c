@@ -92,6 +92,12 @@ static void a_wipe_from_afar_needs_a_second_person_and_a_device_of_the_pool(void
 	OK(call("device.lost", json_pack("{s:s,s:s,s:s,s:s}", "serial", "dx3f", "second", "lea", "second_pin", "2468", "reason", "taxi"), &ret, err));
 	assert_string_equal(stg_json_str(ret, "order"), "lock_and_erase");
 	json_decref(ret);
+	json_t *told;
+	OK((told = stg_store_records(st.s, "", err)) != NULL);
+	STG_AUTO(stg_free_at) char *records = json_dumps(told, 0);
+	json_decref(told);
+	assert_non_null(strstr(records, "lock"));
+	assert_non_null(strstr(records, "erase"));
 }
 
 static void locking_is_ordered_at_once_and_goes_out_with_the_results(void **unused)

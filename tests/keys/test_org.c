@@ -255,7 +255,7 @@ static void the_identity_file_opens_without_old_algorithms_and_only_with_its_pas
 		STACK_OF(X509) *more = NULL;
 		assert_int_equal(PKCS12_parse(p12, pass, &key, &cert, &more), 1);
 		assert_int_equal(EVP_PKEY_eq(key, X509_get0_pubkey(cert)), 1);
-		assert_int_equal(sk_X509_num(more), 1);
+		assert_true(sk_X509_num(more) <= 0);     /* go-ios takes one certificate and one key */
 		assert_int_equal(verdict(cert, X509_PURPOSE_SSL_CLIENT), 0);
 		EVP_PKEY_free(key);
 		X509_free(cert);
