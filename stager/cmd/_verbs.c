@@ -435,8 +435,8 @@ int verbs_run(struct stg_cmd_ctx *c, const struct verb *verbs)
 	int from = 2;
 	/* "root create" is one verb of two words */
 	char two[64] = "";
-	if (c->argc > 2 && strlen(first) + strlen(c->argv[2]) + 1 < sizeof(two))
-		snprintf(two, sizeof(two), "%s %s", first, c->argv[2]);
+	if (c->argc > 2 && snprintf(two, sizeof(two), "%s %s", first, c->argv[2]) >= (int)sizeof(two))
+		two[0] = 0;
 	for (const struct verb *one = verbs; one->op; one++) {
 		if (*two && strcmp(one->name, two) == 0)
 			v = one, from = 3;
