@@ -61,6 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	case 2: {
 		STG_AUTO(stg_scep_certs_free_at) struct stack_st_X509 *certs = stg_scep_certs_unpack(in, &err);
+		json_t *shown = certs ? stg_scep_certs_json(certs) : NULL;
+		if (certs && (json_array_size(shown) < 1 || json_array_size(shown) > 16))
+			abort();
+		json_decref(shown);
 		break;
 	}
 	case 3:
