@@ -20,6 +20,7 @@ installed() { # the programs of this run, whatever compiler and sanitizer made t
 	grep -q '^ExecStart=$' lib/systemd/system/usbmuxd.service.d/stager.conf
 	grep -q -- '--no-preflight' lib/systemd/system/usbmuxd.service.d/stager.conf
 	[ -f lib/systemd/system/stager-usb.socket ] && [ -x libexec/stager/usb-announce ]
+	grep -q "^ExecStart=/usr/bin/stager scep serve\$" lib/systemd/system/stager-scep.service
 	grep -q '^ExecStart=/usr/libexec/stager/usb-announce$' lib/systemd/system/stager-usb@.service
 	[ -f lib/udev/rules.d/60-stager.rules ] && [ -f lib/sysusers.d/stager.conf ]
 	for name in $("$STAGER" help --completion | cut -d' ' -f1); do
