@@ -75,8 +75,12 @@ static void ask_for(struct request r, EVP_PKEY *key, struct stg_buf *ret)
 	X509_REQ_set_subject_name(req, name);
 	X509_REQ_set_pubkey(req, key);
 	for (int i = 0; i < 2; i++)
-		if (r.extensions[i])
-			X509V3_add1_i2d(&exts, r.nids[i], X509V3_EXT_d2i(X509V3_EXT_conf_nid(NULL, NULL, r.nids[i], r.extensions[i])), 0, X509V3_ADD_APPEND);
+		if (r.extensions[i]) {
+			if (!exts)
+				exts = sk_X509_EXTENSION_new_null();
+			X509_EXTENSION *one = X509V3_EXT_conf_nid(NULL, NULL, r.nids[i], r.extensions[i]);
+			assert_true(one && sk_X509_EXTENSION_push(exts, one) > 0);
+		}
 	if (exts)
 		X509_REQ_add_extensions(req, exts);
 	if (r.challenge)
