@@ -28,7 +28,7 @@ extern const struct stg_codes stg_codes_usbmuxd;   /* codes/usbmuxd.c */
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 1000
 #define ANSWER_MS 10000        /* Listen is answered at once; a wedged usbmuxd is one that does not */
-#define DEVICES_MAX 2000       /* more than any bench has; whoever announces more is not believed */
+#define DEVICES_MAX 8192       /* as many as a tree of sockets may have; a crowd of fewer must not keep a real one out */
 #define VENDOR_APPLE 0x05ac
 
 enum watch_state { AWAY, CONNECTING, ASKED, UP };

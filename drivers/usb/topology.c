@@ -44,6 +44,7 @@ struct entry {
 
 struct stg_topology {
 	char folder[PATH_MAX];
+	bool is_there;        /* it could be read the last time it was read whole */
 	bool real;            /* the kernel's own tree: libudev tells of changes */
 	struct entry *entries;  /* in port order */
 	size_t n, cap;
@@ -377,6 +378,7 @@ static void list_all(struct stg_topology *t)
 		t->entries[i].seen = false;
 	DIR *dir = opendir(t->folder);
 	struct dirent *d;
+	t->is_there = dir != NULL;
 	while (dir && (d = readdir(dir)) != NULL)
 		if (is_port_name(d->d_name))
 			look_at(t, d->d_name);
@@ -552,6 +554,11 @@ bool stg_topology_next(struct stg_topology *t, struct stg_usb_event *ret)
 	}
 	*ret = t->events[t->next_event++];
 	return true;
+}
+
+bool stg_topology_is_there(const struct stg_topology *t)
+{
+	return t->is_there;
 }
 
 size_t stg_topology_count(const struct stg_topology *t)

@@ -61,6 +61,8 @@ bool stg_topology_scan(struct stg_topology *t, struct stg_error *err);
 /* Arrivals and departures found by scans, hubs left out; false: no more. */
 bool stg_topology_next(struct stg_topology *t, struct stg_usb_event *ret);
 
+/* Whether there was a tree to read at the last scan: one that is empty is one. */
+bool stg_topology_is_there(const struct stg_topology *t);
 size_t stg_topology_count(const struct stg_topology *t);
 const struct stg_usb_device *stg_topology_at(const struct stg_topology *t, size_t i);   /* hubs too, in port order; until the next scan */
 

@@ -354,7 +354,8 @@ static void erase_looked(void *arg, bool ok, const struct stg_error *why)
 	}
 	unsigned int alike = 0;
 	for (const struct slot *other = s->slots; other; other = other->next)
-		if (strcmp(other->identity.unit, q->read_now.unit) == 0 || strcmp(other->identity.serial, q->read_now.serial) == 0)
+		if (strcmp(other->identity.unit, q->read_now.unit) == 0 || strcmp(other->identity.serial, q->read_now.serial) == 0 ||
+		    (other->claims[0] && strcasecmp(other->claims, q->read_now.udid) == 0))
 			alike++;
 	const json_t *row = json_object_get(q->answer, "row"), *order = json_object_get(q->answer, "order");
 	const json_t *e = json_object_get(q->answer, "exception");

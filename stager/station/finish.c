@@ -121,6 +121,9 @@ void job_ended(struct stg_station *s, struct slot *slot, const json_t *m)
 		f->to = STG_JOB_FAILED;
 		f->end = STG_END_FAILED;
 	}
+	/* what waits for the line or for a hand, and what was interrupted, is still under way */
+	if (f->to == STG_JOB_DONE || f->to == STG_JOB_FAILED || f->to == STG_JOB_HOLD)
+		slot->order_spent = true;
 	slot_why(slot, (unsigned int)stg_json_int(why, "id", 0), stg_json_str(why, "msg"));
 	stg_copy(slot->wait, sizeof(slot->wait), stg_json_str(why, "wait"));
 	/* a device that restarts by itself, or whose line opened meanwhile, is looked at again */
@@ -146,6 +149,7 @@ void job_lost(struct stg_station *s, struct slot *slot, enum stg_id id, const ch
 	} else {
 		f->to = STG_JOB_FAILED;
 		f->end = STG_END_FAILED;
+		slot->order_spent = true;
 	}
 	slot->state = SLOT_LEAVING;
 	slot_why(slot, id, msg);

@@ -301,6 +301,7 @@ static void done(void *arg, bool ok, const struct stg_error *err)
 	if (!ok) {
 		stg_log_error(STG_LOG_ERR, &tag, err);
 		slot_why(slot, err->id, err->msg);
+		slot->order_spent = true;
 		slot_word(s, slot, "failed");
 		worker_end(s, slot);
 		goto out;
@@ -316,6 +317,8 @@ static void done(void *arg, bool ok, const struct stg_error *err)
 		worker_steps(s, slot);
 		break;
 	case REST:
+		if (strcmp(d->word, "failed") == 0)
+			slot->order_spent = true;
 		slot_word(s, slot, d->word);
 		worker_end(s, slot);
 		break;
@@ -344,6 +347,8 @@ static bool cannot_decide(struct stg_station *s, struct slot *slot, const struct
 	stg_log_error(STG_LOG_NOTICE, &(struct stg_tag){ .room = "intake", .unit = slot->arrival.udid }, why);
 	slot_why(slot, why->id, why->msg);
 	slot->again = slot->crashes++ == 0;
+	if (!slot->again)
+		slot->order_spent = true;
 	slot_word(s, slot, slot->again ? "queued" : "failed");
 	worker_end(s, slot);
 	return true;
@@ -369,7 +374,7 @@ void intake_decide(struct stg_station *s, struct slot *slot, const struct stg_er
 	d->station = s;
 	d->attach = slot->arrival.attach;
 	d->who = slot->identity;
-	d->order = json_incref(slot->order);
+	d->order = json_incref(slot_order(slot));
 	d->window_open = window_open(s);
 	d->known = slot->identity.serial[0] != 0;
 	const struct cache_org *org = slot_org(s, slot);

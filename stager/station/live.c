@@ -108,6 +108,7 @@ json_t *stg_station_stage(struct stg_station *s, const json_t *in, const char *a
 		if (json_object_get(in, "profiles"))
 			json_object_set(slot->order, "profiles", json_object_get(in, "profiles"));
 		stg_json_put(slot->order, "actor", actor);
+		slot->order_spent = false;
 		slot->word[0] = 0;
 		/* this one: what failed at another port is not tried again because somebody staged here */
 		slot_reconsider(s, slot);

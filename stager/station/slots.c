@@ -142,13 +142,41 @@ json_t *slot_json(const struct slot *slot)
 	return j;
 }
 
+json_t *slot_order(const struct slot *slot)
+{
+	return slot->order_spent ? NULL : slot->order;
+}
+
+void slots_asked_anew(struct stg_station *s, const char *op, const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	const char *released = strcmp(op, "hold.release") == 0 ? stg_json_str(ret, "released") : "";
+	const json_t *retried = strcmp(op, "job.retry") == 0 ? json_object_get(ret, "retried") : NULL;
+	for (struct slot *slot = s->slots; slot; slot = slot->next) {
+		if (!slot->order_spent)
+			continue;
+		if (*released && (strcmp(slot->identity.serial, released) == 0 || strcmp(slot->identity.unit, released) == 0))
+			slot->order_spent = false;
+		json_array_foreach(retried, i, one)
+			if (slot->job && stg_json_int(one, "id", 0) == slot->job)
+				slot->order_spent = false;
+	}
+}
+
+/* usbmuxd announces it and the kernel, which shows every device there is, does not. */
+static bool is_ghost(const struct stg_station *s, const struct slot *slot)
+{
+	return !slot->arrival.port[0] && place_tells(s);
+}
+
 /* Whether anybody asked for this device: a started batch on its port, or a person's explicit order. */
 static bool wanted(const struct stg_station *s, const struct slot *slot)
 {
 	if (strcmp(slot->arrival.driver, "apple") != 0 || slot->arrival.mode != STG_MODE_NORMAL || !slot->arrival.handle ||
-	    !slot->arrival.udid[0] || stg_boot_ms() < s->learning_until_ms)
+	    !slot->arrival.udid[0] || stg_boot_ms() < s->learning_until_ms || is_ghost(s, slot))
 		return false;
-	return slot->order || batch_on_port(s, slot->arrival.port);
+	return slot_order(slot) || batch_on_port(s, slot->arrival.port);
 }
 
 static void queue_slot(struct stg_station *s, struct slot *slot)
@@ -168,6 +196,21 @@ static void unit_from_udid(struct slot *slot)
 	snprintf(slot->identity.unit, sizeof(slot->identity.unit), "%llu", strtoull(dash + 1, NULL, 16));
 	stg_copy(slot->identity.family, sizeof(slot->identity.family), "apple");
 	stg_copy(slot->identity.udid, sizeof(slot->identity.udid), slot->arrival.udid);
+}
+
+/* Why nothing is done with it. */
+static void why_listed(struct stg_station *s, struct slot *slot)
+{
+	if (!slot->arrival.udid[0])
+		slot_why(slot, STG_ID_DEVICE_NONSENSE, "its serial string is no UDID");
+	else if (is_ghost(s, slot))
+		slot_why(slot, STG_ID_NOT_IN_TREE, NULL);
+	else if (stg_boot_ms() < s->learning_until_ms)
+		slot_why(slot, STG_ID_PORTS_LEARNING, NULL);
+	else if (!port_allowed(s, slot->arrival.port))
+		slot_why(slot, STG_ID_PORT_NOT_ALLOWED, NULL);
+	else
+		slot_why(slot, STG_ID_NO_BATCH, NULL);
 }
 
 static struct slot *slot_add(struct stg_station *s, const struct stg_arrival *a)
@@ -191,7 +234,22 @@ struct slot *slots_unlisted(struct stg_station *s, const struct stg_arrival *a)
 	return slot;
 }
 
-void slots_arrived(struct stg_station *s, const struct stg_arrival *a)
+void slots_twin(struct stg_station *s, const struct stg_arrival *a, int address)
+{
+	struct stg_arrival nameless = *a;
+	/* it must not be found by a name that is another's: not by its departure, not by its order, not by its trust */
+	nameless.udid[0] = 0;
+	struct slot *slot = slot_add(s, &nameless);
+	slot->usb_address = address;
+	slot->state = SLOT_LISTED;
+	stg_copy(slot->claims, sizeof(slot->claims), a->udid);
+	stg_log(STG_LOG_WARNING, &tag, "what is plugged in at %s says it is %s, which is plugged in already: left alone",
+		a->port[0] ? a->port : "an unknown port", a->udid);
+	slot_why(slot, STG_ID_TWO_ALIKE, a->udid);
+	slot_word(s, slot, "hold");
+}
+
+void slots_arrived(struct stg_station *s, const struct stg_arrival *a, int address)
 {
 	struct slot *old = slot_by_udid(s, a->udid);
 	if (old && old->arrival.handle == a->handle)
@@ -199,21 +257,26 @@ void slots_arrived(struct stg_station *s, const struct stg_arrival *a)
 	if (old)
 		slots_left(s, a->udid);   /* usbmuxd forgot to say so */
 	struct slot *slot = slot_add(s, a);
+	slot->usb_address = address;
 	stg_log(STG_LOG_INFO, &tag, "%s plugged in at %s", a->udid, a->port[0] ? a->port : "an unknown port");
 	if (wanted(s, slot) && !s->stopping) {
 		queue_slot(s, slot);
 	} else {
 		slot->state = SLOT_LISTED;
-		if (!a->udid[0])
-			slot_why(slot, STG_ID_DEVICE_NONSENSE, "its serial string is no UDID");
-		else if (stg_boot_ms() < s->learning_until_ms)
-			slot_why(slot, STG_ID_PORTS_LEARNING, NULL);
-		else if (!port_allowed(s, a->port))
-			slot_why(slot, STG_ID_PORT_NOT_ALLOWED, NULL);
-		else
-			slot_why(slot, STG_ID_NO_BATCH, NULL);
+		why_listed(s, slot);
 		slot_word(s, slot, "listed");
 	}
+}
+
+void slot_placed(struct stg_station *s, struct slot *slot, const struct stg_usb_device *d)
+{
+	stg_copy(slot->arrival.port, sizeof(slot->arrival.port), d->socket);
+	stg_copy(slot->label, sizeof(slot->label), port_label(s, d->socket));
+	slot->usb_address = d->address;
+	slot->placed_late = true;
+	if (slot->state == SLOT_LISTED)
+		why_listed(s, slot);
+	slot_reconsider(s, slot);
 }
 
 static void slot_free(struct stg_station *s, struct slot *slot)
@@ -359,21 +422,29 @@ static bool may_start(struct stg_station *s)
 	return false;
 }
 
-/* First come, first served: arrivals stand in the list in their order, a port that was just served stands at its end. */
+/* First come, first served; who was served before waits for those who never were. */
+static struct slot *next_served(struct stg_station *s)
+{
+	struct slot *next = NULL;
+	for (struct slot *slot = s->slots; slot; slot = slot->next)
+		if (slot->state == SLOT_QUEUED && !slot->worker && (!next || slot->starts < next->starts))
+			next = slot;
+	return next;
+}
+
 void slots_serve(struct stg_station *s)
 {
-	for (struct slot *slot = s->slots; slot && !s->stopping; slot = slot->next) {
-		if (s->busy_workers >= (unsigned int)s->setup.max_workers)
-			return;
-		if (slot->state != SLOT_QUEUED || slot->worker)
-			continue;
+	struct slot *slot;
+	while (!s->stopping && s->busy_workers < (unsigned int)s->setup.max_workers && (slot = next_served(s)) != NULL) {
 		if (!may_start(s))
 			return;
 		struct stg_error err = { 0 };
 		slot->state = SLOT_INTAKE;
+		slot->starts++;
 		if (!worker_start(s, slot, &err)) {
 			stg_log_error(STG_LOG_WARNING, &tag, &err);
 			slot_why(slot, err.id, err.msg);
+			slot->order_spent = true;
 			slot_word(s, slot, "failed");
 			slot->state = SLOT_RESTING;
 			continue;

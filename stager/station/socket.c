@@ -139,6 +139,8 @@ static void op_done(void *arg, bool ok, const struct stg_error *err)
 {
 	struct op_task *t = arg;
 	if (ok && t->changes)
+		slots_asked_anew(t->station, t->op->name, t->ret);
+	if (ok && t->changes)
 		cache_use(t->station, &t->fresh);
 	cache_clear(&t->fresh);
 	if (ok && t->outside)

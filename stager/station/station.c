@@ -96,27 +96,6 @@ static int on_outside(sd_event_source *src, int fd, uint32_t what, void *arg)
 	return 0;
 }
 
-/* Joins usbmuxd's announcement with the kernel's topology: that alone names the socket. */
-static void arrived(struct stg_station *s, struct stg_arrival a)
-{
-	struct stg_error err = { 0 };
-	if (s->topology) {
-		if (!stg_topology_scan(s->topology, &err))
-			stg_log_error(STG_LOG_DEBUG, &tag, &err);
-		const struct stg_usb_device *d = stg_topology_find(s->topology, a.udid, NULL);
-		if (d && d->mode == STG_MODE_RESTORE)
-			return;      /* boot.c shows it; nobody speaks to it */
-		if (d) {
-			stg_copy(a.port, sizeof(a.port), d->socket);
-			stg_copy(a.product, sizeof(a.product), d->product);
-			stg_copy(a.maker, sizeof(a.maker), d->maker);
-		}
-	}
-	a.attach = s->next_attach++;
-	a.at_ms = stg_wall_ms();
-	slots_arrived(s, &a);
-}
-
 static void settle_again(struct stg_station *s)
 {
 	if (s->settle_timer && !s->settled)
@@ -132,7 +111,7 @@ static int on_watch(sd_event_source *src, int fd, uint32_t what, void *arg)
 		switch (e.kind) {
 		case STG_WATCH_ARRIVED:
 			s->listed_ms = stg_boot_ms();
-			arrived(s, e.arrival);
+			place_arrived(s, &e.arrival);
 			break;
 		case STG_WATCH_LEFT:
 			/* by usbmuxd's own number: a name may be somebody else's, or none */
@@ -165,12 +144,8 @@ void topology_heard(struct stg_station *s)
 	while (stg_topology_next(s->topology, &e)) {
 		bool ours = strcmp(e.device.driver, "apple") == 0 && e.device.mode == STG_MODE_NORMAL;
 		struct slot *slot = ours ? slot_by_udid(s, e.device.udid) : NULL;
-		if (slot && e.kind == STG_USB_ARRIVED && !slot->arrival.port[0]) {
-			/* usbmuxd was quicker than the kernel's tree */
-			stg_copy(slot->arrival.port, sizeof(slot->arrival.port), e.device.socket);
-			stg_copy(slot->label, sizeof(slot->label), port_label(s, e.device.socket));
-			slots_reconsider(s);
-		}
+		if (slot && e.kind == STG_USB_ARRIVED && !slot->arrival.port[0])
+			slot_placed(s, slot, &e.device);
 		if (strcmp(e.device.driver, "apple") == 0 && boot_mode(e.device.mode))
 			(e.kind == STG_USB_ARRIVED ? boot_seen : boot_gone)(s, &e.device);
 		bus_changed(s);

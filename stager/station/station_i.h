@@ -69,12 +69,16 @@ struct slot {
 	bool org_asked, org_found;       /* whose.c: the inventory was asked whose device this is; it knew */
 	char org[65];                    /* "" the default organisation */
 	json_t *order;                   /* an explicit `stage` of a person: {"blueprint","profiles","actor"} */
+	bool order_spent;                /* what came of it is said: it counts again only when a person asks anew */
 	int64_t job;
 	json_t *job_row;                 /* as the store gave it, with the pinned blueprint */
 	char batch[64], label[32];
 	bool again;                      /* look at it once more when the worker has ended */
+	unsigned int starts;             /* workers it was given on this attach */
 	unsigned int crashes;
-	int usb_address;                 /* boot.c: of this plug */
+	int usb_address;                 /* boot.c, place.c: of this plug; 0 not known */
+	bool placed_late;                /* announced before the kernel showed one of that name */
+	char claims[STG_UDID_MAX];       /* place.c: the UDID it says, which is another's; arrival.udid is empty then */
 	/* a step begun on disk and not ended: whoever ends the job ends it too */
 	char open_key[96];
 	int open_n;
@@ -140,6 +144,7 @@ struct stg_station {
 	struct cache cache;
 	sd_event_source *start_timer;    /* the next worker's time to start has come */
 	uint64_t next_start_us;
+	int64_t relisted_ms;             /* when the whole tree was read for one that it did not show */
 	struct unlisted *unlisted;       /* plugged in, not listed by usbmuxd */
 	sd_event_source *unlisted_timer;
 	int64_t listed_ms, came_ms;      /* when usbmuxd listed one last, when one came that it had not listed */
@@ -168,7 +173,10 @@ void nursery_kill(struct stg_nursery *n, pid_t pid);
 struct slot *slot_by_attach(struct stg_station *s, uint64_t attach);
 struct slot *slot_by_udid(struct stg_station *s, const char *udid);
 struct slot *slot_by_handle(struct stg_station *s, uint32_t handle);   /* usbmuxd's DeviceID */
-void slots_arrived(struct stg_station *s, const struct stg_arrival *a);
+/* `address`: of this plug on its bus, 0 not known. */
+void slots_arrived(struct stg_station *s, const struct stg_arrival *a, int address);
+/* Says the UDID of one that is there: shown, never worked on. The one that was there first stays as it is. */
+void slots_twin(struct stg_station *s, const struct stg_arrival *a, int address);
 void slots_left(struct stg_station *s, const char *udid);
 /* A device that only the kernel knows: shown, never worked on. usbmuxd's word replaces it. */
 struct slot *slots_unlisted(struct stg_station *s, const struct stg_arrival *a);
@@ -176,8 +184,14 @@ void slot_left(struct stg_station *s, struct slot *slot);
 void slots_free(struct stg_station *s);
 /* Something changed that may give a resting device work: ports, batches, orders, the line. */
 void slots_reconsider(struct stg_station *s);
+/* usbmuxd was quicker than the kernel's tree, which shows now where it is. slots_serve() afterwards. */
+void slot_placed(struct stg_station *s, struct slot *slot, const struct stg_usb_device *d);
 /* The same for this one alone; slots_serve() afterwards. */
 void slot_reconsider(struct stg_station *s, struct slot *slot);
+/* The explicit order that counts now, NULL: none. Borrowed. */
+json_t *slot_order(const struct slot *slot);
+/* An operation has taken up the job of an order that was spent: that slot alone may run again. slots_reconsider() afterwards. */
+void slots_asked_anew(struct stg_station *s, const char *op, const json_t *ret);
 void slots_retry_line(struct stg_station *s);
 /* A canary has ended: what waits for its kind is looked at again. */
 void slots_retry_canaries(struct stg_station *s);
@@ -209,6 +223,13 @@ void workers_spawned(struct stg_station *s, const json_t *m);
 void workers_exited(struct stg_station *s, const json_t *m);
 void workers_last_words(struct stg_station *s, struct slot *slot);
 void workers_turns(struct stg_station *s);                      /* a step of a capped kind ended: let the next one in */
+
+/* place.c: usbmuxd's word against the kernel's tree */
+void place_arrived(struct stg_station *s, const struct stg_arrival *a);
+/* Whether the kernel's tree can bear witness: one that it does not show is not plugged in. */
+bool place_tells(const struct stg_station *s);
+/* A device that usbmuxd lists stands there, whatever it calls itself. */
+bool place_is_taken(const struct stg_station *s, const struct stg_usb_device *d);
 
 /* unlisted.c: what usbmuxd missed. Something may have changed; also rings by itself. */
 void unlisted_look(struct stg_station *s);

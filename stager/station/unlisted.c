@@ -96,7 +96,7 @@ static void compare(struct stg_station *s, int64_t now)
 		if (d->mode != STG_MODE_NORMAL || !d->udid[0] || strcmp(d->driver, "apple") != 0 || !port_allowed(s, d->socket))
 			continue;
 		const struct slot *slot = slot_by_udid(s, d->udid);
-		if (slot && slot->arrival.handle)
+		if ((slot && slot->arrival.handle) || place_is_taken(s, d))
 			continue;
 		struct unlisted *u = find(s, d);
 		if (!u) {

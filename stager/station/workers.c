@@ -356,7 +356,7 @@ void workers_spawned(struct stg_station *s, const json_t *m)
 /* A blueprint that somebody chose for it and that never pairs: a census. Then nothing is written before its steps either. */
 static bool leaves_untouched(const struct slot *slot)
 {
-	const json_t *steps = json_object_get(json_object_get(slot->order, "blueprint"), "steps");
+	const json_t *steps = json_object_get(json_object_get(slot_order(slot), "blueprint"), "steps");
 	for (size_t i = 0; i < json_array_size(steps); i++)
 		if (strcmp(stg_json_str(json_array_get(steps, i), "step"), "pair") == 0)
 			return false;
@@ -581,6 +581,8 @@ void worker_gone(struct stg_station *s, struct slot *slot)
 		/* once more, then it is shown as failed: a device that kills its worker twice is not worth a third */
 		if (slot->crashes++ == 0)
 			slot->again = true;
+		else
+			slot->order_spent = true;
 		slot_word(s, slot, "failed");
 	}
 	slot_rest(s, slot);

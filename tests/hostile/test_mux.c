@@ -9,7 +9,7 @@
 #define GOOD 7
 #define GHOST 5000              /* DeviceIDs of devices that are not there */
 
-#define MANY 300                /* more at once than a bench has ports */
+#define MANY 2000               /* more at once than a bench has ports */
 
 static struct stg_buf frame(uint32_t len, uint32_t version, uint32_t message, const char *body, size_t body_len)
 {
@@ -146,33 +146,145 @@ static void what_usbmuxd_says_loses_and_invents_nobody(void **state)
 	journey_end(&j);
 }
 
+/* The crowd as one piece of bytes: it comes, or it goes. */
+static void say_crowd(struct journey *j, bool comes)
+{
+	struct stg_buf b = STG_BUF(BODY_MAX);
+	for (unsigned int i = 0; i < MANY; i++) {
+		char body[700];
+		if (comes)
+			snprintf(body, sizeof(body), XML_HEAD "<dict>" ATTACHED("<integer>%u</integer>", NAMED("<string>00008101-001A8F6A%08X</string>")) "</dict></plist>",
+				 GHOST + i, i);
+		else
+			snprintf(body, sizeof(body), XML_HEAD "<dict><key>MessageType</key><string>Detached</string><key>DeviceID</key><integer>%u</integer></dict></plist>",
+				 GHOST + i);
+		STG_AUTO(stg_buf_clear) struct stg_buf one = frame(0, 1, 8, body, strlen(body));
+		put(&b, one.data, one.len);
+	}
+	say(j, &b);
+}
+
+struct crowd {
+	size_t there, touched, without_reason;
+};
+
+/* Those that are not there, as the station shows them. */
+static struct crowd look_crowd(struct journey *j)
+{
+	char code[16];
+	struct crowd n = { 0 };
+	snprintf(code, sizeof(code), "STG-%d", STG_ID_NOT_IN_TREE);
+	STG_AUTO(stg_json_free_at) json_t *list = listed(j);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *slot = json_array_get(list, i);
+		if (strncmp(stg_json_str(slot, "udid"), "00008101-001A8F6A", 17) != 0)
+			continue;
+		n.there++;
+		n.touched += strcmp(stg_json_str(slot, "state"), "listed") != 0;
+		n.without_reason += strcmp(stg_json_str(slot, "code"), code) != 0;
+	}
+	return n;
+}
+
+static bool all_the_crowd(struct journey *j, void *ctx)
+{
+	(void)ctx;
+	return look_crowd(j).there == MANY;
+}
+
 static void a_crowd_that_is_not_there_does_not_stop_the_seven(void **state)
 {
 	(void)state;
 	struct journey j;
 	journey_begin(&j, GOOD, "fast", 44, NULL);
 	journey_batch(&j, "ipad-hospital-ward", "pool");
-	struct stg_buf b = STG_BUF(BODY_MAX);
-	for (unsigned int i = 0; i < MANY; i++) {
-		char body[700];
-		snprintf(body, sizeof(body), XML_HEAD "<dict>" ATTACHED("<integer>%u</integer>", NAMED("<string>00008101-001A8F6A%08X</string>")) "</dict></plist>",
-			 GHOST + i, i);
-		STG_AUTO(stg_buf_clear) struct stg_buf one = frame(0, 1, 8, body, strlen(body));
-		put(&b, one.data, one.len);
-	}
-	for (unsigned int i = 0; i < MANY; i++) {
-		char body[400];
-		snprintf(body, sizeof(body), XML_HEAD "<dict><key>MessageType</key><string>Detached</string><key>DeviceID</key><integer>%u</integer></dict></plist>",
-			 GHOST + i);
-		STG_AUTO(stg_buf_clear) struct stg_buf one = frame(0, 1, 8, body, strlen(body));
-		put(&b, one.data, one.len);
-	}
-	say(&j, &b);
+	say_crowd(&j, true);
 	journey_tell(&j, "plug", "all", NULL, NULL);
 	bool all = journey_wait_staged(&j, GOOD, LOOK_MS);
 	if (!all)
 		look_print("batch", journey_op(&j, "batch.show", json_pack("{s:s}", "name", BATCH), NULL));
 	assert_true(all);
+	/* it was there all the time, and nobody ever spoke to one of it */
+	assert_true(look_until(&j, all_the_crowd, NULL, 60000));
+	struct crowd n = look_crowd(&j);
+	assert_int_equal(n.touched, 0);
+	assert_int_equal(n.without_reason, 0);
+	say_crowd(&j, false);
+	expect_the_seven(&j, "a crowd");
+	journey_end(&j);
+}
+
+#define FIRST "TWINFIRST1"
+#define SECOND "TWINOTHER2"
+#define TWINS "00008110-001A8F6A0FC40126"
+
+static void twins(char ret_path[64])
+{
+	struct stg_error err = { 0 };
+	char text[600];
+	snprintf(text, sizeof(text), "{\"devices\": [{\"model\": \"iPad12,1\", \"serial\": \"" FIRST "\", \"udid\": \"" TWINS "\", \"plugged\": false},"
+		 "{\"model\": \"iPad12,1\", \"serial\": \"" SECOND "\", \"udid\": \"" TWINS "\", \"plugged\": false}]}");
+	snprintf(ret_path, 64, "/tmp/stgtwin-XXXXXX");
+	int fd = mkstemp(ret_path);
+	assert_true(fd >= 0);
+	close(fd);
+	journey_must(stg_file_write(ret_path, stg_bytes_str(text), 0600, &err), &err, "scenario");
+}
+
+/* What stands on this device's port, as the station shows it. A new reference, NULL: nothing. */
+static json_t *on_port_of(struct journey *j, const char *serial)
+{
+	STG_AUTO(stg_json_free_at) json_t *device = look_device(j, serial), *list = listed(j);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strcmp(stg_json_str(json_array_get(list, i), "port"), stg_json_str(device, "port")) == 0)
+			return json_incref(json_array_get(list, i));
+	return NULL;
+}
+
+static bool second_is_shown(struct journey *j, void *ctx)
+{
+	(void)ctx;
+	STG_AUTO(stg_json_free_at) json_t *slot = on_port_of(j, SECOND);
+	return slot && *stg_json_str(slot, "code");
+}
+
+static void who_says_anothers_name_does_not_take_its_place(void **state)
+{
+	(void)state;
+	struct journey j;
+	char path[64], code[16];
+	twins(path);
+	journey_begin(&j, 0, "fast", 46, (const char *const[]){ "--scenario", path, NULL });
+	unlink(path);
+	snprintf(code, sizeof(code), "STG-%d", STG_ID_TWO_ALIKE);
+	journey_batch(&j, "ipad-hospital-ward", "pool");
+	/* a name that is said of nobody keeps nobody out */
+	say_text(&j, ATTACHED("<integer>5001</integer>", NAMED("<string>" TWINS "</string>")));
+	look_wait_slot(&j, TWINS, "state", "listed");
+	journey_tell(&j, "plug", FIRST, NULL, NULL);
+	look_wait_slot(&j, TWINS, "state", "working");
+	say_detached(&j, GHOST + 1);
+	STG_AUTO(stg_json_free_at) json_t *before = look_slot(&j, TWINS);
+	journey_tell(&j, "plug", SECOND, NULL, NULL);
+	assert_true(look_until(&j, second_is_shown, NULL, 60000));
+	STG_AUTO(stg_json_free_at) json_t *second = on_port_of(&j, SECOND), *after = look_slot(&j, TWINS);
+	assert_string_equal(stg_json_str(second, "code"), code);
+	assert_string_equal(stg_json_str(second, "state"), "hold");
+	assert_int_equal(stg_json_int(after, "attach", 0), stg_json_int(before, "attach", -1));
+	look_wait_slot(&j, TWINS, "state", "staged");
+	assert_int_equal(look_requests(&j, SECOND), 0);
+	/* a word of usbmuxd alone, with no second device in the tree: the same */
+	say_text(&j, ATTACHED("<integer>5000</integer>", NAMED("<string>" TWINS "</string>")));
+	journey_tell(&j, "unplug", SECOND, NULL, NULL);
+	say_detached(&j, GHOST);
+	journey_let_pass(&j, 3, 5000);
+	STG_AUTO(stg_json_free_at) json_t *last = look_slot(&j, TWINS);
+	assert_int_equal(stg_json_int(last, "attach", 0), stg_json_int(before, "attach", -1));
+	assert_string_equal(stg_json_str(last, "state"), "staged");
+	/* alone, it is looked at as any other */
+	journey_tell(&j, "unplug", FIRST, NULL, NULL);
+	journey_tell(&j, "plug", FIRST, NULL, NULL);
+	look_wait_slot(&j, TWINS, "state", "staged");
 	journey_end(&j);
 }
 
@@ -201,6 +313,7 @@ int main(void)
 		cmocka_unit_test(what_usbmuxd_says_loses_and_invents_nobody),
 		cmocka_unit_test(a_mux_that_breaks_off_its_words_is_asked_again_and_all_goes_on),
 		cmocka_unit_test(a_crowd_that_is_not_there_does_not_stop_the_seven),
+		cmocka_unit_test(who_says_anothers_name_does_not_take_its_place),
 	};
 	if (getenv("STG_TEST"))
 		cmocka_set_test_filter(getenv("STG_TEST"));

@@ -155,12 +155,84 @@ static void trust_is_left_to_other_programs_only_where_the_blueprint_says_so(voi
 	journey_end(&j);
 }
 
+/* Asks for what it does not do. */
+static const char FAILS[] = "name: by-fail\nabout: one device, by hand\nsteps:\n  - identify:\n  - pair:\n  - set_name: {name: \"Hand\"}\n"
+			    "  - verify: {supervised: yes}\n";
+
+/* Nothing is under way at the station. */
+static bool is_quiet(struct journey *j, void *ctx)
+{
+	(void)ctx;
+	STG_AUTO(stg_json_free_at) json_t *figures = journey_op(j, "station.show", json_object(), NULL);
+	return stg_json_int(figures, "workers", -1) == 0;
+}
+
+static void expect_at_rest(struct journey *j, size_t i, const char *after)
+{
+	STG_AUTO(stg_json_free_at) json_t *slot = look_slot(j, look_udid(j, i));
+	if (strcmp(stg_json_str(slot, "state"), "failed") != 0)
+		fail_msg("device %zu is %s after %s", i, stg_json_str(slot, "state"), after);
+}
+
+static size_t jobs(struct journey *j)
+{
+	STG_AUTO(stg_json_free_at) json_t *list = journey_op(j, "job.list", json_object(), NULL);
+	return json_array_size(json_object_get(list, "jobs"));
+}
+
+static void an_order_is_carried_out_once_until_a_person_asks_anew(void **state)
+{
+	(void)state;
+	struct journey j;
+	struct stg_error err = { 0 };
+	char out[128], path[200];
+	journey_begin(&j, 3, "instant", 35, NULL);
+	snprintf(out, sizeof(out), "%s/out", j.dir);
+	write_blueprint(&j, "by-hand", "{{serial}}");
+	snprintf(path, sizeof(path), "%s/blueprints/by-fail.yaml", j.state);
+	journey_must(stg_file_write(path, stg_bytes_str(FAILS), 0600, &err), &err, "blueprint");
+	json_decref(journey_op(&j, "port.allow", json_pack("{s:s}", "port", "*"), NULL));
+	journey_tell(&j, "plug", "all", NULL, NULL);
+	for (size_t i = 0; i < 3; i++)
+		look_wait_slot(&j, look_udid(&j, i), "state", "listed");
+	assert_int_not_equal(stage(&j, "by-fail", out), 0);
+	assert_true(look_until(&j, is_quiet, NULL, LOOK_MS));
+	assert_int_equal(jobs(&j), 3);
+	int64_t asked = look_sent(&j, look_udid(&j, 0), "StartSession");
+	assert_true(asked > 0);
+	/* whatever else is done at the station is no reason: what would start again has started when the answer is here */
+	json_decref(journey_op(&j, "port.allow", json_pack("{s:s}", "port", "*"), NULL));
+	expect_at_rest(&j, 0, "port.allow");
+	/* one is taken up by a person: that one alone */
+	json_decref(journey_op(&j, "job.retry", json_pack("{s:s}", "serial", journey_serial(&j, 1)), NULL));
+	expect_at_rest(&j, 0, "another's job.retry");
+	expect_at_rest(&j, 2, "another's job.retry");
+	assert_true(look_until(&j, is_quiet, NULL, LOOK_MS));
+	assert_true(look_sent(&j, look_udid(&j, 1), "StartSession") > asked);
+	look_wait_slot(&j, look_udid(&j, 1), "state", "failed");
+	json_decref(journey_op(&j, "job.cancel", json_pack("{s:s}", "serial", journey_serial(&j, 2)), NULL));
+	for (size_t i = 0; i < 3; i++)
+		expect_at_rest(&j, i, "job.cancel");
+	assert_int_equal(look_sent(&j, look_udid(&j, 0), "StartSession"), asked);
+	/* and a new order is carried out */
+	int status = stage(&j, "by-hand", out);
+	STG_AUTO(stg_free_at) char *text = said(out);
+	if (status != 0)
+		fail_msg("exit %d: %s", status, text);
+	for (size_t i = 0; i < 3; i++)
+		look_wait_slot(&j, look_udid(&j, i), "state", "staged");
+	journey_end(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_device_of_any_model_is_staged_without_a_batch),
 		cmocka_unit_test(a_value_nobody_knows_is_named),
 		cmocka_unit_test(trust_is_left_to_other_programs_only_where_the_blueprint_says_so),
+		cmocka_unit_test(an_order_is_carried_out_once_until_a_person_asks_anew),
 	};
+	if (getenv("STG_TEST"))
+		cmocka_set_test_filter(getenv("STG_TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
