@@ -16,7 +16,7 @@ teardown() { desk_away; }
 ctl() { "$STAGER_BENCH" ctl "$CTL" "$@"; }
 
 # state_of X: everything a device holds, without what counts and measures
-state_of() { ctl show "$1" | jq -S '.device | del(.counts, .touched_us, .longest_idle_us, .device_id, .attach_count, .faults)'; }
+state_of() { ctl show "$1" | jq -S '.device | del(.counts, .touched_us, .longest_idle_us, .device_id, .attach_count, .faults, .faults_met)'; }
 
 @test "a list that is not there or not a list is told before anything is asked" {
 	stager census --read --leavers "$DESK/nosuch.csv"

@@ -100,7 +100,7 @@ TOMORROW=$(date -d '+1 day' +%F)
 	stager override add "$FIRST" --set wifi_ssid=GUESTS --reason "for a while" --until "$TOMORROW"
 	stager override end 1
 	stager override add "$SECOND" --set wifi_ssid=GUESTS --reason "for a while" --until "$TOMORROW"
-	printf 'name: bare\nsteps:\n  - identify:\n' >"$STAGER_STATE/../bare.yaml"
+	printf 'name: bare\nsteps:\n  - identify:\n  - pair:\n' >"$STAGER_STATE/../bare.yaml"
 	mkdir -p "$STAGER_STATE/blueprints"
 	mv bare.yaml "$STAGER_STATE/blueprints/"
 	stager stage --blueprint bare --all

@@ -21,7 +21,7 @@
 
 #define PASSPHRASE "MARKED-passphrase-of-the-backup"
 #define WIFI "MARKED-wifi-<&>-passphrase"
-extern const struct stg_op stg_ops_org[], stg_ops_secret[], stg_ops_ca[], stg_ops_profile[];
+extern const struct stg_op stg_ops_org[], stg_ops_secret[], stg_ops_ca[], stg_ops_revocation[], stg_ops_profile[];
 
 static char folder[256];
 static struct stg_store *store;
@@ -103,7 +103,7 @@ static void nothing_is_issued_or_shown_before_there_is_an_organisation(void **st
 	refused(stg_ops_org, "org.show", json_object(), -1, STG_ID_NO_ORGANISATION);
 	refused(stg_ops_org, "org.backup", json_pack("{s:s}", "passphrase", PASSPHRASE), 1, STG_ID_NO_ORGANISATION);
 	refused(stg_ops_ca, "ca.issue", json_pack("{s:s}", "serial", "DX3F"), -1, STG_ID_NO_ORGANISATION);
-	refused(stg_ops_ca, "ca.crl", json_object(), -1, STG_ID_NO_ORGANISATION);
+	refused(stg_ops_revocation, "ca.crl", json_object(), -1, STG_ID_NO_ORGANISATION);
 	refused(stg_ops_org, "org.create", json_object(), -1, STG_ID_ORG_DETAILS);
 }
 
@@ -211,13 +211,15 @@ static void an_issued_certificate_is_registered_listed_and_revoked(void **state)
 	good(stg_ops_ca, "ca.revoke", json_pack("{s:s,s:s}", "serial", serial_hex, "reason", "key_compromise"), -1, -1, &ret);
 	assert_int_equal(json_array_size(json_object_get(ret, "revoked")), 1);
 	json_decref(ret);
-	good(stg_ops_ca, "ca.crl", json_object(), -1, -1, &ret);
+	good(stg_ops_revocation, "ca.crl", json_object(), -1, -1, &ret);
 	assert_int_equal(stg_json_int(ret, "entries", 0), 1);
-	assert_int_equal(stg_json_int(ret, "number", 0), 1);
+	/* numbers go on from the clock: a state that was restored never repeats one */
+	int64_t number = stg_json_int(ret, "number", 0);
+	assert_true(number > 0);
 	assert_true(strlen(stg_json_str(ret, "crl")) > 100);
 	json_decref(ret);
-	good(stg_ops_ca, "ca.crl", json_object(), -1, -1, &ret);
-	assert_int_equal(stg_json_int(ret, "number", 0), 2);
+	good(stg_ops_revocation, "ca.crl", json_object(), -1, -1, &ret);
+	assert_true(stg_json_int(ret, "number", 0) > number);
 	json_decref(ret);
 }
 
