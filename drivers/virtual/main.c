@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
 		return virt_ctl_main(argc - 2, argv + 2);
-	if (argc > 1 && strcmp(argv[1], "keys") == 0)
+	if (argc > 1 && strcmp(argv[1], "keys") == 0 && (argc < 3 || argv[2][0] != '-'))
 		return make_keys(argc > 2 ? argv[2] : default_keys(keys, sizeof(keys)));
 	if (argc > 1 && strcmp(argv[1], "receiver") == 0)
 		return virt_receiver_main(argc - 1, argv + 1);

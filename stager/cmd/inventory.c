@@ -26,7 +26,7 @@ static const struct column devices[] = {
 
 static void line_of(const char *title, const char *value)
 {
-	char shown[200];
+	char shown[700];
 	stg_printable(value, true, shown, sizeof(shown));
 	if (*shown)
 		printf("  %s%*s%s\n", title, (int)(stg_text_columns(title) < 16 ? 16 - stg_text_columns(title) : 1), "", shown);
@@ -65,6 +65,20 @@ static void short_keys(const json_t *list)
 	}
 }
 
+/* Two short facts stand in one line; `left` is where the first of a pair waits for the second. */
+static void fact_cell(char *left, size_t size, const char *title, const char *value)
+{
+	char cell[120], shown[60];
+	stg_printable(value, true, shown, sizeof(shown));
+	snprintf(cell, sizeof(cell), "%s%*s%s", title, (int)(stg_text_columns(title) < 16 ? 16 - stg_text_columns(title) : 1), "", shown);
+	if (!left[0]) {
+		stg_copy(left, size, cell);
+		return;
+	}
+	printf("  %s%*s%s\n", left, (int)(stg_text_columns(left) < 38 ? 38 - stg_text_columns(left) : 2), "", cell);
+	left[0] = 0;
+}
+
 /* What an inventory asks for, in a person's words and units; what the device did not tell is said as well. */
 static const struct {
 	const char *fact, *title, *unit;
@@ -87,6 +101,7 @@ static void say_facts(const json_t *facts)
 {
 	if (!json_object_size(facts))
 		return;                 /* typed in by hand: nothing was ever asked */
+	char untold[600] = "", left[120] = "";
 	printf("\n%s\n", _("What it says of itself"));
 	for (size_t i = 0; i < STG_ARRAY_LEN(told); i++) {
 		const json_t *value = json_object_get(facts, told[i].fact);
@@ -101,10 +116,18 @@ static void say_facts(const json_t *facts)
 			snprintf(text, sizeof(text), "%s", json_is_true(value) ? _("yes") : _("no"));
 		else if (json_is_array(value))
 			snprintf(text, sizeof(text), "%zu", json_array_size(value));
-		else
-			snprintf(text, sizeof(text), "%s", _("not readable"));
-		line_of(_(told[i].title), text);
+		else {
+			size_t len = strlen(untold);
+			snprintf(untold + len, sizeof(untold) - len, "%s%s", len ? ", " : "", _(told[i].title));
+			continue;
+		}
+		fact_cell(left, sizeof(left), _(told[i].title), text);
 	}
+	if (left[0])
+		printf("  %s\n", left);
+	/* some say it to their supervisor only, some to the step that reads details, some to nobody */
+	if (untold[0])
+		line_of(_("not told"), untold);
 	const json_t *signs = json_object_get(facts, STG_FACT_JAILBREAK_SIGNS);
 	for (size_t i = 0; i < json_array_size(signs); i++)
 		line_of(i ? "" : _("signs"), json_string_value(json_array_get(signs, i)));

@@ -191,8 +191,8 @@ two_leads() {
 	stager status
 	[[ "$output" != *"to restore"* ]]
 	[ "$(wc -l <"$DESK/called")" -eq 2 ]
-	stager audit export --json
-	[[ "$output" == *restore.begin* && "$output" == *restore.end* ]] || true
+	stager audit list --json
+	[[ "$output" == *restore.begin* && "$output" == *restore.end* ]] || { echo "$output"; false; }
 }
 
 @test "an update keeps the data and asks no gate; a damaged image is found out first" {
