@@ -64,6 +64,7 @@ static json_t *answer_payload(struct floor *f, const json_t *ask, struct stg_err
 		assert_true(stg_wallpaper_png(&picture, &png, err));
 		stg_sha256_hex(stg_buf_view(&png), sha256);
 		put_b64(o, "bytes", stg_buf_view(&png));
+		stg_json_put(o, "identifier", "wallpaper");
 		stg_json_put(o, "sha256", sha256);
 		return o;
 	}
