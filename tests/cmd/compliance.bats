@@ -50,7 +50,7 @@ teardown() { desk_away; }
 	[[ "$output" == *"wards"* ]]
 	# a person reads what the device says of itself, and what it does not
 	stager --lang fr inventory show "$SERIAL"
-	[[ "$output" == *"EID"*"non lisible"* && "$output" == *"état batterie"*"%"* && "$output" == *"aucun trouvé"* ]] || { echo "$output"; false; }
+	[[ "$output" == *"état batterie"*"%"* && "$output" == *"aucun trouvé"* && "$output" == *"non indiqué"*"EID"* ]] || { echo "$output"; false; }
 }
 
 @test "what is plugged in is read and judged now, and the verdict goes into its record" {

@@ -51,7 +51,8 @@ returned() {
 	mkdir -p "$STAGER_STATE/blueprints"
 	[ ! -e "$DESK/two.yaml" ] || cp "$DESK/two.yaml" "$STAGER_STATE/blueprints/"
 	printf 'name: look\nsteps:\n  - identify:\n  - pair:\n' >"$STAGER_STATE/blueprints/look.yaml"
-	"$STAGER" --quiet stage --blueprint look --all >/dev/null 2>&1
+	stager stage --blueprint look --all
+	is_status 0
 	product=$("$STAGER" inventory list --json | jq -r 'select(.model) | .model' | head -1)
 	"$STAGER" --quiet batch import "$DESK/order.csv" --name BACK --blueprint "${blueprint:-returned-phone-wipe}" >/dev/null
 	"$STAGER" --quiet batch start BACK >/dev/null
@@ -217,11 +218,12 @@ back() {
 	local tries
 	for tries in $(seq 200); do
 		stager --json devices
-		[ "$(jq -rs --arg s "$serial" --arg w "$1" 'any(.serial == $s and .state == $w)' <<<"$output")" = true ] && return
+		[ "$(jq -rs --arg s "$serial" --arg w "$1" 'any((.serial == $s or .mode == "recovery") and .state == $w)' <<<"$output")" = true ] && return
 		read -r -t 0.3 <> <(:) || true
 	done
 	echo "$tries $output"
 	cat "$DESK/run.log"
+	sqlite3 "$STAGER_STATE/stager.db" "SELECT unit, serial, udid FROM device; SELECT id, blueprint, state, end FROM job"
 	return 1
 }
 
