@@ -52,7 +52,7 @@ static void looked(void *arg, bool ok, const struct stg_error *err)
 	struct lookup *l = arg;
 	struct slot *slot = slot_by_attach(l->station, l->attach);
 	if (!ok && err->code != STG_E_NOT_FOUND)
-		stg_log_error(STG_LOG_DEBUG, &tag, err);
+		stg_log_error(STG_LOG_WARNING, &tag, err);
 	if (ok && slot) {
 		slot->identity = l->who;
 		event_slot(l->station, slot);
