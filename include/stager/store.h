@@ -301,6 +301,13 @@ bool stg_store_scep_pool_add(struct stg_store *s, const char *server, const char
 bool stg_store_scep_pool_take(struct stg_store *s, const char *server, const char *device_serial, struct stg_buf *ret_sealed, int64_t *ret_expires_ms,
 			      struct stg_error *err);
 
+/* ---- enrolment profiles fetched from an MDM; the bytes are profiles/NAME.mobileconfig of the state ---- */
+/* [{"name","mdm","host" (of its address; "" when it came as a file),"obtained_ms","not_after_ms" (0: nobody knows),"why" (what ends first: "life",
+ * "removal", "expiration", "signer", "certificate", "identity", "given"),"sha256","once":bool (good for one device),"by","sealed"}], by name. */
+json_t *stg_store_fetched(struct stg_store *s, struct stg_error *err);
+/* NULL forgets it: STG_E_NOT_FOUND + STG_ID_FETCH_UNKNOWN. */
+bool stg_store_fetched_put(struct stg_store *s, const char *name, const json_t *row, struct stg_error *err);
+
 /* ---- targets and outbox (states of mdm-push 10.1) ---- */
 bool stg_store_target_put(struct stg_store *s, const json_t *target /* name, connector, config{}, enabled */, struct stg_bytes sealed_credentials, struct stg_error *err);
 json_t *stg_store_target(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
