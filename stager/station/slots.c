@@ -40,7 +40,7 @@ struct slot *slot_by_handle(struct stg_station *s, uint32_t handle)
 struct slot *slot_by_udid(struct stg_station *s, const char *udid)
 {
 	for (struct slot *slot = s->slots; slot && udid[0]; slot = slot->next)
-		if (strcasecmp(slot->arrival.udid, udid) == 0)
+		if (!boot_mode(slot->arrival.mode) && strcasecmp(slot->arrival.udid, udid) == 0)
 			return slot;
 	return NULL;
 }

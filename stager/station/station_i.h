@@ -171,7 +171,7 @@ void nursery_kill(struct stg_nursery *n, pid_t pid);
 
 /* slots.c: what is plugged in, and what the station wants of it */
 struct slot *slot_by_attach(struct stg_station *s, uint64_t attach);
-struct slot *slot_by_udid(struct stg_station *s, const char *udid);
+struct slot *slot_by_udid(struct stg_station *s, const char *udid);    /* one that shows its system: boot.c has the others */
 struct slot *slot_by_handle(struct stg_station *s, uint32_t handle);   /* usbmuxd's DeviceID */
 /* `address`: of this plug on its bus, 0 not known. */
 void slots_arrived(struct stg_station *s, const struct stg_arrival *a, int address);

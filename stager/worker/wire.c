@@ -94,7 +94,11 @@ void stg_job_hints(const json_t *rows, json_t **ret_proven, json_t **ret_begun)
 			json_t *one = json_is_object(evidence) ? json_copy(evidence) : json_object();
 			if (!json_object_get(one, "asked") && json_is_object(asked))
 				json_object_set(one, "asked", asked);
-			stg_json_put_new(begun, key, one);
+			/* a later look that was cut short asked for nothing: what was sent before it is what may have happened */
+			if (json_object_get(begun, key) && json_object_size(json_object_get(one, "asked")) == 0)
+				json_decref(one);
+			else
+				stg_json_put_new(begun, key, one);
 		} else {
 			/* failed, waiting, skipped: nothing of it counts, but what was begun before that stays begun */
 			json_object_del(proven, key);

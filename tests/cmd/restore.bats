@@ -218,7 +218,7 @@ back() {
 	local tries
 	for tries in $(seq 200); do
 		stager --json devices
-		[ "$(jq -rs --arg s "$serial" --arg w "$1" 'any((.serial == $s or .mode == "recovery") and .state == $w)' <<<"$output")" = true ] && return
+		[ "$(jq -rs --arg s "$serial" --arg w "$1" 'any(.serial == $s and .state == $w)' <<<"$output")" = true ] && return
 		read -r -t 0.3 <> <(:) || true
 	done
 	echo "$tries $output"

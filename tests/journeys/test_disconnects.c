@@ -122,12 +122,13 @@ static bool is_staged(struct journey *j, size_t i, const json_t *row, const json
 	return strcmp(stg_json_str(row, "end"), "staged") == 0;
 }
 
-static void plug_again(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx)
+static bool plug_again(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx)
 {
 	(void)slot, (void)ctx;
 	if (stg_json_int(row, "why_id", 0) == STG_ID_ERASE_NOT_PROVEN)
 		wave_erase_anew(j, journey_serial(j, i));
 	journey_tell(j, "replug", journey_serial(j, i), NULL, NULL);
+	return true;
 }
 
 static void go_through(struct journey *j, const struct plan *p, size_t first, size_t end)

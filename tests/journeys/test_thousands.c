@@ -147,19 +147,24 @@ static bool belongs(struct journey *j, size_t i, const json_t *row, const json_t
 }
 
 /* Does what the board says, and otherwise what people do: out and in again. */
-static void hand(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx)
+static bool hand(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx)
 {
 	const char *serial = journey_serial(j, i), *ask = stg_json_str(slot, "ask"), *code = stg_json_str(slot, "code");
 	int64_t why = stg_json_int(row, "why_id", 0);
 	(void)ctx;
 	if (strcmp(ask, "unlock") == 0 || strcmp(code, "STG-1409") == 0 || why == STG_ID_DEVICE_LOCKED) {
 		journey_tell(j, "unlock", serial, NULL, NULL);
-		return;
+		if (!*ask)    /* nobody waits beside it any more */
+			journey_tell(j, "replug", serial, NULL, NULL);
+		return true;
 	}
 	if (strcmp(ask, "trust") == 0) {
+		STG_AUTO(stg_json_free_at) json_t *d = look_device(j, serial);
+		if (strcmp(stg_json_str(d, "dialog"), "trusted") == 0)
+			return false;
 		/* the dialog may have closed since the board was read */
 		json_decref(bench_word(j->control, NULL, "tap", "trust", serial, (char *)NULL));
-		return;
+		return true;
 	}
 	if (strcmp(code, "STG-1407") == 0)
 		journey_tell(j, "set", serial, "auto_trust", "true");    /* stands beside it this time */
@@ -167,7 +172,10 @@ static void hand(struct journey *j, size_t i, const json_t *row, const json_t *s
 		journey_tell(j, "set", serial, "battery", "80");
 	if (why == STG_ID_ERASE_NOT_PROVEN)
 		wave_erase_anew(j, serial);
+	if (why == STG_ID_ERASE_NOT_CONFIRMED)    /* its order was spent by a word whose end nobody saw */
+		wave_erase_order(j, serial);
 	journey_tell(j, "replug", serial, NULL, NULL);
+	return true;
 }
 
 static void go_through(struct journey *j, struct order *o, size_t first, size_t end)

@@ -9,12 +9,14 @@
 
 #include "look.h"
 
+#define IDLE_ROUNDS 500
+
 struct wave {
 	size_t first, end;              /* of journey's devices */
 	/* Is device i where it belongs? `row` is its row of the batch, `slot` its place on the board; either may be NULL. */
 	bool (*lies_well)(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx);
-	/* What the person does with it otherwise; NULL: the plug out and in again. */
-	void (*hand)(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx);
+	/* What the person does with it otherwise. False: nothing, the device has its answer and the station has yet to notice it. */
+	bool (*hand)(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx);
 	void *ctx;
 	/* as last looked at */
 	size_t open;                    /* not where they belong */
@@ -86,25 +88,25 @@ static inline bool wave_rests(struct journey *j, void *ctx)
 	return w->open == 0 || w->wants_hand;
 }
 
-static inline void wave_hands(struct journey *j, struct wave *w)
+/* Was there anything to do? */
+static inline bool wave_hands(struct journey *j, struct wave *w)
 {
+	bool any = false;
 	char udid[64];
 	for (size_t i = w->first; i < w->end; i++) {
 		wave_udid(look_udid(j, i), udid);
 		const json_t *row = json_object_get(w->rows, journey_serial(j, i)), *slot = json_object_get(w->slots, udid);
-		if (w->lies_well(j, i, row, slot, w->ctx))
-			continue;
-		if (w->hand)
-			w->hand(j, i, row, slot, w->ctx);
-		else
-			journey_tell(j, "replug", journey_serial(j, i), NULL, NULL);
+		if (!w->lies_well(j, i, row, slot, w->ctx))
+			any = w->hand(j, i, row, slot, w->ctx) || any;
 	}
+	return any;
 }
 
 /* Plugs in the wave and stands beside it, taking a hand to it at most `rounds` times. False: some do not lie where they belong
  * (w->open of them); the test fails when one neither goes on nor says what it wants. What is done stays plugged in. */
 static inline bool wave_go(struct journey *j, struct wave *w, int rounds)
 {
+	int idle = 0;
 	for (size_t i = w->first; i < w->end; i++)
 		journey_tell(j, "plug", journey_serial(j, i), NULL, NULL);
 	for (;;) {
@@ -118,12 +120,17 @@ static inline bool wave_go(struct journey *j, struct wave *w, int rounds)
 		wave_look(j, w);
 		if (!w->open || !w->wants_hand)
 			continue;
-		if (rounds-- == 0)
+		if (rounds == 0)
 			return false;
 		/* what failed is taken up again, all at once */
 		STG_AUTO(stg_json_free_at) json_t *again = json_pack("{s:s, s:s, s:s}", "batch", BATCH, "state", "failed", "why", "another try");
 		(void)stg_call(&j->caller, "job.retry", again, NULL, 0, NULL, NULL);
-		wave_hands(j, w);
+		if (wave_hands(j, w)) {
+			rounds--;
+			idle = 0;
+		} else if (++idle == IDLE_ROUNDS) {
+			fail_msg("%zu are answered, and the station does not notice (kept in %s)", w->open, j->dir);
+		}
 	}
 }
 
@@ -134,13 +141,20 @@ static inline void wave_away(struct journey *j, struct wave *w)
 	wave_clear(w);
 }
 
-/* Nobody knows whether the word to erase arrived: it is never sent again by itself. A person looks, and orders it once more. */
+static inline void wave_erase_order(struct journey *j, const char *serial)
+{
+	json_decref(journey_op(j, "wipe.order", json_pack("{s:[{s:s, s:s}]}", "serials", "serial", serial, "confirm", serial + strlen(serial) - 4), NULL));
+}
+
+/* Nobody knows whether the word to erase arrived: it is never sent again by itself. A person looks, and if the device is not empty
+ * orders it once more; an empty one is plugged in again, and the station reads for itself. */
 static inline void wave_erase_anew(struct journey *j, const char *serial)
 {
 	STG_AUTO(stg_json_free_at) json_t *d = look_device(j, serial);
-	assert_int_equal(stg_json_int(d, "generation", -1), 0);    /* else it was proven */
+	if (stg_json_int(d, "generation", -1) > 0)
+		return;
 	json_decref(journey_op(j, "job.cancel", json_pack("{s:s, s:s}", "serial", serial, "why", "not empty"), NULL));
-	json_decref(journey_op(j, "wipe.order", json_pack("{s:[{s:s, s:s}]}", "serials", "serial", serial, "confirm", serial + strlen(serial) - 4), NULL));
+	wave_erase_order(j, serial);
 }
 
 /* Each serial once as staged at the receiver, no record twice; how many serials. */
