@@ -86,19 +86,19 @@ void stg_job_hints(const json_t *rows, json_t **ret_proven, json_t **ret_begun)
 		const json_t *row = json_array_get(rows, i);
 		const char *key = stg_json_str(row, "key"), *outcome = stg_json_str(row, "outcome");
 		json_t *evidence = json_object_get(row, "evidence"), *asked = json_object_get(row, "asked");
+		const json_t *sent = json_object_size(json_object_get(evidence, "asked")) ? json_object_get(evidence, "asked") : asked;
 		if (strcmp(outcome, "done") == 0 || strcmp(outcome, "proven") == 0) {
 			json_object_set_new(proven, key,
 					    json_is_object(evidence) ? json_incref(evidence) : json_object());
 			json_object_del(begun, key);
+		} else if (json_object_size(sent) == 0 && (json_object_get(proven, key) || json_object_get(begun, key))) {
+			/* cut short while it was looked for: it asked for nothing, so what was sent before it stays as it was */
+			continue;
 		} else if (!*outcome || strcmp(outcome, "unknown") == 0 || strcmp(outcome, "interrupted") == 0) {
 			json_t *one = json_is_object(evidence) ? json_copy(evidence) : json_object();
 			if (!json_object_get(one, "asked") && json_is_object(asked))
 				json_object_set(one, "asked", asked);
-			/* a later look that was cut short asked for nothing: what was sent before it is what may have happened */
-			if (json_object_get(begun, key) && json_object_size(json_object_get(one, "asked")) == 0)
-				json_decref(one);
-			else
-				stg_json_put_new(begun, key, one);
+			stg_json_put_new(begun, key, one);
 		} else {
 			/* failed, waiting, skipped: nothing of it counts, but what was begun before that stays begun */
 			json_object_del(proven, key);

@@ -426,21 +426,25 @@ static void what_was_begun_stays_begun_until_the_device_shows_it(void **state)
 	(void)state;
 	json_t *proven = NULL, *begun = NULL;
 	STG_AUTO(stg_json_free_at) json_t *rows = json_pack(
-		"[{s:s, s:s, s:{s:b}}, {s:s, s:s, s:{s:{s:i}}}, {s:s, s:s}, {s:s, s:{s:i}}, {s:s, s:s, s:{}}, {s:s, s:s, s:{}}, {s:s, s:s}, {s:s, s:s, s:{}}]",
+		"[{s:s, s:s, s:{s:b}}, {s:s, s:s, s:{s:{s:i}}}, {s:s, s:s}, {s:s, s:{s:i}}, {s:s, s:s, s:{}}, {s:s, s:s, s:{}}, {s:s, s:s, s:{s:i}}, {s:s, s:s, s:{}},"
+		" {s:s, s:s, s:{s:{s:i}}}, {s:s, s:s, s:{}, s:{}}]",
 		"key", "01-a", "outcome", "done", "evidence", "reread", 1,
 		"key", "02-erase", "outcome", "unknown", "evidence", "asked", "attach", 7,
 		"key", "02-erase", "outcome", "failed",
 		"key", "03-open", "asked", "x", 1,
 		"key", "04-b", "outcome", "interrupted", "evidence",
 		"key", "04-b", "outcome", "proven", "evidence",
-		"key", "01-a", "outcome", "failed",
-		"key", "02-erase", "outcome", "unknown", "asked");    /* pulled while it was looked for: what was sent stays what was sent */
+		"key", "01-a", "outcome", "failed", "asked", "x", 1,
+		"key", "02-erase", "outcome", "unknown", "asked",    /* pulled while it was looked for: what was sent stays what was sent */
+		"key", "05-erase", "outcome", "proven", "evidence", "asked", "attach", 8,
+		"key", "05-erase", "outcome", "failed", "asked", "evidence");    /* no answer while it was looked for: it stays proven */
 	assert_non_null(rows);
 	stg_job_hints(rows, &proven, &begun);
 	assert_null(json_object_get(proven, "01-a"));          /* it failed later: nothing of it counts */
 	assert_int_equal(stg_json_int(json_object_get(json_object_get(begun, "02-erase"), "asked"), "attach", 0), 7);
 	assert_int_equal(stg_json_int(json_object_get(json_object_get(begun, "03-open"), "asked"), "x", 0), 1);
 	assert_non_null(json_object_get(proven, "04-b"));
+	assert_int_equal(stg_json_int(json_object_get(json_object_get(proven, "05-erase"), "asked"), "attach", 0), 8);
 	assert_null(json_object_get(begun, "04-b"));
 	json_decref(proven);
 	json_decref(begun);
