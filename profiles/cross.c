@@ -32,11 +32,6 @@ static const char *known(plist_t dict, const char *key)
 	return text && !stg_variable_any(text) ? text : NULL;
 }
 
-static bool is_list(plist_t node)
-{
-	return node && plist_get_node_type(node) == PLIST_ARRAY;
-}
-
 static bool has_item(plist_t list, const char *text)
 {
 	for (uint32_t i = 0; is_list(list) && i < plist_array_get_size(list) && i < 1000; i++)

@@ -15,6 +15,7 @@
 #define PROFILE_FILE_MAX (2u << 20)    /* with its signature; the property list itself: stg_plist_profile */
 #define PROFILE_PATH_MAX 512
 #define PROFILE_DEPTH_MAX 32
+#define PLIST_EPOCH_S 978307200LL      /* libplist counts dates from 2001-01-01 */
 
 struct profile {
 	char file[160];                /* as shown: printable */
@@ -76,6 +77,7 @@ plist_t tree_get(plist_t dict, const char *key);
 bool tree_int(plist_t dict, const char *key, int64_t *ret);
 bool tree_bool(plist_t dict, const char *key, bool fallback);
 bool is_dict(plist_t node);
+bool is_list(plist_t node);
 /* Is this EAP type (13: TLS) among the AcceptEAPTypes of an EAPClientConfiguration? */
 bool eap_accepts(plist_t eap, uint64_t type);
 /* Payload number i of PayloadContent, NULL behind the last. */

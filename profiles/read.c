@@ -15,8 +15,6 @@
 #include "inner.h"
 #include "schema.h"
 
-/* libplist counts dates from 2001-01-01. */
-#define PLIST_EPOCH_S 978307200LL
 #define NAMES_MAX 100
 
 static json_t *payload_json(plist_t one)

@@ -16,6 +16,11 @@ bool is_dict(plist_t node)
 	return node && plist_get_node_type(node) == PLIST_DICT;
 }
 
+bool is_list(plist_t node)
+{
+	return node && plist_get_node_type(node) == PLIST_ARRAY;
+}
+
 plist_t tree_get(plist_t dict, const char *key)
 {
 	return is_dict(dict) ? plist_dict_get_item(dict, key) : NULL;

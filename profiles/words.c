@@ -2,174 +2,268 @@
  * words.c - a profile in sentences.
  *
  * For:    `stager profile show`, and the person who has to approve a profile without reading XML.
- * Uses:   facts.c, stager/keys for the name in a certificate.
- * Called: by the operation profile.show.
+ * Uses:   words_*.c and limits.c, which know the payloads; facts.c for the names of the rest.
+ * Called: by the operation profile.show; diff.c for what a payload is called.
  * Thread: any; no state.
  *
  * Names of networks and hosts are shown, passwords never.
  */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <stager/keys.h>
+#include <time.h>
 
 #include "catalogue.h"
-#include "inner.h"
-#include "schema.h"
+#include "words.h"
 
-#define SENTENCES_MAX 200
-#define TOLD_MAX 6                     /* restrictions named one by one; the others are counted */
+#define SENTENCES_MAX 300
 
-struct telling {
-	json_t *list;
-	bool french;
-};
-
-__attribute__((format(printf, 2, 3)))
-static void say(struct telling *t, const char *fmt, ...)
+void say(struct telling *t, const char *key, const char *english, const char *french, ...)
 {
-	char raw[600], clean[900];
+	char raw[1500], clean[2000], about[300], url[URL_SHOWN];
 	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_start(ap, french);
+	vsnprintf(raw, sizeof(raw), t->french ? french : english, ap);
 	va_end(ap);
+	if (json_array_size(t->list) >= SENTENCES_MAX)
+		return;
 	stg_printable(raw, true, clean, sizeof(clean));
-	if (json_array_size(t->list) < SENTENCES_MAX)
-		json_array_append_new(t->list, json_string(clean));
+	stg_printable(!t->about ? "" : strstr(t->about, "://") ? url_shown(t->about, url) : t->about, true, about, sizeof(about));
+	json_t *one = json_object();
+	stg_json_put(one, "key", key);
+	if (t->payload >= 0)
+		stg_json_put_int(one, "payload", t->payload);
+	stg_json_put(one, "type", t->type ? t->type : "Configuration");
+	stg_json_put(one, "about", about);
+	stg_json_put(one, "text", clean);
+	json_array_append_new(t->list, one);
 }
 
-static const char *or(const char *text, const char *otherwise)
+const char *in(const struct telling *t, const char *english, const char *french)
+{
+	return t->french ? french : english;
+}
+
+const char *or(const char *text, const char *otherwise)
 {
 	return text && *text ? text : otherwise;
 }
 
-static void tell_wifi(struct telling *t, plist_t d)
+const char *text_of(plist_t dict, const char *key)
 {
-	plist_t eap = tree_get(d, "EAPClientConfiguration");
-	const char *ssid = or(tree_str(d, "SSID_STR"), or(tree_str(d, "DomainName"), "?")), *how;
-	if (eap && eap_accepts(eap, 13))
-		how = t->french ? "avec un certificat" : "with a certificate";
-	else if (eap)
-		how = t->french ? "avec un compte" : "with a user account";
-	else if (tree_get(d, "Password"))
-		how = t->french ? "avec un mot de passe" : "with a password";
-	else
-		how = t->french ? "sans mot de passe dans le profil" : "without a password in the profile";
-	say(t, t->french ? "Rejoint le réseau Wi-Fi %.80s %s." : "Joins the Wi-Fi network %.80s %s.", ssid, how);
-	if (tree_str(d, "ProxyServer"))
-		say(t, t->french ? "Passe par le serveur mandataire %.80s sur ce réseau." : "Uses the proxy %.80s on that network.", tree_str(d, "ProxyServer"));
+	return or(tree_str(dict, key), "?");
 }
 
-static void tell_certificate(struct telling *t, plist_t d, bool is_root)
+uint32_t count_of(plist_t list)
 {
-	plist_t data = tree_get(d, "PayloadContent");
-	uint64_t n = 0;
-	const char *bytes = data && plist_get_node_type(data) == PLIST_DATA ? plist_get_data_ptr(data, &n) : NULL;
-	STG_AUTO(stg_json_free_at) json_t *cert = bytes && n ? stg_certificate_json(stg_bytes(bytes, (size_t)n), NULL) : NULL;
-	const char *name = or(stg_json_str(cert, "cn"), or(tree_str(d, "PayloadDisplayName"), or(tree_str(d, "PayloadCertificateFileName"), "?")));
-	if (is_root)
-		say(t, t->french ? "Fait confiance à l'autorité de certification %.120s." : "Trusts the certificate authority %.120s.", name);
-	else
-		say(t, t->french ? "Ajoute le certificat %.120s." : "Adds the certificate %.120s.", name);
+	return is_list(list) ? plist_array_get_size(list) : 0;
 }
 
-static const struct { const char *key; bool when; const char *english, *french; } limits[] = {
-	{ "allowHostPairing", false, "no pairing with other computers", "pas de jumelage avec d'autres ordinateurs" },
-	{ "allowEraseContentAndSettings", false, "no erasing by the user", "pas d'effacement par l'utilisateur" },
-	{ "allowUIConfigurationProfileInstallation", false, "no profiles installed by hand", "pas de profil installé à la main" },
-	{ "allowAppInstallation", false, "no app installation", "pas d'installation d'apps" },
-	{ "allowUIAppInstallation", false, "no App Store", "pas d'App Store" },
-	{ "allowAccountModification", false, "no account changes", "pas de changement de compte" },
-	{ "allowPasscodeModification", false, "no passcode changes", "pas de changement de code" },
-	{ "allowCamera", false, "no camera", "pas d'appareil photo" },
-	{ "allowFindMyDevice", false, "no Find My", "pas de Localiser" },
-	{ "allowAirDrop", false, "no AirDrop", "pas d'AirDrop" },
-	{ "allowCloudBackup", false, "no iCloud backup", "pas de sauvegarde iCloud" },
-	{ "allowSafari", false, "no Safari", "pas de Safari" },
-	{ "allowScreenShot", false, "no screenshots", "pas de copie d'écran" },
-	{ "forceEncryptedBackup", true, "backups are encrypted", "sauvegardes chiffrées" },
-	{ "forceAutomaticDateAndTime", true, "date and time set automatically", "date et heure automatiques" },
-	{ "forceWiFiToAllowedNetworksOnly", true, "only Wi-Fi networks of profiles", "seulement les réseaux Wi-Fi des profils" },
-	{ "forceDelayedSoftwareUpdates", true, "system updates are delayed", "mises à jour du système retardées" },
+plist_t or_list(plist_t now, plist_t before)
+{
+	return count_of(now) ? now : before;
+}
+
+bool texts_of(const struct telling *t, plist_t list, const char *key, char ret[TELL_MAX])
+{
+	uint32_t n = count_of(list), told = 0, others = 0;
+	size_t at = 0;
+	ret[0] = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		plist_t one = plist_array_get_item(list, i);
+		const char *text = key ? tree_str(one, key) : node_str(one);
+		if (!text || !*text)
+			continue;
+		if (at > TELL_MAX - 160) {
+			others++;
+			continue;
+		}
+		at += (size_t)snprintf(ret + at, TELL_MAX - at, "%s%.100s", told++ ? ", " : "", text);
+	}
+	if (others)
+		snprintf(ret + at, TELL_MAX - at, t->french ? " et %u autres" : " and %u more", others);
+	return told > 0;
+}
+
+const char *url_shown(const char *url, char ret[URL_SHOWN])
+{
+	const char *scheme = strstr(url, "://"), *from = scheme ? scheme + 3 : url;
+	size_t host = strcspn(from, "/?#"), all = strcspn(from, "?#");
+	const char *at = memrchr(from, '@', host);
+	snprintf(ret, URL_SHOWN, "%.*s%.*s%s", scheme ? (int)(from - url) : 0, url, (int)(all - (at ? (size_t)(at + 1 - from) : 0)), at ? at + 1 : from,
+		 from[all] ? "..." : "");
+	return ret;
+}
+
+bool host_of(const char *url, char ret[256])
+{
+	const char *scheme = strstr(url, "://"), *from = scheme ? scheme + 3 : url;
+	size_t n = strcspn(from, "/?#");
+	const char *at = memrchr(from, '@', n);
+	if (at) {
+		n -= (size_t)(at + 1 - from);
+		from = at + 1;
+	}
+	if (n && *from == '[') {
+		const char *close = memchr(from, ']', n);
+		n = close ? (size_t)(close + 1 - from) : 0;
+	} else if (memchr(from, ':', n) && memchr(from, ':', n) == memrchr(from, ':', n)) {
+		n = (size_t)((const char *)memchr(from, ':', n) - from);
+	}
+	while (n && from[n - 1] == '.')
+		n--;
+	if (!n || n >= 256)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (char)tolower((unsigned char)from[i]);
+	ret[n] = 0;
+	return true;
+}
+
+/* ---- payloads ---- */
+
+static const struct { const char *type; tell_fn *tell; } tellers[] = {
+	{ "com.apple.wifi.managed", tell_wifi },
+	{ "com.apple.globalethernet.managed", tell_ethernet },
+	{ "com.apple.proxy.http.global", tell_proxy },
+	{ "com.apple.cellular", tell_cellular },
+	{ "com.apple.apn.managed", tell_apn },
+	{ "com.apple.cellularprivatenetwork.managed", tell_private_network },
+	{ "com.apple.vpn.managed", tell_vpn },
+	{ "com.apple.vpn.managed.applayer", tell_app_vpn },
+	{ "com.apple.dnsSettings.managed", tell_dns },
+	{ "com.apple.dnsProxy.managed", tell_dns_proxy },
+	{ "com.apple.relay.managed", tell_relay },
+	{ "com.apple.networkusagerules", tell_usage },
+	{ "com.apple.domains", tell_domains },
+	{ "com.apple.airprint", tell_airprint },
+	{ "com.apple.airplay", tell_airplay },
+	{ "com.apple.webcontent-filter", tell_filter },
+	{ "com.apple.security.root", tell_certificate },
+	{ "com.apple.security.pkcs1", tell_certificate },
+	{ "com.apple.security.pem", tell_certificate },
+	{ "com.apple.security.pkcs12", tell_identity },
+	{ "com.apple.security.scep", tell_scep },
+	{ "com.apple.security.acme", tell_acme },
+	{ "com.apple.security.certificatetransparency", tell_transparency },
+	{ "com.apple.security.certificaterevocation", tell_revocation },
+	{ "com.apple.mdm", tell_mdm },
+	{ "com.apple.declarations", tell_declarations },
+	{ "com.apple.profileRemovalPassword", tell_removal_password },
+	{ "com.apple.applicationaccess", tell_limits },
+	{ "com.apple.mobiledevice.passwordpolicy", tell_code },
+	{ "com.apple.app.lock", tell_app_lock },
+	{ "com.apple.homescreenlayout", tell_home },
+	{ "com.apple.notificationsettings", tell_notifications },
+	{ "com.apple.shareddeviceconfiguration", tell_lock_screen },
+	{ "com.apple.webClip.managed", tell_web_clip },
+	{ "com.apple.font", tell_font },
+	{ "com.apple.SetupAssistant.managed", tell_setup },
+	{ "com.apple.education", tell_education },
+	{ "com.apple.tvremote", tell_tv },
+	{ "com.apple.eas.account", tell_exchange },
+	{ "com.apple.mail.managed", tell_mail },
+	{ "com.apple.ldap.account", tell_ldap },
+	{ "com.apple.caldav.account", tell_caldav },
+	{ "com.apple.carddav.account", tell_carddav },
+	{ "com.apple.subscribedcalendar.account", tell_subscribed },
+	{ "com.apple.google-oauth", tell_google },
+	{ "com.apple.osxserver.account", tell_server_account },
+	{ "com.apple.sso", tell_sso },
+	{ "com.apple.extensiblesso", tell_sso_extension },
 };
 
-static void tell_limits(struct telling *t, plist_t d)
+void tell_payload(struct telling *t, plist_t one, int number)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf told = STG_BUF(2048);
-	size_t n_told = 0, n_all = 0;
-	const struct stg_profile_rules *rules = stg_profile_rules_shipped();
-	const struct rule *type = rules_type(rules, "com.apple.applicationaccess", NULL);
-	for (const struct rule *k = type ? rules_first(rules, type) : NULL; k; k = rules_next(rules, k))
-		n_all += tree_get(d, k->name) != NULL;
-	for (size_t i = 0; i < STG_ARRAY_LEN(limits) && n_told < TOLD_MAX; i++) {
-		plist_t v = tree_get(d, limits[i].key);
-		if (!v || plist_get_node_type(v) != PLIST_BOOLEAN || tree_bool(d, limits[i].key, !limits[i].when) != limits[i].when)
-			continue;
-		stg_buf_printf(&told, NULL, "%s%s", n_told ? ", " : "", t->french ? limits[i].french : limits[i].english);
-		n_told++;
-	}
-	size_t more = n_all > n_told ? n_all - n_told : 0;
-	if (n_told && more)
-		say(t, t->french ? "Restreint l'appareil : %s, et %zu autres réglages." : "Restricts the device: %s, and %zu more settings.", stg_buf_str(&told), more);
-	else if (n_told)
-		say(t, t->french ? "Restreint l'appareil : %s." : "Restricts the device: %s.", stg_buf_str(&told));
-	else
-		say(t, t->french ? "Restreint l'appareil par %zu réglages." : "Restricts the device by %zu settings.", n_all);
-}
-
-static void tell_code(struct telling *t, plist_t d)
-{
-	int64_t least = 0, tries = 0;
-	if (tree_int(d, "minLength", &least) && least > 0)
-		say(t, t->french ? "Exige un code d'au moins %lld caractères." : "Requires a passcode of at least %lld characters.", (long long)least);
-	else
-		say(t, t->french ? "Fixe des règles de code." : "Sets rules for the passcode.");
-	if (tree_int(d, "maxFailedAttempts", &tries))
-		say(t, t->french ? "Efface l'appareil après %lld essais faux." : "Erases the device after %lld wrong tries.", (long long)tries);
-}
-
-static void tell_mdm(struct telling *t, plist_t d)
-{
-	const char *url = or(tree_str(d, "ServerURL"), "?");
-	say(t, t->french ? "Inscrit l'appareil dans le MDM de %.120s." : "Enrols the device in the MDM at %.120s.", url);
-	say(t, t->french ? "Contacte ce serveur pendant l'installation : à garder pour après la configuration."
-			 : "Contacts that server while it is installed: store it for after setup.");
-}
-
-static void tell_payload(struct telling *t, plist_t d)
-{
-	const char *type = or(tree_str(d, "PayloadType"), "?");
+	const char *type = or(tree_str(one, "PayloadType"), "?");
 	const struct type_fact *fact = type_find(type);
-	if (strcmp(type, "com.apple.wifi.managed") == 0)
-		tell_wifi(t, d);
-	else if (strcmp(type, "com.apple.security.root") == 0)
-		tell_certificate(t, d, true);
-	else if (strcmp(type, "com.apple.security.pkcs1") == 0 || strcmp(type, "com.apple.security.pem") == 0)
-		tell_certificate(t, d, false);
-	else if (strcmp(type, "com.apple.security.pkcs12") == 0)
-		say(t, t->french ? "Apporte une identité : un certificat et sa clé." : "Brings an identity: a certificate and its key.");
-	else if (strcmp(type, "com.apple.applicationaccess") == 0)
-		tell_limits(t, d);
-	else if (strcmp(type, "com.apple.mobiledevice.passwordpolicy") == 0)
-		tell_code(t, d);
-	else if (strcmp(type, "com.apple.mdm") == 0)
-		tell_mdm(t, d);
-	else if (strcmp(type, "com.apple.shareddeviceconfiguration") == 0)
-		say(t, t->french ? "Affiche « %.80s » sur l'écran verrouillé." : "Shows \"%.80s\" on the lock screen.",
-		    or(tree_str(d, "AssetTagInformation"), or(tree_str(d, "LockScreenFootnote"), "?")));
-	else if (strcmp(type, "com.apple.webClip.managed") == 0)
-		say(t, t->french ? "Ajoute le lien %.60s (%.120s) à l'écran d'accueil." : "Adds the link %.60s (%.120s) to the home screen.",
-		    or(tree_str(d, "Label"), "?"), or(tree_str(d, "URL"), "?"));
-	else if (strcmp(type, "com.apple.vpn.managed") == 0)
-		say(t, t->french ? "Configure le VPN %.80s." : "Sets up the VPN %.80s.", or(tree_str(d, "UserDefinedName"), "?"));
-	else if (fact)
-		say(t, t->french ? "Configure %s." : "Sets up %s.", t->french ? fact->french : fact->english);
+	t->payload = number;
+	t->type = type;
+	t->about = NULL;
+	for (size_t i = 0; i < STG_ARRAY_LEN(tellers); i++) {
+		if (strcmp(tellers[i].type, type) == 0) {
+			tellers[i].tell(t, one);
+			return;
+		}
+	}
+	if (fact)
+		say(t, "payload.known", "Sets up %s.", "Configure %s.", in(t, fact->english, fact->french));
 	else
-		say(t, t->french ? "Contient des réglages inconnus ici (%.120s)." : "Contains settings not known here (%.120s).", type);
+		say(t, "payload.unknown", "Contains settings not known here (%.120s).", "Contient des réglages inconnus ici (%.120s).", type);
 }
 
-json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_error *err)
+/* ---- the profile as a whole ---- */
+
+void day_of(plist_t date, char ret[32])
+{
+	int32_t sec = 0, usec = 0;
+	plist_get_date_val(date, &sec, &usec);
+	time_t at = (time_t)(sec + PLIST_EPOCH_S);
+	struct tm tm;
+	if (!gmtime_r(&at, &tm) || !strftime(ret, 32, "%Y-%m-%d", &tm))
+		stg_copy(ret, 32, "?");
+}
+
+static plist_t date_of(plist_t root, const char *key)
+{
+	plist_t node = tree_get(root, key);
+	return node && plist_get_node_type(node) == PLIST_DATE ? node : NULL;
+}
+
+static void tell_removal(struct telling *t, plist_t root)
+{
+	plist_t date = date_of(root, "RemovalDate"), after = tree_get(root, "DurationUntilRemoval");
+	char day[32];
+	double s = 0;
+	uint64_t whole = 0;
+	if (tree_bool(root, "PayloadRemovalDisallowed", false))
+		say(t, "profile.permanent", "Cannot be removed by the user (supervised devices).", "Ne peut pas être supprimé par l'utilisateur (appareils supervisés).");
+	else if (tree_bool(root, "HasRemovalPasscode", false))
+		say(t, "profile.passcode", "Can be removed with its own password only.", "Ne peut être supprimé qu'avec son propre mot de passe.");
+	if (date) {
+		day_of(date, day);
+		say(t, "profile.removed_on", "Disappears by itself on %s.", "Disparaît de lui-même le %s.", day);
+	}
+	if (after && plist_get_node_type(after) == PLIST_REAL)
+		plist_get_real_val(after, &s);
+	else if (after && plist_get_node_type(after) == PLIST_UINT)
+		plist_get_uint_val(after, &whole);
+	s = whole ? (double)whole : s;
+	if (s >= 2 * 86400.0)
+		say(t, "profile.removed_after", "Disappears by itself %.0f days after it was installed.", "Disparaît de lui-même %.0f jours après l'installation.", s / 86400);
+	else if (s >= 1)
+		say(t, "profile.removed_after", "Disappears by itself %.0f minutes after it was installed.", "Disparaît de lui-même %.0f minutes après l'installation.",
+		    s < 60 ? 1 : s / 60);
+}
+
+static void tell_profile(struct telling *t, const struct profile *p)
+{
+	plist_t root = p->root, date = date_of(root, "PayloadExpirationDate");
+	int64_t kind = 0;
+	char day[32];
+	t->payload = -1;
+	t->type = t->about = NULL;
+	if (tree_bool(root, "IsEncrypted", false))
+		say(t, "profile.encrypted", "Is encrypted for one device: its content is not known here.", "Est chiffré pour un appareil : son contenu est inconnu ici.");
+	tell_removal(t, root);
+	if (date) {
+		day_of(date, day);
+		say(t, "profile.expires", "Is shown as out of date from %s on.", "Est signalé comme périmé à partir du %s.", day);
+	}
+	if (is_dict(tree_get(root, "ConsentText")))
+		say(t, "profile.consent", "Shows a text the user has to agree to: it cannot be installed silently.",
+		    "Affiche un texte que l'utilisateur doit accepter : pas d'installation silencieuse.");
+	if (tree_int(root, "TargetDeviceType", &kind) && kind > 1)
+		say(t, "profile.elsewhere", "Is not meant for an iPhone or iPad.", "N'est pas destiné à un iPhone ou un iPad.");
+	if (p->signer)
+		say(t, "profile.signed", "Signed by %.120s; whether to trust that is for you to judge.", "Signé par %.120s ; cette signature n'a pas été jugée.",
+		    stg_json_str(p->signer, "name"));
+	else
+		say(t, "profile.unsigned", "Nobody has signed it.", "Personne ne l'a signé.");
+}
+
+json_t *stg_profile_says(struct stg_bytes file, const char *lang, struct stg_error *err)
 {
 	struct profile p;
 	plist_t one;
@@ -181,19 +275,21 @@ json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_er
 	bool ok = findings_pass(&f, err);
 	json_decref(f.list);
 	for (uint32_t i = 0; ok && (one = payload_at(&p, i)); i++)
-		tell_payload(&t, one);
-	if (ok && tree_bool(p.root, "IsEncrypted", false))
-		say(&t, t.french ? "Est chiffré pour un appareil : son contenu est inconnu ici." : "Is encrypted for one device: its content is not known here.");
-	if (ok && tree_bool(p.root, "PayloadRemovalDisallowed", false))
-		say(&t, t.french ? "Ne peut pas être supprimé par l'utilisateur (appareils supervisés)." : "Cannot be removed by the user (supervised devices).");
-	if (ok && (tree_get(p.root, "RemovalDate") || tree_get(p.root, "DurationUntilRemoval")))
-		say(&t, t.french ? "Disparaît de lui-même après un certain temps." : "Disappears by itself after a time.");
-	if (ok && p.signer)
-		say(&t, t.french ? "Signé par %.120s ; cette signature n'a pas été jugée." : "Signed by %.120s; whether to trust that is for you to judge.",
-		    stg_json_str(p.signer, "name"));
+		tell_payload(&t, one, (int)i);
+	if (ok)
+		tell_profile(&t, &p);
 	profile_close(&p);
 	if (ok)
 		return t.list;
 	json_decref(t.list);
 	return NULL;
+}
+
+json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *says = stg_profile_says(file, lang, err);
+	json_t *words = says ? json_array() : NULL;
+	for (size_t i = 0; i < json_array_size(says); i++)
+		json_array_append(words, json_object_get(json_array_get(says, i), "text"));
+	return words;
 }

@@ -60,7 +60,8 @@ bool stg_org_sign_challenge(const struct stg_keys *k, const json_t *row, struct 
 bool stg_org_sign_profile(const struct stg_keys *k, const json_t *row, struct stg_bytes sealed, struct stg_bytes profile, struct stg_buf *ret_cms, struct stg_error *err);
 
 /* Takes one signature layer (DER, or PEM) off: the content, and who signed: {"name","issuer","sha256","not_after_ms",
- * "signed_ms"}. The signature must fit the content; whether the signer deserves trust is never decided here: show it.
+ * "signed_ms"} and, of the certificates between him and a root that came along, the one that ends first: "chain_name",
+ * "chain_not_after_ms". The signature must fit the content; whether the signer deserves trust is never decided here: show it.
  * STG_E_INPUT + STG_ID_PROFILE_SIGNATURE, STG_ID_PROFILE_ENCRYPTED. */
 bool stg_cms_unwrap(struct stg_bytes in, struct stg_buf *ret_content, json_t **ret_signer, struct stg_error *err);
 

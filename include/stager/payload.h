@@ -56,8 +56,15 @@ json_t *stg_profile_check(const char *file_name, struct stg_bytes file, const st
  * yes. STG_E_HOLD + STG_ID_PROFILE_TOO_NEW names the first that it does not take. */
 bool stg_profile_fits(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules, const char *os, struct stg_error *err);
 
-/* In sentences (English or French): ["Joins the Wi-Fi network HOPITAL with a certificate", ...]. */
+/* In sentences (English or French), as the words of a technician: [{"key": which sentence this is ("wifi.join"), "payload": its number (absent: of
+ * the profile as a whole), "type", "about": the name or address it is about, "text"}]. */
+json_t *stg_profile_says(struct stg_bytes file, const char *lang, struct stg_error *err);
+/* The texts alone: ["Joins the Wi-Fi network HOPITAL with a certificate", ...]. */
 json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_error *err);
+/* What is new, gone and different from one profile to another: [{"change": "added", "removed", "changed", "renewed" (a device takes the payload
+ * out and in again), "refused" (an enrolled device does), "other" (not the same profile at all), "sealed", "payload": what it is called, "type",
+ * "path" inside the payload, "before", "after", "text"}]; empty: nothing. Secrets are never shown. */
+json_t *stg_profile_diff(const char *old_name, struct stg_bytes old_file, const char *new_name, struct stg_bytes new_file, const char *lang, struct stg_error *err);
 /* Fills {{...}} in values, re-derives UUIDs per device (uuid5), writes XML. Without variables in it the file passes through
  * unchanged, and so it does when `values` is NULL; only base64 and PEM around it are taken off: a device reads neither. The profile's own PayloadUUID is derived from what the filled profile
  * holds, so that re-reading tells whether exactly this is installed; those of its payloads from the unit alone, so that

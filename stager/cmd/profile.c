@@ -12,6 +12,7 @@
 #include <stager/text.h>
 
 #include "_lint.h"
+#include "_show.h"
 #include "_verbs.h"
 
 static const struct column profiles[] = {
@@ -19,20 +20,10 @@ static const struct column profiles[] = {
 	{ 0 },
 };
 
-static void say_words(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
-{
-	size_t i;
-	json_t *one;
-	(void)c;
-	printf("%s: %s\n", stg_json_str(in, "file"), stg_json_str(json_object_get(ret, "profile"), "name"));
-	json_array_foreach(json_object_get(ret, "words"), i, one)
-		printf("  - %s\n", json_string_value(one));
-}
-
 static const struct verb verbs[] = {
-	/* how these two are read: _lint.c; here for the list of words */
+	/* how these are read: _lint.c, _show.c; here for the list of words */
 	{ "lint", "profile.lint", "", NULL, NULL, NULL, NULL },
-	{ "show", "profile.show", "file< --lang=", NULL, NULL, say_words, NULL },
+	{ "show", "profile.show", "", NULL, NULL, NULL, NULL },
 	{ "list", "profile.list", "", profiles, NULL, NULL, NULL },
 	{ "schema", "profile.schema.show", "", NULL, NULL, NULL, NULL },
 	{ 0 },
@@ -42,6 +33,8 @@ static int run(struct stg_cmd_ctx *c)
 {
 	if (c->argc > 1 && strcmp(c->argv[1], "lint") == 0)
 		return lint_run(c);
+	if (c->argc > 1 && strcmp(c->argv[1], "show") == 0)
+		return show_run(c);
 	if (c->argc > 1 && strcmp(c->argv[1], "schema") == 0)
 		return schema_run(c);
 	return verbs_run(c, verbs);
@@ -52,8 +45,8 @@ const struct stg_cmd stg_cmd_profile = {
 	.usage = N_("stager profile lint FILE... [--os 17.4] [--supervised|--unsupervised] [--device SERIAL] [--key FILE]\n"
 		    "    mistakes, with the place of each; for this release, for a device of the inventory;\n"
 		    "    an encrypted one is opened with --key; signers are held against the organisations and /etc/stager/signers/*.pem\n"
-		    "stager profile show FILE\n"
-		    "    what it would do to a device, in plain words\n"
+		    "stager profile show FILE|NAME [--diff OLD] [--device SERIAL]\n"
+		    "    what it would do to a device, in plain words; --diff: what has changed since OLD; --device: whether it is on that device\n"
 		    "stager profile list\n"
 		    "    those of the state, of /etc/stager/profiles, and the built-in ones\n"
 		    "stager profile schema show|import DIR\n"

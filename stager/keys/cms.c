@@ -98,6 +98,26 @@ static json_t *signer_json(CMS_SignerInfo *si, X509 *cert)
 	return j;
 }
 
+/* The certificates between signer and root that came along: the first of them that ends. */
+static void put_chain(json_t *j, CMS_ContentInfo *cms, X509 *signer)
+{
+	STACK_OF(X509) *inside = CMS_get1_certs(cms);
+	int64_t first = INT64_MAX, ms = 0;
+	char name[256] = "";
+	for (int i = 0; inside && i < sk_X509_num(inside); i++) {
+		X509 *one = sk_X509_value(inside, i);
+		if (X509_cmp(one, signer) == 0 || !keys_time_ms(X509_get0_notAfter(one), &ms) || ms >= first)
+			continue;
+		first = ms;
+		name_text(X509_get_subject_name(one), NID_commonName, name, sizeof(name));
+	}
+	if (first != INT64_MAX) {
+		stg_json_put(j, "chain_name", *name ? name : "(no name)");
+		stg_json_put_int(j, "chain_not_after_ms", first);
+	}
+	sk_X509_pop_free(inside, X509_free);
+}
+
 static CMS_ContentInfo *read_cms(struct stg_bytes in)
 {
 	STG_AUTO(BIO_free_all_at) BIO *bio = BIO_new_mem_buf(in.data, (int)in.len);
@@ -136,6 +156,8 @@ bool stg_cms_unwrap(struct stg_bytes in, struct stg_buf *ret_content, json_t **r
 	X509 *cert = NULL;
 	CMS_SignerInfo_get0_algs(si, NULL, &cert, NULL, NULL);
 	STG_AUTO(stg_json_free_at) json_t *who = cert ? signer_json(si, cert) : NULL;
+	if (who)
+		put_chain(who, cms, cert);
 	if (!fits)
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_PROFILE_SIGNATURE, 0, "the signature does not match the content (signed by %.80s)",
 				   who ? stg_json_str(who, "name") : "somebody unknown");

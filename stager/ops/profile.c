@@ -8,13 +8,16 @@
  *
  *   profile.lint  {profile} or {file} with a descriptor, {os, supervised, device, key and a second descriptor}
  *                                                                -> [{level, path, line, column, text}]
- *   profile.show  the same, {lang}                               -> {profile, words, findings}
+ *   profile.show  the same, {lang, device; diff_profile, or diff and a descriptor of that name: the one before}
+ *                 -> {profile, words, says: [{key, payload, type, about, text}], findings, diff?: {file, changes}, device?: {serial, read,
+ *                    standing: "unread"|"absent"|"same"|"other", installed?: {version, uuid}, others: [{identifier, name}]}}
  *   profile.list  {}                                             -> [{name, where}]
  *   profile.schema.show    {}                                    -> {shipped, imported?, in_use: "shipped"|"imported"}
  *   profile.schema.import  a table as descriptor                 -> the same
  */
 #include <dirent.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include <stager/blueprint.h>
 #include <stager/error.h>
@@ -23,6 +26,7 @@
 #include <stager/payload.h>
 #include <stager/registry.h>
 
+#include "_profile.h"
 #include "_rules.h"
 #include "_secretly.h"
 
@@ -30,30 +34,30 @@
 #define TEMPLATES "profiles/templates/"
 #define SITE_PROFILES "/etc/stager/profiles"
 #define SUFFIX ".mobileconfig"
-#define SITE_SIGNERS "/etc/stager/signers"
-#define SIGNERS_MAX 50
-#define SIGNER_BYTES_MAX (64u << 10)
 #define KEY_BYTES_MAX (64u << 10)
 
-static bool by_name(struct stg_op_ctx *c, const char *name, struct stg_buf *ret, char *ret_path, size_t size, struct stg_error *err)
+/* Which of the descriptors was sent under this name; 0 where they have none. */
+static size_t place_of(const json_t *in, const char *name)
 {
-	STG_AUTO(stg_json_free_at) json_t *as_step = json_pack("{s:[{s:s,s:s,s:{s:s}}]}", "steps", "key", "profile", "step", "install_profile", "params",
-							       "profile", name);
-	STG_AUTO(stg_json_free_at) json_t *found = stg_blueprint_profiles(c->state_dir, as_step, err);
-	const json_t *one = json_object_get(found, name);
-	if (!one)
-		return found ? stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_PROFILE_UNKNOWN, 0, "%.64s", name) : false;
-	stg_copy(ret_path, size, stg_json_str_or(one, "path", name));
-	return stg_unbase64(stg_json_str(one, "base64"), ret, err);
+	const json_t *names = json_object_get(in, "files");
+	for (size_t i = 0; i < json_array_size(names); i++)
+		if (strcmp(json_string_value(json_array_get(names, i)), name) == 0)
+			return i;
+	return 0;
+}
+
+static bool file_or_name(struct stg_op_ctx *c, const json_t *in, const char *file, const char *name, struct stg_buf *ret, char *ret_path, size_t size,
+			 struct stg_error *err)
+{
+	if (*stg_json_str(in, name))
+		return ops_profile_named(c->state_dir, stg_json_str(in, name), ret, ret_path, size, err);
+	stg_copy(ret_path, size, stg_json_str_or(in, file, "profile"));
+	return ops_file(c, place_of(in, file), ret_path, STG_ID_PROFILE_TOO_LARGE, ret, err);
 }
 
 static bool the_file(struct stg_op_ctx *c, const json_t *in, struct stg_buf *ret, char *ret_path, size_t size, struct stg_error *err)
 {
-	const char *name = stg_json_str(in, "profile");
-	if (*name)
-		return by_name(c, name, ret, ret_path, size, err);
-	stg_copy(ret_path, size, stg_json_str_or(in, "file", "profile"));
-	return ops_file(c, 0, ret_path, STG_ID_PROFILE_TOO_LARGE, ret, err);
+	return file_or_name(c, in, "file", "profile", ret, ret_path, size, err);
 }
 
 /* Which device it is for: what was typed counts before what the inventory knows. */
@@ -83,41 +87,6 @@ static bool the_target(struct stg_op_ctx *c, const json_t *in, struct stg_profil
 	return true;
 }
 
-static void add_signers(json_t *list, const char *folder)
-{
-	DIR *d = opendir(folder);
-	const struct dirent *e;
-	while (d && (e = readdir(d)) && json_array_size(list) < SIGNERS_MAX) {
-		STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(SIGNER_BYTES_MAX);
-		char path[1024];
-		size_t n = strlen(e->d_name);
-		if (n < 5 || e->d_name[0] == '.' || strcmp(e->d_name + n - 4, ".pem") != 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
-		if (stg_file_read(path, &pem, NULL))
-			json_array_append_new(list, json_stringn(stg_buf_str(&pem), strlen(stg_buf_str(&pem))));
-	}
-	if (d)
-		closedir(d);
-}
-
-/* Whose signature counts: the organisations of this station, and certificates an administrator put into signers/. */
-static json_t *the_signers(struct stg_op_ctx *c)
-{
-	json_t *list = json_array();
-	char path[1024];
-	STG_AUTO(stg_json_free_at) json_t *orgs = stg_store_orgs(c->store, NULL);
-	for (size_t i = 0; i < json_array_size(orgs); i++) {
-		STG_AUTO(stg_json_free_at) json_t *issuers = stg_org_issuers(json_array_get(orgs, i));
-		if (issuers)
-			json_array_extend(list, issuers);
-	}
-	snprintf(path, sizeof(path), "%s/signers", c->state_dir);
-	add_signers(list, path);
-	add_signers(list, SITE_SIGNERS);
-	return list;
-}
-
 static bool lint(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(FILE_MAX), key = STG_BUF(KEY_BYTES_MAX);
@@ -126,7 +95,7 @@ static bool lint(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	if (!the_target(c, in, &target, err) || !the_file(c, in, &file, path, sizeof(path), err))
 		return false;
 	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = ops_profile_rules(c->state_dir);
-	STG_AUTO(stg_json_free_at) json_t *signers = the_signers(c);
+	STG_AUTO(stg_json_free_at) json_t *signers = ops_profile_signers(c);
 	if (*stg_json_str(in, "key") && !ops_file(c, 1, stg_json_str(in, "key"), STG_ID_PROFILE_ENCRYPTED, &key, err))
 		return false;
 	target.signers = signers;
@@ -135,22 +104,85 @@ static bool lint(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return *ret != NULL;
 }
 
+/* The one before, and what has changed since. */
+static json_t *changes(struct stg_op_ctx *c, const json_t *in, const char *path, struct stg_bytes file, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf old = STG_BUF(FILE_MAX);
+	char old_path[512];
+	if (!file_or_name(c, in, "diff", "diff_profile", &old, old_path, sizeof(old_path), err))
+		return NULL;
+	json_t *list = stg_profile_diff(old_path, stg_buf_view(&old), path, file, stg_json_str(in, "lang"), err);
+	if (!list)
+		return NULL;
+	json_t *j = json_object();
+	stg_json_put(j, "file", old_path);
+	stg_json_put_new(j, "changes", list);
+	return j;
+}
+
+/* Is it on this device, as far as the device has said? What is inside an installed profile, no device tells. */
+static json_t *standing(struct stg_op_ctx *c, const char *device, const json_t *profile, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *known = stg_store_history(c->store, device, err);
+	if (!known)
+		return NULL;
+	const json_t *facts = json_object_get(known, "facts"), *list = json_object_get(facts, STG_FACT_INSTALLED_PROFILES);
+	const char *how = json_is_array(list) ? "absent" : "unread";
+	json_t *j = json_object(), *others = json_array();
+	stg_json_put(j, "serial", device);
+	stg_json_put_int(j, "read_ms", stg_json_int(facts, STG_FACT_DETAILS_S, 0) * 1000);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *one = json_array_get(list, i);
+		if (strcmp(stg_json_str(one, "identifier"), stg_json_str(profile, "identifier")) != 0) {
+			json_array_append(others, one);
+			continue;
+		}
+		how = strcasecmp(stg_json_str(one, "uuid"), stg_json_str(profile, "uuid")) == 0 ? "same" : "other";
+		stg_json_put_new(j, "installed", json_incref(one));
+	}
+	stg_json_put(j, "standing", how);
+	stg_json_put_new(j, "others", others);
+	return j;
+}
+
 static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(FILE_MAX);
+	const char *device = stg_json_str(in, "device");
 	char path[512], hash[65];
 	if (!the_file(c, in, &file, path, sizeof(path), err))
 		return false;
 	struct stg_bytes bytes = stg_buf_view(&file);
-	STG_AUTO(stg_json_free_at) json_t *profile = stg_profile_read(path, bytes, err);
-	STG_AUTO(stg_json_free_at) json_t *words = profile ? stg_profile_words(bytes, stg_json_str(in, "lang"), err) : NULL;
-	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = ops_profile_rules(c->state_dir);
-	STG_AUTO(stg_json_free_at) json_t *findings = words ? stg_profile_check(path, bytes, own, NULL, err) : NULL;
-	if (!findings)
-		return false;
+	STG_AUTO(stg_json_free_at) json_t *out = json_object(), *profile = stg_profile_read(path, bytes, err);
+	json_t *says = profile ? stg_profile_says(bytes, stg_json_str(in, "lang"), err) : NULL, *words = json_array();
+	stg_json_put_int(out, "v", 1);
+	stg_json_put(out, "file", path);
 	stg_sha256_hex(bytes, hash);
-	*ret = json_pack("{s:i,s:s,s:s,s:O,s:O,s:O}", "v", 1, "file", path, "sha256", hash, "profile", profile, "words", words, "findings", findings);
-	return *ret || stg_fail_id(err, STG_E_INPUT, STG_ID_LIST_ENCODING, 0, "%.100s", path);
+	stg_json_put(out, "sha256", hash);
+	for (size_t i = 0; i < json_array_size(says); i++)
+		json_array_append(words, json_object_get(json_array_get(says, i), "text"));
+	stg_json_put_new(out, "words", words);
+	if (!says)
+		return false;
+	stg_json_put_new(out, "says", says);
+	stg_json_put_new(out, "profile", json_incref(profile));
+	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = ops_profile_rules(c->state_dir);
+	json_t *more = stg_profile_check(path, bytes, own, NULL, err);
+	if (!more)
+		return false;
+	stg_json_put_new(out, "findings", more);
+	if (*stg_json_str(in, "diff") || *stg_json_str(in, "diff_profile")) {
+		if (!(more = changes(c, in, path, bytes, err)))
+			return false;
+		stg_json_put_new(out, "diff", more);
+	}
+	if (*device) {
+		if (!(more = standing(c, device, profile, err)))
+			return false;
+		stg_json_put_new(out, "device", more);
+	}
+	*ret = stg_steal(out);
+	return true;
 }
 
 static void add(json_t *list, const char *name, size_t len, const char *where)
