@@ -55,7 +55,7 @@ static const char *kind_word(unsigned int kind)
 	}
 }
 
-static void kinds_words(unsigned int kinds, char *ret, size_t size)
+void rules_kinds(unsigned int kinds, char *ret, size_t size)
 {
 	ret[0] = 0;
 	for (unsigned int bit = 1; bit < KIND_ANY; bit <<= 1) {
@@ -356,7 +356,7 @@ static void check_node(struct check *c, const struct rule *k, plist_t node)
 		return;
 	if (!(got & k->kinds) && !(got == KIND_INTEGER && (k->kinds & KIND_REAL))) {
 		char wanted[120];
-		kinds_words(k->kinds, wanted, sizeof(wanted));
+		rules_kinds(k->kinds, wanted, sizeof(wanted));
 		finding(c->f, "error", c->path, "must be %s, is %s", wanted, kind_word(got));
 		return;
 	}
@@ -373,8 +373,7 @@ static void check_node(struct check *c, const struct rule *k, plist_t node)
 
 /* ---- payloads ---- */
 
-/* The variant whose condition the payload meets, else the one without, else the last. */
-static const struct rule *type_of(const struct stg_profile_rules *rules, plist_t one, const char *type)
+const struct rule *rules_variant(const struct stg_profile_rules *rules, plist_t one, const char *type)
 {
 	const struct rule *last = NULL;
 	for (const struct rule *k = rules_type(rules, type, NULL); k; k = rules_type(rules, type, k)) {
@@ -412,7 +411,7 @@ static void check_type(struct check *c, const struct rule *t)
 
 static void check_one(struct check *c, plist_t one, const char *type)
 {
-	const struct rule *t = type_of(c->rules, one, type);
+	const struct rule *t = rules_variant(c->rules, one, type);
 	if (!t || strcmp(type, "*") == 0 || strcmp(type, "Configuration") == 0) {
 		const struct rule *near = t ? NULL : rules_near(c->rules, NULL, type);
 		if (near)
@@ -497,7 +496,7 @@ bool stg_profile_fits(const char *file_name, struct stg_bytes file, const struct
 		return false;
 	for (uint32_t i = 0; ok && i < 500 && (one = payload_at(&p, i)); i++) {
 		const char *type = tree_str(one, "PayloadType");
-		const struct rule *t = type ? type_of(rules, one, type) : NULL;
+		const struct rule *t = type ? rules_variant(rules, one, type) : NULL;
 		char needs[24], have[24];
 		if (t && t->introduced > has)
 			ok = stg_fail_id(err, STG_E_HOLD, STG_ID_PROFILE_TOO_NEW, 0, "%s: PayloadContent[%u]: needs iOS %s, the device has %s", p.file, i,

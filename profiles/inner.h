@@ -92,11 +92,26 @@ void tree_walk(plist_t node, char *path, void (*each)(void *ctx, plist_t node, c
 /* ---- fill.c ---- */
 /* Fills the variables of every value; STG_E_INPUT names the path and the variable, never a value. */
 bool profile_substitute(struct profile *p, const json_t *values, struct stg_error *err);
-/* Derives the identifiers, checks the shape, writes XML. */
+/* The same by these rules (NULL: the shipped ones); with `keeps_open` what only a device knows stays, and the result is a template again. */
+bool profile_substitute_with(struct profile *p, const json_t *values, const struct stg_profile_rules *rules, bool keeps_open, struct stg_error *err);
+/* Does any variable have to wait for a device, or for somebody who may read secrets? */
+bool profile_stays_open(const struct profile *p, const json_t *values);
+/* Derives the payloads' UUIDs; those that stand in `before` (NULL: none) under the same identifier and type keep theirs. */
+void profile_rename(struct profile *p, const char *unit, const struct profile *before);
+/* Derives the profile's own UUID from what it holds, and writes XML. */
+bool profile_seal(struct profile *p, const char *unit, struct stg_payload *ret, struct stg_error *err);
+/* Checks the shape, then renames and seals. */
 bool profile_finish(struct profile *p, const char *unit, struct stg_payload *ret, struct stg_error *err);
+/* The tree as XML. */
+bool profile_write(const struct profile *p, struct stg_buf *ret, struct stg_error *err);
 /* Wipes texts and data of the tree: for one that was filled with secrets. Then profile_close(). */
 void profile_wipe(struct profile *p);
 /* Upper-case version 5 identifier of this house. */
 void derive_uuid(const char *unit, const char *a, const char *b, char ret[40]);
+
+/* ---- typed.c ---- */
+/* Makes the node one of these kinds (KIND_ of schema.h) from a text; false: it is none of them. */
+bool typed_set(plist_t node, unsigned int kinds, const char *text);
+bool typed_is_url(const char *text);
 
 #endif

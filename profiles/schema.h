@@ -20,7 +20,7 @@
 #ifndef STAGER_PROFILES_SCHEMA_H
 #define STAGER_PROFILES_SCHEMA_H
 
-#include <stager/payload.h>
+#include "inner.h"
 
 #define RULE_DEPTH_MAX 16
 #define RULES_MAX 20000
@@ -73,6 +73,12 @@ const char *const *rule_form_names(void);          /* NULL-ended, from enum valu
 
 /* The next rule of this payload type after `after` (RULE_NONE: the first); variants of one type follow one another. */
 const struct rule *rules_type(const struct stg_profile_rules *r, const char *type, const struct rule *after);
+/* The variant whose condition this payload meets, else the one without, else the last; NULL: no such type. */
+const struct rule *rules_variant(const struct stg_profile_rules *r, plist_t payload, const char *type);
+/* The rule of the value at `path` ("PayloadContent[1].ProxyServerPort"); NULL: none is known. */
+const struct rule *rules_at(const struct stg_profile_rules *r, const struct profile *p, const char *path);
+/* "text or a whole number" */
+void rules_kinds(unsigned int kinds, char *ret, size_t size);
 /* The rule under `under` for this key; an ANY rule when there is no better one. */
 const struct rule *rules_key(const struct stg_profile_rules *r, const struct rule *under, const char *key);
 /* The rule under `under` whose name differs only in letter case or blanks; NULL: none. */

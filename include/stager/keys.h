@@ -71,6 +71,9 @@ enum stg_signer_trust { STG_SIGNER_TRUSTED, STG_SIGNER_UNKNOWN, STG_SIGNER_EXPIR
 enum stg_signer_trust stg_cms_signer_trust(struct stg_bytes cms, const json_t *anchor_pems);
 /* CMS EnvelopedData: the first recipient's certificate, serial number in hex ("" when it is named otherwise) and its issuer. False: it is none. */
 bool stg_cms_recipient(struct stg_bytes cms, char ret_serial[64], char ret_issuer[128]);
+/* Makes it: DER, AES-256-CBC, for the RSA key of this certificate (PEM or DER) as devices open it. STG_E_INPUT + STG_ID_RECIPIENT: it is none, has
+ * another kind of key, is not for encrypting, has ended. */
+bool stg_cms_encrypt(struct stg_bytes content, struct stg_bytes certificate, struct stg_buf *ret_cms, struct stg_error *err);
 /* Opens it with a private key in PEM. STG_E_INPUT + STG_ID_PROFILE_ENCRYPTED. The content may be secret. */
 bool stg_cms_decrypt(struct stg_bytes cms, struct stg_bytes key_pem, struct stg_buf *ret_content, struct stg_error *err);
 

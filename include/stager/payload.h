@@ -70,6 +70,43 @@ json_t *stg_profile_diff(const char *old_name, struct stg_bytes old_file, const 
  * holds, so that re-reading tells whether exactly this is installed; those of its payloads from the unit alone, so that
  * they are updated in place. STG_E_INPUT + STG_ID_PROFILE_VARIABLE names file, line, key path and variable, never a value. */
 bool stg_profile_fill(const char *file_name, struct stg_bytes file, const json_t *values, const char *unit, struct stg_payload *ret, struct stg_error *err);
+/* ---- building: parts become one profile ---- */
+/* What the payloads of a profile lean on, lowest first: a root is there before the identity, that before the Wi-Fi, that before the MDM is
+ * called. 0: any other payload. */
+enum { STG_PAYLOAD_ROOT = 1, STG_PAYLOAD_IDENTITY = 2, STG_PAYLOAD_WIFI = 4, STG_PAYLOAD_MDM = 8 };
+unsigned int stg_profile_kind(const char *payload_type);
+
+/* A part is a profile with the payloads of one subject, a template as a rule. A variable that is a whole value takes the type the rules
+ * give its key: 8080 in a batch's list becomes a number where a port stands, and is refused where true or false does. */
+struct stg_profile_part {
+	const char *name;                        /* for messages, and of the file */
+	struct stg_bytes file;
+};
+struct stg_profile_plan {
+	const char *name, *identifier, *display_name;   /* NULL: those of the only part; of several they are required, the name shown may miss */
+	const json_t *values;
+	const char *unit;                        /* "": for no device in particular: what only a device can say stays open, {{serial}} */
+	struct stg_bytes before;                 /* what it updates: same identifier; its payloads keep their UUIDs, its version goes up; empty: none */
+	const struct stg_profile_rules *rules;   /* NULL: the shipped ones */
+	const struct stg_profile_target *target; /* NULL: any device */
+};
+/* The same input gives the same bytes. What devices would refuse is refused: STG_E_INPUT + STG_ID_PROFILE_RULE with the place in the
+ * parts' result, STG_ID_PROFILE_UPDATE, STG_ID_PROFILE_VARIABLE, STG_ID_PROFILE_VALUE. `ret_about`: {"identifier","uuid","version" of its content,
+ * "changed":bool (it differs from `before`),"open":[names],"payloads":[types in their order],"findings":[as of stg_profile_check]}. */
+bool stg_profile_build(const struct stg_profile_plan *plan, const struct stg_profile_part *parts, size_t n_parts, struct stg_payload *ret,
+		       json_t **ret_about, struct stg_error *err);
+/* What a part asks for: [{"name","kind" (what may stand there: "text", "a whole number", ...),"where","otherwise" (what it is when nothing is
+ * given; absent: it must be given),"device":bool (each device says it)}]. */
+json_t *stg_profile_wants(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules, struct stg_error *err);
+/* Only whoever holds the key of this certificate (PEM or DER, RSA) reads its payloads; name and identifier stay readable. Encrypt first, sign
+ * after. STG_ID_PROFILE_SIGNED, STG_ID_PROFILE_OPEN, STG_ID_PROFILE_ENCRYPTED, STG_ID_RECIPIENT. */
+bool stg_profile_encrypt(const char *file_name, struct stg_bytes file, struct stg_bytes certificate, struct stg_buf *ret, struct stg_error *err);
+/* May it be signed or handed to a device as it is? Not signed, nothing left to fill in, nothing devices would refuse. */
+bool stg_profile_finished(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules, struct stg_error *err);
+/* Who signed it, as stg_cms_unwrap() says, with "trust": "trusted", "unknown", "expired", "not_yet", judged by these PEM texts.
+ * STG_ID_PROFILE_SIGNATURE: the signature does not fit; STG_ID_PROFILE_NOT_SIGNED. */
+json_t *stg_profile_signer(const char *file_name, struct stg_bytes file, const json_t *anchor_pems, struct stg_error *err);
+
 /* Whether these bytes are signed already: a device refuses a second signature around the first. */
 bool stg_profile_is_signed(struct stg_bytes profile);
 /* A profile around one PKCS#12 (com.apple.security.pkcs12) and its issuers (com.apple.security.pkcs1). */

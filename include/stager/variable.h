@@ -46,7 +46,7 @@ bool stg_variable_is_name(const char *word);
  * value. False: nothing is known. Do not move *ret: `text` may point into it. */
 bool stg_variable_value(const struct stg_variable *v, const json_t *values, struct stg_variable_value *ret);
 
-/* Names a job may have without the blueprint's own params: one of the list, or of a family ("batch.", "secret.", "org."). */
+/* Names a job may have without the blueprint's own params: one of the list, or of a family ("batch.", "secret.", "org.", "scep."). */
 bool stg_variable_is_known(const char *name);
 extern const char *const stg_variable_known[];  /* NULL ends */
 

@@ -20,7 +20,7 @@ const char *const stg_variable_known[] = {
 
 bool stg_variable_is_known(const char *name)
 {
-	static const char *const families[] = { "batch.", "secret.", "org." };
+	static const char *const families[] = { "batch.", "secret.", "org.", "scep." };
 	for (size_t i = 0; i < STG_ARRAY_LEN(families); i++)
 		if (strncmp(name, families[i], strlen(families[i])) == 0)
 			return name[strlen(families[i])] != 0;

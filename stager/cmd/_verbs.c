@@ -27,7 +27,7 @@ struct word {
 	char kind;                /* '=' '#' '!' ',' ':' '<' '>' '^', '1' one word, '?' optional word, '.' all the rest */
 	bool option;
 	bool required;            /* an option that must be given */
-	bool may_be_empty;        /* a secret that there may not be */
+	bool may_be_empty;        /* a secret that there may not be, a list without words */
 	bool is_new;              /* a secret that is chosen now: typed twice on a terminal */
 };
 
@@ -90,9 +90,10 @@ static void parse_takes(struct reading *r)
 			w->may_be_empty = from[len - 1] == '?';
 			w->is_new = from[len - 1] == '+';
 			len -= w->may_be_empty || w->is_new;
-		} else if (len > 3 && strncmp(from + len - 3, "...", 3) == 0) {
+		} else if (memmem(from, len, "...", 3)) {
 			w->kind = '.';
-			len -= 3;
+			w->may_be_empty = from[len - 1] == '?';
+			len -= w->may_be_empty ? 4 : 3;
 		} else if (strchr("=#!,:<>?", from[len - 1])) {
 			w->kind = from[--len];
 		} else {
@@ -268,7 +269,7 @@ static int read_words(struct reading *r, int from)
 	}
 	for (size_t i = 0; i < r->n_words; i++) {
 		const struct word *w = &r->words[i];
-		if (!w->option && strchr("1.#<>", w->kind) && !json_object_get(r->in, w->name))
+		if (!w->option && !w->may_be_empty && strchr("1.#<>", w->kind) && !json_object_get(r->in, w->name))
 			return wrong(r, _("%s is missing"), w->name);
 		if (w->required && !json_object_get(r->in, w->name))
 			return wrong(r, _("--%s is missing"), w->name);

@@ -6,7 +6,7 @@
  *
  * `takes` lists what a verb takes, divided by blanks. Positional words stand in their order:
  *   name        one word, required            name?       may be left out
- *   name...     all remaining words, a list; "-" reads lines from standard input (a scanner)
+ *   name...     all remaining words, a list; "-" reads lines from standard input (a scanner); name...? may be none
  *   name<       an existing file, or what comes through a pipe: sent as a descriptor, its name under the key
  *   name>       a file to be written: sent as a descriptor of a new file (0600) that takes the name when all went well
  * Options:

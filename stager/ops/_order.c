@@ -2,12 +2,9 @@
  * _order.c - profiles that lean on one another, in the order in which they can hold.
  *
  * For:    blueprint.check: what will fail on each device of a batch is said before the first one is plugged in.
- * Uses:   the pinned profiles of a blueprint.
+ * Uses:   the pinned profiles of a blueprint; profiles/ says which payloads lean on which.
  * Called: ops/blueprint.c.
  * Thread: any; no state.
- *
- * Facts:  apple.md 4.13 (MDM payload warning): a device checks a Wi-Fi server with roots it has, shows it an identity it has,
- *         and calls the MDM while its profile goes in. So: root, identity, Wi-Fi, MDM. A profile may bring all of them itself.
  */
 #include <stdio.h>
 
@@ -16,16 +13,7 @@
 #include "_order.h"
 
 enum { PROFILE_MAX = 4 << 20, STEPS_MAX = 100 };
-enum { ROOT = 1, IDENTITY = 2, WIFI = 4, MDM = 8 };
-
-static const struct {
-	const char *type;
-	unsigned int kind;
-} types[] = {
-	{ "com.apple.security.root", ROOT },       { "com.apple.security.pem", ROOT },   { "com.apple.security.pkcs1", ROOT },
-	{ "com.apple.security.pkcs12", IDENTITY }, { "com.apple.security.scep", IDENTITY }, { "com.apple.security.acme", IDENTITY },
-	{ "com.apple.wifi.managed", WIFI },        { "com.apple.mdm", MDM },
-};
+enum { ROOT = STG_PAYLOAD_ROOT, IDENTITY = STG_PAYLOAD_IDENTITY, WIFI = STG_PAYLOAD_WIFI, MDM = STG_PAYLOAD_MDM };
 
 static const char *word_of(unsigned int kind)
 {
@@ -49,9 +37,7 @@ static bool kinds_of(const json_t *step, const json_t *pinned, unsigned int *ret
 	STG_AUTO(stg_json_free_at) json_t *read = stg_profile_read(stg_json_str(pin, "path"), stg_buf_view(&bytes), err);
 	const json_t *payloads = json_object_get(read, "payloads");
 	for (size_t i = 0; i < json_array_size(payloads); i++)
-		for (size_t k = 0; k < STG_ARRAY_LEN(types); k++)
-			if (strcmp(stg_json_str(json_array_get(payloads, i), "type"), types[k].type) == 0)
-				*ret |= types[k].kind;
+		*ret |= stg_profile_kind(stg_json_str(json_array_get(payloads, i), "type"));
 	return read != NULL;
 }
 

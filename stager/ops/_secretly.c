@@ -7,12 +7,15 @@
  * Thread: the store's.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <stager/error.h>
 #include <stager/file.h>
 
 #include "_secretly.h"
+
+#define ANSWER_MAX (8u << 20)
 
 bool ops_secret(const json_t *in, const char *key, size_t most, struct stg_secret *ret, struct stg_error *err)
 {
@@ -36,15 +39,44 @@ bool ops_audit(struct stg_op_ctx *c, const char *verb, const char *object, json_
 	return stg_store_audit(c->store, entry, err);
 }
 
-bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err)
+bool ops_fd_file(int fd, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err)
 {
-	if (i >= c->n_fds || c->fds[i] < 0)
+	if (fd < 0)
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "FILE: %s", what);
 	struct stg_error why = { 0 };
-	if (stg_file_read_fd(c->fds[i], ret, &why))
+	if (stg_file_read_fd(fd, ret, &why))
 		return true;
 	enum stg_id id = why.code == STG_E_PROTOCOL ? too_large : STG_ID_FILE_UNREADABLE;
 	return stg_fail_id(err, STG_E_INPUT, id, why.origin, "%s: %s", what, why.msg);
+}
+
+bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err)
+{
+	return ops_fd_file(i < c->n_fds ? c->fds[i] : -1, what, too_large, ret, err);
+}
+
+bool ops_deliver(struct stg_op_ctx *c, const json_t *in, const char *file, json_t *out, const char *key, struct stg_bytes bytes, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(ANSWER_MAX);
+	int fd = stg_op_fd(c, in, file, SIZE_MAX);
+	if (fd >= 0)
+		return ops_write(fd, bytes, err);
+	if (!stg_base64(bytes, &text, err))
+		return false;
+	stg_json_put_new(out, key, json_stringn(stg_buf_str(&text), text.len));
+	return true;
+}
+
+bool ops_secret_value(struct stg_op_ctx *c, const char *name, json_t *values, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(64u << 10);
+	STG_AUTO(stg_secret_clear) struct stg_secret plain = { 0 };
+	char key[160];
+	snprintf(key, sizeof(key), "secret.%s", name);
+	if (!stg_store_secret_get(c->store, name, &sealed, err) || !stg_keys_open_sealed(c->keys, "secret", stg_buf_view(&sealed), &plain, err))
+		return stg_while(err, "secret %s", name);
+	stg_json_put_new(values, key, json_stringn((const char *)stg_secret_reveal(&plain).data, stg_secret_reveal(&plain).len));
+	return true;
 }
 
 bool ops_write(int fd, struct stg_bytes what, struct stg_error *err)

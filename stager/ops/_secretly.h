@@ -13,6 +13,11 @@ bool ops_secret(const json_t *in, const char *key, size_t most, struct stg_secre
 bool ops_audit(struct stg_op_ctx *c, const char *verb, const char *object, json_t *detail, struct stg_error *err);
 /* The file given as descriptor i, whole. `what` names it in errors, `too_large` is what a person reads of a file over the ceiling. */
 bool ops_file(const struct stg_op_ctx *c, size_t i, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err);
+bool ops_fd_file(int fd, const char *what, enum stg_id too_large, struct stg_buf *ret, struct stg_error *err);
+/* Into the file that was given under this name (stg_op_fd), else into the answer, in base64 under `key`. */
+bool ops_deliver(struct stg_op_ctx *c, const json_t *in, const char *file, json_t *out, const char *key, struct stg_bytes bytes, struct stg_error *err);
+/* Puts one secret among the values of a profile, as "secret.NAME". The caller has asked whether this person may. */
+bool ops_secret_value(struct stg_op_ctx *c, const char *name, json_t *values, struct stg_error *err);
 /* Writes to a file the person opened and syncs it; on failure it is left empty. */
 bool ops_write(int fd, struct stg_bytes what, struct stg_error *err);
 /* The organisation named in `in` under "org" or "name", else the default one; STG_ID_NO_ORGANISATION. */

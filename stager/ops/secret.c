@@ -1,7 +1,7 @@
 /*
  * secret.c - operations on secrets: Wi-Fi passphrases, tokens, used in profiles as {{secret.NAME}}.
  *
- * For:    stager secret set|list|remove. There is no operation that gives one back.
+ * For:    stager secret set|list|remove. No operation gives one back, but a profile built for one device (profile.build, an administrator's) holds those it names.
  * Uses:   <stager/keys.h>, <stager/store.h>.
  * Called: through the table of operations; with the write connection, inside a transaction.
  * Thread: the store's.
