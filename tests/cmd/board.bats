@@ -35,6 +35,23 @@ staged_ward() { # one iPad through the ward's blueprint on a terminal of 80 colu
 	grep -q '✔ staged' "$DESK/screen"
 }
 
+@test "the board says how many more fit on the hub, by its name" {
+	bench --ipads 1
+	"$STAGER_BENCH" ctl "$CTL" set "$(serials | head -1)" supervised_by_other true >/dev/null
+	stager init
+	stager port allow all
+	stager port label 2-1 "left hub"
+	is_status 0
+	command -v tmux >/dev/null || skip "no tmux"
+	tmux -L "desk$$" -f /dev/null new-session -d -x 80 -y 24 "$STAGER stage --blueprint ipad-hospital-ward --all"
+	for _ in $(seq 600); do
+		tmux -L "desk$$" capture-pane -p >"$DESK/screen"
+		! grep -q '^Room for [0-9]* more on left hub\.$' "$DESK/screen" || break
+		read -rt 0.1 <> <(:) || true
+	done
+	grep -q '^Room for [0-9]* more on left hub\.$' "$DESK/screen" || { cat "$DESK/screen"; false; }
+}
+
 @test "on 60 columns what a hand must do stands whole on a line of its own" {
 	bench --ipads 1
 	"$STAGER_BENCH" ctl "$CTL" set "$(serials | head -1)" supervised_by_other true >/dev/null
