@@ -231,6 +231,20 @@ static bool wants_supervision(const struct check *c, const struct rule *k)
 	return !k->supervised_before || !device_release(c) || device_release(c) < k->supervised_before;
 }
 
+/* How the device is enrolled, and whether several people share it: how the rule speaks of that. */
+static void check_enrolment(struct check *c, const struct rule *k, bool is_type)
+{
+	const char *level = is_type ? "error" : "warning";
+	if (c->f->user_enrolment && (k->flags & RULE_USER_FORBIDDEN))
+		finding(c->f, level, c->path, "is not allowed on a device its user enrols");
+	else if (c->f->user_enrolment && (k->flags & RULE_USER_IGNORED))
+		finding(c->f, "warning", c->path, "a device its user enrols ignores it");
+	if (c->f->shared_ipad && (k->flags & RULE_SHARED_FORBIDDEN))
+		finding(c->f, level, c->path, "is not allowed on a shared iPad");
+	else if (c->f->shared_ipad && (k->flags & RULE_SHARED_IGNORED))
+		finding(c->f, "warning", c->path, "a shared iPad ignores it");
+}
+
 static void check_surroundings(struct check *c, const struct rule *k)
 {
 	uint32_t has = device_release(c);
@@ -243,6 +257,7 @@ static void check_surroundings(struct check *c, const struct rule *k)
 		finding(c->f, "warning", c->path, "is deprecated since iOS %s", release_text(k->deprecated, one));
 	if ((k->flags & RULE_NOT_BY_HAND))
 		finding(c->f, "warning", c->path, "counts only when an MDM installs it: the device ignores it");
+	check_enrolment(c, k, false);
 	if (!wants_supervision(c, k))
 		return;
 	if (c->f->supervised == 0)
@@ -399,6 +414,7 @@ static void check_type(struct check *c, const struct rule *t)
 		finding(c->f, "warning", c->path, "is deprecated since iOS %s", release_text(t->deprecated, one));
 	if (t->flags & RULE_NOT_BY_HAND)
 		finding(c->f, "warning", c->path, "counts only when an MDM installs it: the device ignores it");
+	check_enrolment(c, t, true);
 	if (!wants_supervision(c, t))
 		return;
 	if (c->f->supervised == 0)

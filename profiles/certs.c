@@ -197,3 +197,22 @@ void cross_identity(struct findings *f, plist_t one, char *path)
 	ERR_clear_error();
 	path[n] = 0;
 }
+
+bool identity_ends(plist_t one, int64_t *ret_ms)
+{
+	struct stg_bytes in = content_of(one);
+	const char *password = tree_str(one, "Password");
+	const unsigned char *p = in.data;
+	PKCS12 *p12 = in.len && password && !stg_variable_any(password) ? d2i_PKCS12(NULL, &p, (long)in.len) : NULL;
+	EVP_PKEY *key = NULL;
+	X509 *cert = NULL;
+	struct tm tm = { 0 };
+	bool ok = p12 && !has_legacy(p12) && PKCS12_parse(p12, password, &key, &cert, NULL) == 1 && cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1;
+	if (ok)
+		*ret_ms = (int64_t)timegm(&tm) * 1000;
+	EVP_PKEY_free(key);
+	X509_free(cert);
+	PKCS12_free(p12);
+	ERR_clear_error();
+	return ok;
+}

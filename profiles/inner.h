@@ -52,6 +52,7 @@ struct findings {
 	const struct stg_profile_rules *rules;
 	uint32_t os;                   /* release_of() the device, 0: any */
 	int supervised;                /* 1, 0, -1: not known */
+	bool user_enrolment, shared_ipad;
 };
 void finding(struct findings *f, const char *level, const char *path, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Shape of the root and of each payload, identifiers, references. */
@@ -68,6 +69,9 @@ void cross_profile(struct findings *f);
 /* certs.c: a certificate payload, an identity payload. */
 void cross_certificate(struct findings *f, plist_t one, char *path);
 void cross_identity(struct findings *f, plist_t one, char *path);
+
+/* When the certificate of an identity payload ends; false: it cannot be opened with what is in the payload. */
+bool identity_ends(plist_t one, int64_t *ret_ms);
 
 /* ---- tree words ---- */
 /* The text of a string value, NULL when it is none. Borrowed from the tree. */

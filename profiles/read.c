@@ -161,7 +161,8 @@ json_t *stg_profile_check(const char *file_name, struct stg_bytes file, const st
 		return NULL;
 	}
 	struct findings f = { .p = &p, .list = json_array(), .rules = rules ? rules : stg_profile_rules_shipped(),
-			      .os = target ? release_of(target->os) : 0, .supervised = target ? target->supervised : -1 };
+			      .os = target ? release_of(target->os) : 0, .supervised = target ? target->supervised : -1,
+			      .user_enrolment = target && target->user_enrolment, .shared_ipad = target && target->shared_ipad };
 	check_shape(&f);
 	if (is_dict(p.root)) {
 		if (target && target->signers)

@@ -167,6 +167,8 @@ bool stg_escrow_lend(const struct stg_identity *who, struct stg_secret *token, i
 /* Once. STG_E_NEEDS_HUMAN + STG_ID_UNLOCK_NOT_OPENED when nobody opened it. */
 bool stg_escrow_take(const char *family, const char *unit, struct stg_secret *ret_token, struct stg_error *err);
 
+/* The first certificate of a PEM text, or one in DER, as PEM. */
+bool stg_certificate_pem(struct stg_bytes pem_or_der, struct stg_buf *ret_pem, struct stg_error *err);
 /* CN, issuer, dates, sha256 of a PEM or DER certificate, for shows and radars. */
 json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err);
 

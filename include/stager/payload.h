@@ -46,6 +46,8 @@ struct stg_profile_target {
 	int supervised;         /* 1, 0, -1 = not known */
 	const json_t *signers;  /* PEM texts of those whose signature is trusted; NULL: signatures are not judged */
 	struct stg_bytes key;   /* a private key in PEM that opens an encrypted profile; empty: none */
+	bool user_enrolment;    /* a device its user enrols: User Enrollment */
+	bool shared_ipad;       /* an iPad that several people share */
 };
 /* As stg_profile_lint, by these rules (NULL: the shipped ones) and for this target (NULL: any). With an `os` or a device the last entry, a note,
  * says by which rules it was checked. */
@@ -65,6 +67,15 @@ json_t *stg_profile_words(struct stg_bytes file, const char *lang, struct stg_er
  * out and in again), "refused" (an enrolled device does), "other" (not the same profile at all), "sealed", "payload": what it is called, "type",
  * "path" inside the payload, "before", "after", "text"}]; empty: nothing. Secrets are never shown. */
 json_t *stg_profile_diff(const char *old_name, struct stg_bytes old_file, const char *new_name, struct stg_bytes new_file, const char *lang, struct stg_error *err);
+/* What in a profile takes a device somewhere nobody has allowed. allow: {"hosts": ["mdm.example.org", "*.example.org"], "certificates": [SHA-256 in hex],
+ * "apps": [identifiers], "signers": [PEM]}. {"v", "findings": [{"level": "error", "warning" (nobody signed it), "code": row of errors.def, "path", "line",
+ * "column", "what": the host, the name}], "open": [paths of values that are filled in for each device and were not judged]}. */
+json_t *stg_profile_rogue(const char *file_name, struct stg_bytes file, const json_t *allow, struct stg_error *err);
+/* Is this host (small letters) on such a list of hosts? */
+bool stg_host_allowed(const json_t *hosts, const char *host);
+/* Everything in a profile that ends one day: [{"kind": "expiration", "removal", "signer", "certificate", "identity", "enrolment" (the two weeks some
+ * enrolment profiles live), "path", "name", "ends_ms"}]. */
+json_t *stg_profile_ends(const char *file_name, struct stg_bytes file, struct stg_error *err);
 /* Fills {{...}} in values, re-derives UUIDs per device (uuid5), writes XML. Without variables in it the file passes through
  * unchanged, and so it does when `values` is NULL; only base64 and PEM around it are taken off: a device reads neither. The profile's own PayloadUUID is derived from what the filled profile
  * holds, so that re-reading tells whether exactly this is installed; those of its payloads from the unit alone, so that

@@ -68,7 +68,8 @@ int lint_run(struct stg_cmd_ctx *c)
 {
 	static const struct option options[] = {
 		{ "os", required_argument, NULL, 'o' }, { "supervised", no_argument, NULL, 's' }, { "unsupervised", no_argument, NULL, 'u' },
-		{ "device", required_argument, NULL, 'd' }, { "key", required_argument, NULL, 'k' }, { 0 },
+		{ "device", required_argument, NULL, 'd' }, { "key", required_argument, NULL, 'k' }, { "user-enrolment", no_argument, NULL, 'e' },
+		{ "shared-ipad", no_argument, NULL, 'h' }, { 0 },
 	};
 	STG_AUTO(stg_json_free_at) json_t *asked = json_object(), *rows = json_array();
 	struct counts n = { 0 };
@@ -79,6 +80,8 @@ int lint_run(struct stg_cmd_ctx *c)
 			return 2;
 		if (opt == 'o' || opt == 'd' || opt == 'k')
 			stg_json_put(asked, opt == 'o' ? "os" : opt == 'd' ? "device" : "key", optarg);
+		else if (opt == 'e' || opt == 'h')
+			stg_json_put_bool(asked, opt == 'e' ? "user_enrolment" : "shared_ipad", true);
 		else
 			stg_json_put_bool(asked, "supervised", opt == 's');
 	}

@@ -12,6 +12,7 @@
 #include <stager/text.h>
 
 #include "_lint.h"
+#include "_rogue.h"
 #include "_show.h"
 #include "_verbs.h"
 
@@ -74,8 +75,14 @@ static void say_encrypted(const struct stg_cmd_ctx *c, const json_t *in, const j
 		printf(_("%s can be read by the holder of %s alone\n"), stg_json_str(ret, "out"), stg_json_str(in, "to"));
 }
 
+static void say_forbidden(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("%s is no longer on the allow-list.\n"), stg_json_str(ret, "value"));
+}
+
 static const struct verb verbs[] = {
-	/* how these are read: _lint.c, _show.c; here for the list of words */
+	/* how these are read: _lint.c, _show.c, _rogue.c; here for the list of words */
 	{ "lint", "profile.lint", "", NULL, NULL, NULL, NULL },
 	{ "show", "profile.show", "", NULL, NULL, NULL, NULL },
 	{ "list", "profile.list", "", profiles, NULL, NULL, NULL },
@@ -85,6 +92,9 @@ static const struct verb verbs[] = {
 	{ "sign", "profile.sign", "file< out> --org=", NULL, NULL, say_signed, NULL },
 	{ "verify", "profile.verify", "file< --ca<", NULL, NULL, say_verified, NULL },
 	{ "encrypt", "profile.encrypt", "file< out> --serial= --to< --sign! --org=", NULL, NULL, say_encrypted, NULL },
+	{ "rogue", "profile.rogue", "", NULL, NULL, NULL, NULL },
+	{ "allow", "profile.allow", "", NULL, NULL, NULL, NULL },
+	{ "forbid", "profile.allow.remove", "kind value", NULL, NULL, say_forbidden, NULL },
 	{ "schema", "profile.schema.show", "", NULL, NULL, NULL, NULL },
 	{ 0 },
 };
@@ -95,6 +105,10 @@ static int run(struct stg_cmd_ctx *c)
 		return lint_run(c);
 	if (c->argc > 1 && strcmp(c->argv[1], "show") == 0)
 		return show_run(c);
+	if (c->argc > 1 && strcmp(c->argv[1], "rogue") == 0)
+		return rogue_run(c);
+	if (c->argc > 1 && strcmp(c->argv[1], "allow") == 0)
+		return allow_run(c);
 	if (c->argc > 1 && strcmp(c->argv[1], "schema") == 0)
 		return schema_run(c);
 	return verbs_run(c, verbs);
@@ -103,7 +117,9 @@ static int run(struct stg_cmd_ctx *c)
 const struct stg_cmd stg_cmd_profile = {
 	.name = "profile",
 	.usage = N_("stager profile lint FILE... [--os 17.4] [--supervised|--unsupervised] [--device SERIAL] [--key FILE]\n"
-		    "    mistakes, with the place of each; for this release, for a device of the inventory;\n"
+		    "        [--user-enrolment] [--shared-ipad]\n"
+		    "    mistakes, with the place of each; for this release, for a device of the inventory, for a device its user enrols,\n"
+		    "    for an iPad several people share;\n"
 		    "    an encrypted one is opened with --key; signers are held against the organisations and /etc/stager/signers/*.pem\n"
 		    "stager profile show FILE|NAME [--diff OLD] [--device SERIAL]\n"
 		    "    what it would do to a device, in plain words; --diff: what has changed since OLD; --device: whether it is on that device\n"
@@ -123,6 +139,13 @@ const struct stg_cmd stg_cmd_profile = {
 		    "    who signed it: fails when the signature does not fit or its signer is not trusted here\n"
 		    "stager profile encrypt FILE OUT --serial S|--to CERTIFICATE [--sign] [--org NAME]\n"
 		    "    only this device can read what is in it, with an RSA identity it has already\n"
+		    "stager profile rogue FILE|NAME... | --device SERIAL [--read]\n"
+		    "    what would take a device to an MDM, authority, proxy, VPN, name server or filter nobody has allowed; with --device what is\n"
+		    "    on it that this station did not install (--read: plugged in, read anew). Exit status 5: something was found\n"
+		    "stager profile allow [host|certificate|signer|app|profile WHAT [--name NAME] [--note TEXT] [--second NAME]]\n"
+		    "    the list of what is allowed, or one more: mdm.example.org, '*.example.org', a certificate's file, 'org.example.*'\n"
+		    "stager profile forbid KIND WHAT\n"
+		    "    takes it off that list\n"
 		    "stager profile schema show|import DIR\n"
 		    "    the rules profiles are checked by; import: newer ones from a copy of Apple's device-management"),
 	.about = N_("configuration profiles: check, read, build and sign them"),

@@ -143,6 +143,12 @@ static void put_name(json_t *j, const char *key, const X509_NAME *name)
 	stg_json_put(j, key, clean);
 }
 
+bool stg_certificate_pem(struct stg_bytes pem_or_der, struct stg_buf *ret_pem, struct stg_error *err)
+{
+	STG_AUTO(X509_free_at) X509 *cert = keys_cert_from_any(pem_or_der, err);
+	return cert && keys_cert_to_pem(cert, ret_pem, err);
+}
+
 json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err)
 {
 	STG_AUTO(X509_free_at) X509 *cert = keys_cert_from_any(pem_or_der, err);

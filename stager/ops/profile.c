@@ -6,7 +6,7 @@
  * Called: through the table of operations.
  * Thread: the store's.
  *
- *   profile.lint  {profile} or {file} with a descriptor, {os, supervised, device, key and a second descriptor}
+ *   profile.lint  {profile} or {file} with a descriptor, {os, supervised, user_enrolment, shared_ipad, device, key and a second descriptor}
  *                                                                -> [{level, path, line, column, text}]
  *   profile.show  the same, {lang, device; diff_profile, or diff and a descriptor of that name: the one before}
  *                 -> {profile, words, says: [{key, payload, type, about, text}], findings, diff?: {file, changes}, device?: {serial, read,
@@ -74,6 +74,7 @@ static bool the_target(struct stg_op_ctx *c, const json_t *in, struct stg_profil
 		stg_copy(ret->os, sizeof(ret->os), stg_json_str(known, "os_version"));
 		if (json_is_boolean(is))
 			ret->supervised = json_is_true(is);
+		ret->shared_ipad = stg_json_bool(json_object_get(facts, STG_FACT_CLOUD_CONFIG), "IsMultiUser", false);
 	}
 	if (*os) {
 		unsigned int major, minor = 0, patch = 0;
@@ -82,6 +83,8 @@ static bool the_target(struct stg_op_ctx *c, const json_t *in, struct stg_profil
 		if (n < 1 || strspn(os, "0123456789.") != strlen(os) || major == 0 || major > 255 || minor > 255 || patch > 255)
 			return stg_fail_id(err, STG_E_USAGE, STG_ID_OS_VERSION_WRONG, 0, "--os %.40s", os);
 	}
+	ret->user_enrolment = stg_json_bool(in, "user_enrolment", false);
+	ret->shared_ipad |= stg_json_bool(in, "shared_ipad", false);
 	if (json_is_boolean(json_object_get(in, "supervised")))
 		ret->supervised = json_is_true(json_object_get(in, "supervised"));
 	return true;
