@@ -58,6 +58,22 @@ static bool add_hints(struct stg_store *store, struct decide *d, int64_t id, str
 	return true;
 }
 
+/* An erase that nobody saw the end of, and the device comes with another key: then it is read once more, and a person who would find
+ * it empty need not. Reading is all that can follow: what was sent once is not sent again. */
+static bool has_another_key(const struct decide *d, const json_t *why)
+{
+	const char *step;
+	json_t *sent;
+	if (stg_json_int(why, "id", 0) != STG_ID_ERASE_NOT_PROVEN || !d->who.key_sha256[0])
+		return false;
+	json_object_foreach(json_object_get(d->job, "begun"), step, sent) {
+		const char *key = stg_json_str(json_object_get(sent, "asked"), "key_sha256");
+		if (*key && strcmp(key, d->who.key_sha256) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* A job that stands is started again on this attach; false: it stays as it is (d says how). */
 static bool resume(struct stg_store *store, struct decide *d, struct stg_error *err)
 {
@@ -67,7 +83,9 @@ static bool resume(struct stg_store *store, struct decide *d, struct stg_error *
 	stg_copy(d->batch, sizeof(d->batch), stg_json_str(d->job, "batch"));
 	if (!stg_job_state_parse(stg_json_str(d->job, "state"), &state))
 		return stg_fail(err, STG_E_BUG, 0, "job %lld has an unknown state", (long long)id);
-	if (state == STG_JOB_HOLD) {
+	if (!add_hints(store, d, id, err))
+		return false;
+	if (state == STG_JOB_HOLD && !has_another_key(d, why)) {
 		rest(d, "hold", (unsigned int)stg_json_int(why, "id", 0), stg_json_str(why, "reason"));
 		return true;
 	}
@@ -87,7 +105,7 @@ static bool resume(struct stg_store *store, struct decide *d, struct stg_error *
 	if (state != STG_JOB_RUNNING)
 		stg_json_put_int(d->job, "attach", (int64_t)d->attach);
 	d->verdict = GO;
-	return ok && add_hints(store, d, id, err);
+	return ok;
 }
 
 /* What was agreed for this device alone goes into its pins; true with *ret NULL: nothing was. */

@@ -5,13 +5,13 @@
 
 #include <stager/ids.h>
 
-enum { PLAIN, SIGNED_IN, WANTED, ALL };
+enum { PLAIN, SIGNED_IN, WANTED, LATE, ALL };
 
 static struct journey bench;
 
 static int begin(void **state)
 {
-	static const char *const backup[ALL] = { "", "none", "oui" };
+	static const char *const backup[ALL] = { "", "none", "oui", "none" };
 	struct stg_error err = { 0 };
 	STG_AUTO(stg_buf_clear) struct stg_buf csv = STG_BUF(1 << 20);
 	*state = &bench;
@@ -106,11 +106,32 @@ static void decided_it_is_erased_once_proven_and_set_up_for_the_next_user(void *
 	assert_int_equal(system(words), 0);
 }
 
+/* It says yes, is plugged in again before it has begun, and empties itself after all: nobody need look, nothing is sent twice. */
+static void erased_after_all_it_is_read_again_and_goes_on_by_itself(void **state)
+{
+	struct journey *j = *state;
+	const char *serial = journey_serial(j, LATE);
+	journey_tell(j, "fault", serial, "ignore", "request=EraseDevice");
+	journey_tell(j, "plug", serial, NULL, NULL);
+	look_wait_row(j, serial, "state", "interrupted");
+	journey_tell(j, "replug", serial, NULL, NULL);
+	look_wait_row(j, serial, "end", "hold");
+	STG_AUTO(stg_json_free_at) json_t *row = look_row(j, serial);
+	assert_int_equal(stg_json_int(row, "code", 0), STG_ID_ERASE_NOT_PROVEN);
+	/* plugged in again as it was it stays where it is */
+	journey_tell(j, "replug", serial, NULL, NULL);
+	look_wait_slot(j, look_udid(j, LATE), "state", "hold");
+	journey_tell(j, "erase", serial, NULL, NULL);
+	look_wait_row(j, serial, "end", "staged");
+	assert_int_equal(look_sent(j, serial, "EraseDevice"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_speaks_against_it_stops_it_with_its_reason),
 		cmocka_unit_test(decided_it_is_erased_once_proven_and_set_up_for_the_next_user),
+		cmocka_unit_test(erased_after_all_it_is_read_again_and_goes_on_by_itself),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }
