@@ -691,5 +691,13 @@ const char *const detail_foreign[] = {
 	N_("it has none of this station"),
 	N_("there is no payload to encrypt"),
 	N_("signed by %.80s"),
+	N_("an empty answer"),
+	N_("it does not say where"),
+	N_("JSON without a profile"),
+	N_("JSON that does not end"),
+	N_("there is no com.apple.mdm payload in it"),
+	N_("a profile of that name is there, and was not fetched"),
+	N_("--header and --user go with --secret: the name of a header, of an account"),
+	N_("%.64s came as a file"),
 	NULL
 };

@@ -71,7 +71,7 @@ static const char *word_of(const char *value)
 		{ "expected", N_("word: expected") }, { "batch", N_("word: batch") }, { "record", N_("word: record") }, { "job", N_("word: job") },
 		{ "made", N_("word: made") }, { "here", N_("word: here") }, { "in_backup", N_("word: in_backup") },
 		{ "elsewhere", N_("word: elsewhere") },
-		{ "good", N_("word: good") }, { "bad", N_("word: bad") }, { "inventory", N_("word: inventory") }, { "find_my", N_("word: find_my") },
+		{ "good", N_("word: good") }, { "soon", N_("word: soon") }, { "ended", N_("word: ended") }, { "bad", N_("word: bad") }, { "inventory", N_("word: inventory") }, { "find_my", N_("word: find_my") },
 		{ "activation_lock", N_("word: activation_lock") }, { "managed", N_("word: managed") },
 		{ "unlock", N_("word: unlock") }, { "unlock_token", N_("word: unlock_token") }, { "locked", N_("word: locked") }, { "mdm", N_("word: mdm") }, { "restore", N_("word: restore") },
 		{ "host", N_("word: host") }, { "app", N_("word: app") }, { "signer", N_("word: signer") },

@@ -1,8 +1,8 @@
 /*
- * profile.c - configuration profiles: check, read, build and sign them.
+ * profile.c - configuration profiles: check, read, build, sign and fetch them.
  *
  * For:    people and scripts.
- * Uses:   ops/profile.c, ops/mkprofile.c.
+ * Uses:   ops/profile.c, ops/mkprofile.c, ops/fetch.c.
  * Called: main.c.
  * Thread: the command's.
  */
@@ -11,6 +11,7 @@
 
 #include <stager/text.h>
 
+#include "_fetch.h"
 #include "_lint.h"
 #include "_rogue.h"
 #include "_show.h"
@@ -81,8 +82,20 @@ static void say_forbidden(const struct stg_cmd_ctx *c, const json_t *in, const j
 	printf(_("%s is no longer on the allow-list.\n"), stg_json_str(ret, "value"));
 }
 
+static const struct column fetched[] = {
+	{ "name", N_("name"), COLUMN_TEXT }, { "mdm", N_("MDM"), COLUMN_TEXT }, { "host", N_("from"), COLUMN_TEXT }, { "obtained_ms", N_("fetched"), COLUMN_TIME },
+	{ "not_after_ms", N_("until"), COLUMN_TIME }, { "state", N_("state"), COLUMN_WORD }, { "due", N_("due"), COLUMN_WORD },
+	{ 0 },
+};
+
+static void say_forgotten(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	printf(_("%s is forgotten, its file is gone\n"), stg_json_str(ret, "name"));
+}
+
 static const struct verb verbs[] = {
-	/* how these are read: _lint.c, _show.c, _rogue.c; here for the list of words */
+	/* how these are read: _lint.c, _show.c, _rogue.c, _fetch.c; here for the list of words */
 	{ "lint", "profile.lint", "", NULL, NULL, NULL, NULL },
 	{ "show", "profile.show", "", NULL, NULL, NULL, NULL },
 	{ "list", "profile.list", "", profiles, NULL, NULL, NULL },
@@ -95,6 +108,9 @@ static const struct verb verbs[] = {
 	{ "rogue", "profile.rogue", "", NULL, NULL, NULL, NULL },
 	{ "allow", "profile.allow", "", NULL, NULL, NULL, NULL },
 	{ "forbid", "profile.allow.remove", "kind value", NULL, NULL, say_forbidden, NULL },
+	{ "fetch", "profile.fetch", "", NULL, NULL, NULL, NULL },
+	{ "fetched", "profile.fetched", "", fetched, NULL, NULL, NULL },
+	{ "forget", "profile.forget", "name", NULL, NULL, say_forgotten, NULL },
 	{ "schema", "profile.schema.show", "", NULL, NULL, NULL, NULL },
 	{ 0 },
 };
@@ -111,6 +127,8 @@ static int run(struct stg_cmd_ctx *c)
 		return allow_run(c);
 	if (c->argc > 1 && strcmp(c->argv[1], "schema") == 0)
 		return schema_run(c);
+	if (c->argc > 1 && strcmp(c->argv[1], "fetch") == 0)
+		return fetch_run(c);
 	return verbs_run(c, verbs);
 }
 
@@ -146,8 +164,17 @@ const struct stg_cmd stg_cmd_profile = {
 		    "    the list of what is allowed, or one more: mdm.example.org, '*.example.org', a certificate's file, 'org.example.*'\n"
 		    "stager profile forbid KIND WHAT\n"
 		    "    takes it off that list\n"
+		    "stager profile fetch NAME --from URL|FILE [--mdm KIND] [--secret NAME [--user ACCOUNT|--header NAME]] [--ca FILE]\n"
+		    "        [--life-days N] [--once]\n"
+		    "    an enrolment profile as the MDM gives it out, with a line; kept among the station's profiles until its last day.\n"
+		    "    KIND: intune, jamf, workspace-one, ivanti, ivanti-epmm, micromdm, nanomdm, fleet, other. The secret (stager secret set)\n"
+		    "    is sent as a bearer token, as the account's password, or in that header. --once: good for one device\n"
+		    "stager profile fetch NAME|--due\n"
+		    "    the same again; --due: those past half of their life. A running station does that by itself while there is a line\n"
+		    "stager profile fetched | forget NAME\n"
+		    "    those there are and until when they work; forget one and its file\n"
 		    "stager profile schema show|import DIR\n"
 		    "    the rules profiles are checked by; import: newer ones from a copy of Apple's device-management"),
-	.about = N_("configuration profiles: check, read, build and sign them"),
+	.about = N_("configuration profiles: check, read, build, sign and fetch them"),
 	.run = run,
 };

@@ -19,6 +19,13 @@
 #define SIGNERS_MAX 50
 #define SIGNER_BYTES_MAX (64u << 10)
 
+bool ops_profile_name_ok(const char *name, struct stg_error *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t n = strlen(name);
+	return (n && n < 64 && *name != '.' && strspn(name, letters) == n) || stg_fail_id(err, STG_E_USAGE, STG_ID_PROFILE_NAME_WRONG, 0, "'%.70s'", name);
+}
+
 bool ops_profile_named(const char *state_dir, const char *name, struct stg_buf *ret, char *ret_path, size_t size, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *as_step = json_pack("{s:[{s:s,s:s,s:{s:s}}]}", "steps", "key", "profile", "step", "install_profile", "params",

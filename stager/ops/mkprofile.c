@@ -31,13 +31,6 @@
 #define SUFFIX ".mobileconfig"
 #define OWN_IDENTIFIERS "io.stager."
 
-static bool name_ok(const char *name, struct stg_error *err)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t n = strlen(name);
-	return (n && n < 64 && *name != '.' && strspn(name, letters) == n) || stg_fail_id(err, STG_E_USAGE, STG_ID_PROFILE_NAME_WRONG, 0, "'%.70s'", name);
-}
-
 /* ---- parts ---- */
 
 struct parts {
@@ -64,7 +57,7 @@ static bool read_parts(struct stg_op_ctx *c, const json_t *in, struct parts *p, 
 		const char *name = n ? json_string_value(json_array_get(names, p->n)) : only;
 		size_t i = p->n;
 		p->bytes[i] = STG_BUF(FILE_MAX);
-		if (!name || !name_ok(name, err) || !ops_profile_named(c->state_dir, name, &p->bytes[i], p->path[i], sizeof(p->path[i]), err))
+		if (!name || !ops_profile_name_ok(name, err) || !ops_profile_named(c->state_dir, name, &p->bytes[i], p->path[i], sizeof(p->path[i]), err))
 			return name ? false : stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "NAME");
 		p->one[i] = (struct stg_profile_part){ .name = p->path[i], .file = stg_buf_view(&p->bytes[i]) };
 	}
@@ -167,7 +160,7 @@ static bool build(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	const char *name = stg_json_str(in, "name"), *serial = stg_json_str(in, "serial"), *title = stg_json_str(in, "title");
 	bool keeps = stg_json_bool(in, "keep", false), signs = stg_json_bool(in, "sign", false);
 	char identifier[160], kept[1024] = "";
-	if (!stg_op_may(c, "technician", err) || !name_ok(name, err) || !read_parts(c, in, &parts, err) || !build_identifier(in, parts.n, identifier, err))
+	if (!stg_op_may(c, "technician", err) || !ops_profile_name_ok(name, err) || !read_parts(c, in, &parts, err) || !build_identifier(in, parts.n, identifier, err))
 		return false;
 	/* what is kept is filled in for each device later: nothing of one device, and no secret, lies in the folder */
 	if (keeps && (*serial || signs))

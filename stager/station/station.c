@@ -317,7 +317,7 @@ struct stg_station *stg_station_start(struct stg_nursery *n, const struct stg_st
 	if (!s->topology || !s->watch || !add_io(s, &s->watch_io, stg_watch_fd(s->watch), on_watch, err) ||
 	    !add_io(s, &s->topology_io, stg_topology_fd(s->topology), on_topology, err) ||
 	    !add_timer(s, &s->tick, 50, on_tick, err) || !add_timer(s, &s->settle_timer, SETTLE_MS, on_settled, err) ||
-	    (window_changed(s), !pushing_start(s, err)))
+	    (window_changed(s), !pushing_start(s, err)) || !refresh_start(s, err))
 		goto failed;
 	(void)stg_topology_scan(s->topology, NULL);
 	on_watch(NULL, -1, 0, s);
@@ -365,6 +365,7 @@ void stg_station_free(struct stg_station *s)
 	queue_stop(s->pool);
 	queue_stop(s->maker);
 	queue_stop(s->recorder);
+	refresh_stop(s);
 	cache_clear(&s->cache);
 	sd_event_source *sources[] = { s->nursery_io, s->watch_io, s->muxdoor_io, s->topology_io, s->recorder_io, s->maker_io,
 		s->pool_io, s->relay_io, s->outside_io, s->settle_timer, s->tick, s->window_timer, s->start_timer, s->bulk_timer, s->bus_timer };

@@ -156,6 +156,7 @@ struct stg_station {
 	bool pool_ready, reloading, reload_again;
 	int64_t worker_cpu_us, door_cpu_us, worker_rss_kib;  /* for `make bench` */
 	struct push_thread *push;
+	struct refresh *refresh;
 	json_t *bus_told;                /* what those who watch heard of the hubs last */
 	sd_event_source *bus_timer;
 	int64_t learning_until_ms;       /* somebody walks a device over the sockets: nothing new is touched until then */
@@ -329,6 +330,11 @@ void pushing_stop(struct stg_station *s);
 void pushing_wake(struct stg_station *s);
 void pushing_line(struct stg_station *s, bool open);
 void pushing_now(struct stg_station *s, const char *target);    /* "" = all: a person asked */
+
+/* refresh.c: enrolment profiles fetched anew */
+bool refresh_start(struct stg_station *s, struct stg_error *err);
+void refresh_line(struct stg_station *s);         /* the line opened or closed */
+void refresh_stop(struct stg_station *s);
 
 /* ending.c */
 void station_stop(struct stg_station *s, bool now);

@@ -87,5 +87,6 @@ void window_changed(struct stg_station *s)
 	if (s->line_open)
 		s->line_due_ms = 0;     /* what waits for a line is tried now */
 	pushing_line(s, s->line_open);
+	refresh_line(s);
 	socket_event(s, json_pack("{s:s, s:b, s:I}", "what", "line", "open", s->line_open, "until_ms", (json_int_t)w->until_ms));
 }

@@ -4,7 +4,7 @@
 load lib.bash
 
 setup() { desk; }
-teardown() { desk_away; }
+teardown() { [ -z "${MDM_PID:-}" ] || mdm_away; desk_away; }
 
 org() { "$STAGER" org create "$1" --domain example.org >/dev/null; }
 pin() { stager profile build passcode --out "$DESK/pin.mobileconfig"; is_status 0; }
@@ -173,4 +173,102 @@ pin() { stager profile build passcode --out "$DESK/pin.mobileconfig"; is_status 
 	stager --as tess profile build wifi-psk --set wifi_ssid=W --serial F2LXK0AAAA01 --out "$DESK/psk2"
 	[ "$status" -ne 0 ]
 	[ ! -e "$DESK/psk2" ]
+}
+
+# mdm FILE: a server that gives this file to everybody, MDM its address.
+mdm() {
+	cat >"$DESK/mdm.pl" <<'PL'
+use IO::Socket::INET; use strict;
+my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 5, ReuseAddr => 1) or die;
+$| = 1; print $s->sockport, "\n";
+while (my $c = $s->accept) {
+	while (my $l = <$c>) { last if $l =~ /^\r?\n$/ }
+	open my $f, '<', $ARGV[0] or die; local $/; my $b = <$f>;
+	print $c "HTTP/1.1 200 OK\r\nContent-Type: application/x-apple-aspen-config\r\nContent-Length: " . length($b) . "\r\nConnection: close\r\n\r\n$b";
+	close $c;
+}
+PL
+	perl "$DESK/mdm.pl" "$1" >"$DESK/mdm.port" 2>/dev/null 3>&- </dev/null &
+	MDM_PID=$!
+	local tries=0
+	until [ -s "$DESK/mdm.port" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ]
+		sleep 0.1
+	done
+	MDM="http://127.0.0.1:$(head -1 "$DESK/mdm.port")/enrol"
+}
+
+mdm_away() {
+	kill "$MDM_PID" 2>/dev/null || true
+	wait "$MDM_PID" 2>/dev/null || true
+}
+
+@test "an enrolment profile comes by its address or as a file, and says until when it works" {
+	org acme
+	stager profile build enrol mdm-enrolment scep-identity --set mdm_url=https://mdm.example.org/ --set mdm_topic=com.apple.mgmt.External.1 --out "$DESK/enrol"
+	is_status 0
+	mdm "$DESK/enrol"
+	stager profile fetch intune --from "$MDM" --mdm intune
+	is_status 0
+	[[ "$output" == *"intune is kept; it works until 20"* ]] || { echo "$output"; false; }
+	cmp "$DESK/enrol" "$STAGER_STATE/profiles/intune.mobileconfig"
+	stager profile fetch intune
+	is_status 0
+	[[ "$output" == *"same profile as before"* ]] || { echo "$output"; false; }
+	stager profile fetch --due
+	is_status 0
+	[[ "$output" == *"Nothing is due"* ]] || { echo "$output"; false; }
+	stager profile fetch byhand --from "$DESK/enrol" --mdm nanomdm --life-days 3
+	is_status 0
+	stager profile fetched
+	[[ "$output" == *byhand*nanomdm*intune*127.0.0.1* ]] || { echo "$output"; false; }
+	stager profile forget byhand
+	is_status 0
+	[ ! -e "$STAGER_STATE/profiles/byhand.mobileconfig" ]
+	local words
+	for words in "fetch" "fetch a b" "fetch never" "fetch x --from ftp://a" "fetch x --from /nonexistent" "fetch x --from $DESK/mdm.pl" "fetch x --life-days 0 --from $MDM" \
+		"fetch --due x" "fetch x --mdm jamf" "fetch x --from $MDM --mdm sccm" "fetch x --from $MDM --header a" "forget never" "fetch x --from http://mdm.example.org/"; do
+		# shellcheck disable=SC2086
+		stager profile $words
+		[ "$status" -ne 0 ] && [ "$status" -lt 6 ] || { echo "$words: $status"; false; }
+		one_sentence || { echo "$words"; false; }
+	done
+	mdm_away
+	# the profile that was kept stays when the MDM is gone
+	stager profile fetch intune
+	[ "$status" -ne 0 ]
+	[[ "$stderr" == *STG-1378* ]] || { echo "$stderr"; false; }
+	cmp "$DESK/enrol" "$STAGER_STATE/profiles/intune.mobileconfig"
+}
+
+@test "a running station fetches what is due by itself when the line opens" {
+	org acme
+	stager profile build enrol mdm-enrolment scep-identity --set mdm_url=https://mdm.example.org/ --set mdm_topic=com.apple.mgmt.External.1 --out "$DESK/enrol"
+	mdm "$DESK/enrol"
+	stager profile fetch intune --from "$MDM" --mdm intune
+	is_status 0
+	stager window close
+	# eight of its fourteen days are over
+	sqlite3 "$STAGER_STATE/stager.db" "UPDATE setting SET value = json_set(value, '\$.intune.obtained_ms', json_extract(value, '\$.intune.obtained_ms') - 691200000,
+		'\$.intune.not_after_ms', json_extract(value, '\$.intune.not_after_ms') - 691200000) WHERE key = 'fetched_profiles'"
+	stager profile fetched --json
+	[ "$(jq -rs '.[0].due' <<<"$output")" = true ] || { echo "$output"; false; }
+	sed -i 's/External.1/External.2/' "$DESK/enrol"
+	"$STAGER" run >"$DESK/run" 2>"$DESK/run.err" 3>&- </dev/null &
+	local run=$! tries=0
+	until [ -S "$STAGER_STATE/stager.sock" ]; do tries=$((tries + 1)); [ $tries -lt 300 ]; sleep 0.1; done
+	cmp -s "$DESK/enrol" "$STAGER_STATE/profiles/intune.mobileconfig" && false
+	stager window open
+	is_status 0
+	tries=0
+	until cmp -s "$DESK/enrol" "$STAGER_STATE/profiles/intune.mobileconfig"; do
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || { cat "$DESK/run.err"; false; }
+		sleep 0.1
+	done
+	stager stop --now
+	wait $run || true
+	mdm_away
+	[ "$(sqlite3 "$STAGER_STATE/stager.db" "SELECT count(*) FROM audit WHERE verb = 'profile.keep' AND actor = 'station'")" = 1 ]
 }

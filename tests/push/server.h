@@ -46,6 +46,7 @@ struct server {
 	struct {
 		enum way way;
 		char *text;         /* a copy: the asker may use its own again while ours is still being sent */
+		size_t len;
 	} will[64];
 	size_t next, n;
 	_Atomic int requests, applied, conflicts;   /* applied: distinct ids; read by the test while the server serves */
@@ -195,11 +196,13 @@ static inline void server_one(struct server *s, struct end *e)
 	static const char endless[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
 	enum way way = WAY_ANSWER;
 	STG_AUTO(stg_free_at) char *own = NULL;
+	size_t len = sizeof(good) - 1;
 	char c[256];
 	pthread_mutex_lock(&s->lock);
 	if (s->next < s->n) {
 		way = s->will[s->next].way;
 		own = stg_steal(s->will[s->next].text);
+		len = own ? s->will[s->next].len : len;
 		s->next++;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -211,10 +214,10 @@ static inline void server_one(struct server *s, struct end *e)
 	switch (way) {
 	case WAY_ANSWER:
 	case WAY_REFUSE:
-		end_write(e, text, strlen(text));
+		end_write(e, text, len);
 		break;
 	case WAY_HALF:
-		end_write(e, text, strlen(text) - 4);
+		end_write(e, text, len - 4);
 		break;
 	case WAY_SILENT:
 		while (end_read(e, c, sizeof(c)) > 0)
@@ -316,14 +319,23 @@ static inline void server_stop_at(struct server **sp)
 	*sp = NULL;
 }
 
-static inline void server_will(struct server *s, enum way way, const char *text)
+static inline void server_will_bytes(struct server *s, enum way way, const void *bytes, size_t len)
 {
 	pthread_mutex_lock(&s->lock);
 	if (s->next == s->n)
 		s->next = s->n = 0;
 	s->will[s->n].way = way;
-	s->will[s->n++].text = text ? strdup(text) : NULL;
+	s->will[s->n].len = len;
+	s->will[s->n].text = bytes ? malloc(len + 1) : NULL;
+	if (bytes)
+		memcpy(s->will[s->n].text, bytes, len);
+	s->n++;
 	pthread_mutex_unlock(&s->lock);
+}
+
+static inline void server_will(struct server *s, enum way way, const char *text)
+{
+	server_will_bytes(s, way, text, text ? strlen(text) : 0);
 }
 
 #endif
