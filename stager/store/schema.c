@@ -240,6 +240,25 @@ static const char *const migrations[] = {
 	"CREATE TABLE scep_pool (id INTEGER PRIMARY KEY, server TEXT NOT NULL REFERENCES scep_server, mark TEXT NOT NULL, sealed BLOB NOT NULL,"
 	" fetched_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, device_serial TEXT NOT NULL DEFAULT '', given_ms INTEGER,"
 	" UNIQUE (server, mark)) STRICT;",
+
+	/* 9: bundles: machines whose cards are trusted, what was written for and read from each, and the records and deliveries that
+	 * came from there. Such a record stands in `record` under a number below zero, see carried.c. */
+	"CREATE TABLE bundle_peer (name TEXT PRIMARY KEY COLLATE NOCASE, role TEXT NOT NULL, card TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE,"
+	" by TEXT NOT NULL, added_ms INTEGER NOT NULL, mac TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE bundle_out (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, chain TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	" prev TEXT NOT NULL, sha256 TEXT NOT NULL, first_record INTEGER NOT NULL DEFAULT 0, last_record INTEGER NOT NULL DEFAULT 0,"
+	" records INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, receipts INTEGER NOT NULL DEFAULT 0,"
+	" files INTEGER NOT NULL DEFAULT 0, acknowledged_ms INTEGER, UNIQUE (chain, seq)) STRICT;"
+	"CREATE INDEX bundle_out_peer ON bundle_out (peer);"
+	"CREATE TABLE bundle_in (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, chain TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	" prev TEXT NOT NULL, sha256 TEXT NOT NULL, records INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0,"
+	" receipts INTEGER NOT NULL DEFAULT 0, files INTEGER NOT NULL DEFAULT 0, by TEXT NOT NULL, imported_ms INTEGER NOT NULL,"
+	" UNIQUE (peer, chain, seq)) STRICT;"
+	"CREATE TABLE bundle_delivery (record_id TEXT NOT NULL, their_target TEXT NOT NULL, phase TEXT NOT NULL, peer TEXT NOT NULL,"
+	" target TEXT NOT NULL, outbox INTEGER NOT NULL REFERENCES outbox, told TEXT NOT NULL DEFAULT '',"
+	" PRIMARY KEY (record_id, their_target, phase)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX bundle_delivery_peer ON bundle_delivery (peer);"
+	"CREATE INDEX bundle_delivery_outbox ON bundle_delivery (outbox);",
 };
 
 int schema_version(void)
