@@ -44,6 +44,9 @@ json_t *stg_connector_load(const char *state_dir, const char *name_or_path, stru
 json_t *stg_connector_list(const char *state_dir);
 /* Checks a target's row (connector, config) and the names of its credentials without speaking to it: STG_E_INPUT, STG_E_SAFETY. */
 bool stg_push_check(const json_t *target, const struct stg_secret *credentials, bool rehearsal, const char *state_dir, struct stg_error *err);
+/* What of a target's credentials ends one day, without a secret: [{"kind": "certificate" (that of the client), "token" (one that tells its end: a JWT),
+ * "name", "ends_ms"}]. */
+json_t *stg_push_ends(const struct stg_secret *credentials);
 /* The exact request one record would become, secrets masked, nothing sent: {"method","url","headers","body","kind"} or,
  * for a file, {"path","line"}. */
 json_t *stg_push_try(const json_t *target, const struct stg_secret *credentials, const json_t *record, bool rehearsal, const char *state_dir,

@@ -13,6 +13,7 @@
 #include <stager/net.h>
 #include <stager/text.h>
 
+#include "_details.h"
 #include "_health.h"
 #include "_table.h"
 
@@ -67,22 +68,6 @@ static void ends(struct health *h, const char *check, const char *what, int64_t 
 		    at_ms <= now ? STG_ID_ENDED : STG_ID_ENDS_SOON, text, act);
 }
 
-static void organisation_dates(struct health *h, const json_t *org, const char *name)
-{
-	static const struct { const char *key, *check, *what; } certs[] = {
-		{ "supervisor", "identity", N_("The supervision identity of") },
-		{ "root", "CA", N_("The root certificate of") },
-		{ "issuing", "CA", N_("The issuing authority of") },
-		{ "signer", "CA", N_("The signer of profiles of") },
-	};
-	for (size_t i = 0; i < STG_ARRAY_LEN(certs); i++) {
-		char what[240];
-		snprintf(what, sizeof(what), "%s %s", _(certs[i].what), name);
-		ends(h, certs[i].check, what, stg_json_int(json_object_get(org, certs[i].key), "not_after_ms", 0),
-		     _("Make a new one in time; supervised devices keep the old identity."));
-	}
-}
-
 static void organisations(struct health *h)
 {
 	struct stg_error err = { 0 };
@@ -106,67 +91,55 @@ static void organisations(struct health *h)
 			snprintf(text, sizeof(text), _("%s has no verified backup."), name);
 		health_tell(h, backed_ms ? HEALTH_OK : h->is_rehearsal ? HEALTH_WARN : HEALTH_FAIL, "backup", STG_ID_NO_BACKUP, text,
 			    "stager org backup FILE --name NAME");
-		organisation_dates(h, one, name);
 	}
 }
 
-/* One line for all certificates of devices: who looks after one looks after all of them. */
-static void certificates(struct health *h)
+/* What is done about a thing that ends, and under which word it stands. */
+static const struct { const char *kind, *check, *act; } ending[] = {
+	{ "identity", "identity", N_("Make a new one in time; supervised devices keep the old identity.") },
+	{ "root", "CA", N_("Make a new one in time; supervised devices keep the old identity.") },
+	{ "authority", "CA", N_("Make a new one in time; supervised devices keep the old identity.") },
+	{ "signer", "CA", N_("Make a new one in time; supervised devices keep the old identity.") },
+	{ "certificates", "certificates", N_("Stage these devices again: stager ca list") },
+	{ "profile", "profile", N_("Get a new one from your MDM.") },
+	{ "app", "app", N_("Get a newly signed build: stager app add FILE.ipa") },
+	{ "target", "target", N_("Give the target new credentials: stager target add --replace") },
+	{ "token", "target", N_("Give the target new credentials: stager target add --replace") },
+	{ "trusted", "signer", N_("Get the signer's new certificate: stager profile allow signer FILE") },
+	{ "noted", "noted", N_("Renew it, then note the new date: stager expiry note") },
+};
+
+static void one_end(struct health *h, const json_t *entry)
 {
-	STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:I}", "expires_before_ms", (json_int_t)(stg_wall_ms() + SOON_MS));
-	STG_AUTO(stg_json_free_at) json_t *list = ask(h, "ca.list", in, NULL);
-	size_t i;
-	json_t *one;
-	int64_t first = 0, n = 0;
-	json_array_foreach(list, i, one) {
-		int64_t at = stg_json_int(one, "not_after_ms", 0);
-		if (strcmp(stg_json_str(one, "status"), "installed") != 0 || !at)
+	char what[300];
+	unsigned int id = (unsigned int)stg_json_int(entry, "code", 0);
+	for (size_t i = 0; i < STG_ARRAY_LEN(ending); i++) {
+		if (strcmp(ending[i].kind, stg_json_str(entry, "kind")) != 0)
 			continue;
-		first = !n++ || at < first ? at : first;
+		detail_text(stg_json_str(entry, "text"), what, sizeof(what));
+		if (id)
+			health_tell(h, HEALTH_FAIL, ending[i].check, id, what, NULL);
+		else
+			ends(h, ending[i].check, what, stg_json_int(entry, "ends_ms", 0), _(ending[i].act));
 	}
-	char what[120];
-	snprintf(what, sizeof(what), _("Of %lld certificates of devices the first"), (long long)n);
-	if (n)
-		ends(h, "certificates", what, first, _("Stage these devices again: stager ca list"));
-	else
+}
+
+/* Everything that ends, as `stager expiry` has it; challenges come and go with the line, the registration authority renews itself. */
+static void calendar(struct health *h)
+{
+	struct stg_error err = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *all = ask(h, "expiry", NULL, &err);
+	const json_t *entries = json_object_get(all, "entries");
+	bool has_certificates = false;
+	if (!all)
+		tell_error(h, HEALTH_FAIL, "state", &err);
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		const json_t *one = json_array_get(entries, i);
+		has_certificates |= strcmp(stg_json_str(one, "kind"), "certificates") == 0;
+		one_end(h, one);
+	}
+	if (!has_certificates)
 		health_tell(h, HEALTH_OK, "certificates", 0, _("none of a device ends within 30 days"), "");
-}
-
-static void profiles(struct health *h)
-{
-	STG_AUTO(stg_json_free_at) json_t *list = ask(h, "profile.list", NULL, NULL);
-	size_t i;
-	json_t *one;
-	json_array_foreach(list, i, one) {
-		const char *name = stg_json_str(one, "name");
-		struct stg_error err = { 0 };
-		if (strcmp(stg_json_str(one, "where"), "built-in") == 0)
-			continue;
-		STG_AUTO(stg_json_free_at) json_t *in = json_pack("{s:s, s:s}", "profile", name, "lang", "en");
-		STG_AUTO(stg_json_free_at) json_t *shown = ask(h, "profile.show", in, &err);
-		if (!shown) {
-			tell_error(h, HEALTH_FAIL, "profile", &err);
-			continue;
-		}
-		char what[200], plain[120];
-		stg_printable(name, true, plain, sizeof(plain));
-		snprintf(what, sizeof(what), _("The profile %s"), plain);
-		ends(h, "profile", what, stg_json_int(json_object_get(shown, "profile"), "expires_ms", 0), _("Get a new one from your MDM."));
-	}
-}
-
-/* A build that has expired is refused by every device, and one that runs on them stops to. */
-static void apps(struct health *h)
-{
-	STG_AUTO(stg_json_free_at) json_t *list = ask(h, "app.list", NULL, NULL);
-	size_t i;
-	json_t *one;
-	json_array_foreach(list, i, one) {
-		char what[300], plain[200];
-		stg_printable(stg_json_str(one, "bundle_id"), true, plain, sizeof(plain));
-		snprintf(what, sizeof(what), _("The app %s %.40s"), plain, stg_json_str(one, "version"));
-		ends(h, "app", what, stg_json_int(one, "expires_ms", 0), _("Get a newly signed build: stager app add FILE.ipa"));
-	}
 }
 
 /* ---- clock, results, files ---- */
@@ -240,9 +213,7 @@ bool health_look(struct health *h, struct stg_caller *caller, struct stg_error *
 	own_store(h);
 	outbox(h, json_object_get(now, "outbox"));
 	organisations(h);
-	certificates(h);
-	profiles(h);
-	apps(h);
+	calendar(h);
 	if (stg_net_start(&why))
 		health_tell(h, HEALTH_OK, "libcurl", 0, _("the OpenSSL flavour"), "");
 	else

@@ -74,6 +74,7 @@ static const char *word_of(const char *value)
 		{ "good", N_("word: good") }, { "soon", N_("word: soon") }, { "ended", N_("word: ended") }, { "bad", N_("word: bad") }, { "inventory", N_("word: inventory") }, { "find_my", N_("word: find_my") },
 		{ "activation_lock", N_("word: activation_lock") }, { "managed", N_("word: managed") },
 		{ "unlock", N_("word: unlock") }, { "unlock_token", N_("word: unlock_token") }, { "locked", N_("word: locked") }, { "mdm", N_("word: mdm") }, { "restore", N_("word: restore") },
+		{ "noted", N_("word: noted") }, { "target", N_("word: target") }, { "soon", N_("word: soon") }, { "ended", N_("word: ended") },
 		{ "host", N_("word: host") }, { "app", N_("word: app") }, { "signer", N_("word: signer") },
 		{ "open", N_("word: open") }, { "used", N_("word: used") }, { "past", N_("word: past") }, { "withdrawn", N_("word: withdrawn") },
 	};

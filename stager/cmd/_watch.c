@@ -6,6 +6,7 @@
  * Called: from those commands.
  * Thread: the command's.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <stager/clock.h>
@@ -13,9 +14,12 @@
 
 #include "_board.h"
 #include "_child.h"
+#include "_details.h"
+#include "_table.h"
 #include "_watch.h"
 
 #define LOOK_MS 500
+#define SOON_DAYS 30
 
 struct watching {
 	struct stg_caller *caller;
@@ -48,6 +52,29 @@ static bool each(void *ctx, const json_t *event)
 	return !w->batch || !at_its_end(w);
 }
 
+/* What ends within 30 days stands on the board from the first moment: the first of it. */
+static void say_calendar(struct watching *w)
+{
+	STG_AUTO(stg_json_free_at) json_t *in = json_object(), *ret = NULL;
+	stg_json_put_int(in, "days", SOON_DAYS);
+	stg_json_put(in, "batch", w->batch);
+	if (!stg_call(w->caller, "expiry", in, NULL, 0, &ret, NULL))
+		return;
+	const json_t *entries = json_object_get(ret, "entries");
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		const json_t *one = json_array_get(entries, i);
+		int64_t ends_ms = stg_json_int(one, "ends_ms", 0);
+		char what[300], line[400], day[32];
+		if (!ends_ms || strcmp(stg_json_str(one, "kind"), "challenges") == 0)
+			continue;
+		detail_text(stg_json_str(one, "text"), what, sizeof(what));
+		day_text(ends_ms, day);
+		snprintf(line, sizeof(line), ends_ms <= stg_wall_ms() ? _("%s ended on %s.") : _("%s ends on %s."), what, day);
+		board_say(w->board, line);
+		return;
+	}
+}
+
 int board_watch(struct stg_cmd_ctx *c, const char *batch)
 {
 	struct stg_error err = { 0 };
@@ -59,6 +86,7 @@ int board_watch(struct stg_cmd_ctx *c, const char *batch)
 	if (!station_needed(caller, &station, &err))
 		return stg_cmd_tell(c, &err);
 	struct watching w = { .caller = caller, .batch = batch, .board = board_new(c->json || c->quiet ? BOARD_SILENT : BOARD_AUTO, stdout) };
+	say_calendar(&w);
 	bool ok = stg_events(caller, each, &w, NULL, &err);
 	board_free(w.board);
 	if (!ok)

@@ -157,6 +157,7 @@ static void say_updated(const struct stg_cmd_ctx *c, const json_t *in, const jso
 	size_t i;
 	json_t *one;
 	(void)c, (void)in;
+	say_warnings(ret);
 	if (!stg_json_bool(ret, "changed", false)) {
 		printf(_("Batch %s: the blueprint and its profiles are as they were.\n"), stg_json_str(ret, "name"));
 		return;
@@ -183,10 +184,10 @@ static const struct verb verbs[] = {
 	{ "check", "batch.check", "file< --map:", NULL, NULL, say_check, check_status },
 	{ "import", "batch.import", "file< --*name= --*blueprint= --map: --params: --abm< --abm_blueprint=", NULL, NULL, say_import, NULL },
 	{ "show", "batch.show", "name", NULL, NULL, say_show, NULL },
-	{ "start", "batch.start", "name --ports, --params: --org= --canaries#", NULL, NULL, say_state, NULL },
+	{ "start", "batch.start", "name --ports, --params: --org= --canaries# --until= --despite=", NULL, NULL, say_state, NULL },
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
 	{ "reopen", "batch.reopen", "name", NULL, NULL, say_state, NULL },
-	{ "update", "batch.update", "name --ports, --params: --org=", NULL, NULL, say_updated, NULL },
+	{ "update", "batch.update", "name --ports, --params: --org= --until= --despite=", NULL, NULL, say_updated, NULL },
 	{ "close", "batch.close", "name --dir= --open! --lang=", NULL, NULL, say_closed, NULL },
 	{ 0 },
 };
@@ -249,14 +250,16 @@ const struct stg_cmd stg_cmd_batch = {
 		    "    or School Manager: with --abm-blueprint they become a batch of their own, NAME-abm, that enrols by itself\n"
 		    "stager batch list | show NAME\n"
 		    "    all batches; one batch with every device and its end\n"
-		    "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--org ORGANISATION] [--canaries N] [--watch]\n"
+		    "stager batch start NAME [--ports A1-A8] [--params KEY=VALUE] [--org ORGANISATION] [--canaries N] [--until DAY] [--despite REASON]\n"
+		    "        [--watch]\n"
 		    "    from now on its devices are staged when they are plugged in\n"
 		    "    --org    whose devices they become, when this station serves several organisations\n"
 		    "    --canaries N  the first N of a model and system that are new to this blueprint, with extra checks; the rest waits\n"
+		    "    --until  its last day: refused when something it needs ends before (see: stager expiry); --despite: a lead lets it begin\n"
 		    "    --watch  the live board until every device of the batch has an end; starts a station when none runs\n"
 		    "stager batch pause NAME | reopen NAME\n"
 		    "    pause: what runs is finished, nothing new begins; reopen: a closed batch can be started again\n"
-		    "stager batch update NAME [--params KEY=VALUE]\n"
+		    "stager batch update NAME [--params KEY=VALUE] [--until DAY] [--despite REASON]\n"
 		    "    takes the blueprint as it is now, and lists who was staged with the old one\n"
 		    "stager batch close NAME [--dir DIR] [--open]\n"
 		    "    writes result.csv, exceptions.csv and the hand-over sheet; --open closes although devices are still open"),

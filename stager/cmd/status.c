@@ -13,6 +13,7 @@
 #include <stager/clock.h>
 #include <stager/text.h>
 
+#include "_details.h"
 #include "_table.h"
 #include "_watch.h"
 
@@ -117,10 +118,14 @@ static int run(struct stg_cmd_ctx *c)
 		outbox(ret);
 		queues(json_object_get(ret, "queues"));
 		day_text(stg_json_int(expiry, "not_after_ms", 0), until);
-		if (expiry)
-			printf(_("Expires  first: %s %s on %s\n"), stg_json_str(expiry, "name"), stg_json_str(expiry, "subject"), until);
-		else
+		if (expiry) {
+			char what[300];
+			detail_text(stg_json_str(expiry, "text"), what, sizeof(what));
+			printf(_("Expires  first: %s on %s\n"), what, until);
+		}
+		else {
 			puts(_("Expires  nothing known"));
+		}
 		const json_t *clock = json_object_get(ret, "clock");
 		if (clock && !stg_json_bool(clock, "ok", true))
 			printf("%s %s\n", stg_id_sentence((unsigned int)stg_json_int(clock, "id", 0)),

@@ -12,7 +12,8 @@
  *                 "abm_blueprint" the assigned ones become a batch of their own, NAME-abm
  *   batch.list    -> [{"name","state","blueprint","balance",...}]
  *   batch.show    {"name"} -> the same with "rows"
- *   batch.start   {"name","ports":["A1-A8",...] or "A1-A8","params":{}} -> {"name","state","blueprint_sha256","ports","warnings"?}
+ *   batch.start   {"name","ports":["A1-A8",...] or "A1-A8","params":{},"until": its last day,"despite": why it begins although something
+ *                 it needs ends before} -> {"name","state","blueprint_sha256","ports","warnings"?}
  *   batch.pause, batch.reopen {"name"} -> {"name","state"}
  *   batch.update  {"name","ports","params"} -> {"name","changed","blueprint_sha256","before_sha256","staged_with_old":[serials]}
  *   batch.close   {"name","dir","open":bool,"lang"} -> {"name","result","exceptions","handover","balance"}: paths of what was written
@@ -33,6 +34,7 @@
 #include <stager/report.h>
 #include <stager/text.h>
 
+#include "_expiry.h"
 #include "_names.h"
 #include "_order.h"
 #include "_override.h"
@@ -343,6 +345,28 @@ static json_t *pins_detail(const json_t *pins)
 	return detail;
 }
 
+/* Would it outlive something it needs? Who lets it begin all the same says why, and both stand in the audit log. */
+static bool check_ends(struct stg_op_ctx *c, const json_t *in, json_t *pins, json_t *warnings, json_t *detail, struct stg_error *err)
+{
+	const char *until = stg_json_str(in, "until"), *despite = stg_json_str(in, "despite");
+	int64_t until_ms = stg_json_int(pins, "until_ms", 0);
+	STG_AUTO(stg_json_free_at) json_t *ends = NULL;
+	if (*until && !ops_expiry_until(until, &until_ms, err))
+		return false;
+	if (*despite && (strlen(despite) < 3 || strlen(despite) > 200))
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "--despite: 3-200");
+	if (until_ms)
+		stg_json_put_int(pins, "until_ms", until_ms);
+	if ((*despite && !stg_op_may(c, "lead", err)) ||
+	    !ops_expiry_allows(c, json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), until_ms, despite, warnings, &ends, err))
+		return false;
+	if (json_array_size(ends)) {
+		stg_json_put(detail, "despite", despite);
+		json_object_set(detail, "ends", ends);
+	}
+	return true;
+}
+
 static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	const char *name = stg_json_str(in, "name");
@@ -360,9 +384,11 @@ static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		json_object_set(pins, "ports", ports);
 	/* what each device of the batch would stumble over, said once and before the first one */
 	STG_AUTO(stg_json_free_at) json_t *warnings = json_array();
-	if (!ops_warn_order(json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), warnings, err))
+	STG_AUTO(stg_json_free_at) json_t *detail = pins_detail(pins);
+	if (!ops_warn_order(json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), warnings, err) ||
+	    !check_ends(c, in, pins, warnings, detail, err))
 		return false;
-	if (!set_state(c, name, "started", pins, err) || !stg_op_audit(c, "batch.start", name, NULL, pins_detail(pins), err))
+	if (!set_state(c, name, "started", pins, err) || !stg_op_audit(c, "batch.start", name, NULL, json_incref(detail), err))
 		return false;
 	json_t *said = json_pack("{s:i,s:s,s:s,s:s}", "v", 1, "name", name, "state", "started", "blueprint_sha256", sha256_of(pins));
 	if (json_array_size(warnings))
@@ -421,17 +447,25 @@ static bool update(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	const char *org = stg_json_str(json_object_get(old, "blueprint"), "organisation");
 	if (*org && !*stg_json_str(json_object_get(pins, "blueprint"), "organisation"))
 		stg_json_put(json_object_get(pins, "blueprint"), "organisation", org);
+	if (stg_json_int(old, "until_ms", 0))
+		stg_json_put_int(pins, "until_ms", stg_json_int(old, "until_ms", 0));
+	STG_AUTO(stg_json_free_at) json_t *warnings = json_array(), *detail = pins_detail(pins);
+	if (!check_ends(c, in, pins, warnings, detail, err))
+		return false;
 	/* a line that moved, a comment in a parent: what is done stays the same */
 	bool changed = strcmp(sha256_of(pins), sha256_of(old)) != 0 || strcmp(stg_json_str(json_object_get(pins, "blueprint"), "organisation"), org) != 0 ||
-		       !json_equal(json_object_get(pins, "profiles"), json_object_get(old, "profiles"));
+		       !json_equal(json_object_get(pins, "profiles"), json_object_get(old, "profiles")) ||
+		       stg_json_int(pins, "until_ms", 0) != stg_json_int(old, "until_ms", 0);
 	STG_AUTO(stg_json_free_at) json_t *serials = changed ? staged_serials(c, name, err) : json_array();
 	if (!serials)
 		return false;
 	if ((changed || ports) && (!stg_store_batch_state(c->store, name, stg_json_str(batch, "state"), pins, err) ||
-				   !stg_op_audit(c, "batch.update", name, NULL, pins_detail(pins), err)))
+				   !stg_op_audit(c, "batch.update", name, NULL, json_incref(detail), err)))
 		return false;
 	*ret = json_pack("{s:i,s:s,s:b,s:s,s:s,s:O}", "v", 1, "name", name, "changed", changed, "blueprint_sha256", sha256_of(pins), "before_sha256",
 			 sha256_of(old), "staged_with_old", serials);
+	if (json_array_size(warnings))
+		json_object_set(*ret, "warnings", warnings);
 	return true;
 }
 

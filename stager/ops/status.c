@@ -2,7 +2,7 @@
  * status.c - the five lines, and what else is known without a device being asked.
  *
  * For:    `stager status`, `stager devices` without a station, `stager doctor`.
- * Uses:   the store; stager/keys to read the dates of the organisation's certificates.
+ * Uses:   the store; _expiry.c for what ends first.
  * Called: as operations.
  * Thread: the recorder's.
  *
@@ -13,15 +13,16 @@
  *                   and paused ones; else the newest), "ports":{"known","allowed","busy"}, "jobs":{"running","waiting","hold"},
  *                   "hand":{"waiting", "next":{"job","serial","port","label","state","wait","id","code","msg"}} (parked for a person or a charge, on hold or interrupted),
  *                   "line":{"open", "until_ms"}, "outbox":{"waiting","delivered","oldest_ms","by_target":[...]},
- *                   "expiry":{"what":"organisation|certificate|app","name","subject","not_after_ms"} (absent: nothing expires),
+ *                   "expiry":{"what": a kind of _expiry.h,"name","subject","text","not_after_ms"} (absent: nothing expires),
  *                   "clock":{"ok", "quality", "id","msg" when not},
  *                   "queues":{"line","unlock","locked","mdm","restore"} (how many stand in each; absent: none)}
  *   devices.known  {"query","limit"} -> {"v":1,"devices":[inventory rows]}
  *   clock.accept   {"second","second_pin"} -> {"v":1,"accepted":true}; the mark of a clock that once ran fast is taken back
  */
-#include <stager/apps.h>
 #include <stager/clock.h>
 #include <stager/op.h>
+
+#include "_expiry.h"
 
 #define KNOWN_MAX 5000             /* what one message holds */
 
@@ -103,56 +104,25 @@ static json_t *ports(struct stg_op_ctx *c, int64_t busy, struct stg_error *err)
 
 /* ---- what expires first ---- */
 
-static void earlier(json_t **first, const char *what, const char *name, const char *subject, int64_t not_after_ms)
+/* Challenges live for minutes or days and come again with the next line. NULL: nothing ends. */
+static bool put_expiry(struct stg_op_ctx *c, json_t *out, struct stg_error *err)
 {
-	if (not_after_ms <= 0 || (*first && stg_json_int(*first, "not_after_ms", 0) <= not_after_ms))
-		return;
-	json_decref(*first);
-	*first = json_object();
-	stg_json_put(*first, "what", what);
-	stg_json_put(*first, "name", name);
-	stg_json_put(*first, "subject", subject);
-	stg_json_put_int(*first, "not_after_ms", not_after_ms);
-}
-
-/* The rows of organisations hold their certificates as PEM texts under names of their own. */
-static bool first_of_orgs(struct stg_op_ctx *c, json_t **first, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *orgs = stg_store_orgs(c->store, err);
-	size_t i;
-	json_t *org, *value;
-	const char *key;
-	if (!orgs)
-		return false;
-	json_array_foreach(orgs, i, org) {
-		json_object_foreach(org, key, value) {
-			const char *text = json_string_value(value);
-			if (!text || strncmp(text, "-----BEGIN CERTIFICATE", 22) != 0)
-				continue;
-			STG_AUTO(stg_json_free_at) json_t *cert = stg_certificate_json(stg_bytes_str(text), NULL);
-			earlier(first, "organisation", stg_json_str(org, "name"), stg_json_str_or(cert, "cn", key), stg_json_int(cert, "not_after_ms", 0));
-		}
+	STG_AUTO(stg_json_free_at) json_t *all = ops_expiry(c, err);
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		const json_t *one = json_array_get(all, i);
+		const char *kind = stg_json_str(one, "kind");
+		if (!stg_json_int(one, "ends_ms", 0) || strcmp(kind, "challenges") == 0)
+			continue;
+		json_t *first = json_object();
+		stg_json_put(first, "what", kind);
+		stg_json_put(first, "name", stg_json_str(one, "name"));
+		stg_json_put(first, "subject", stg_json_str(one, "what"));
+		stg_json_put(first, "text", stg_json_str(one, "text"));
+		stg_json_put_int(first, "not_after_ms", stg_json_int(one, "ends_ms", 0));
+		stg_json_put_new(out, "expiry", first);
+		break;
 	}
-	return true;
-}
-
-static bool first_of_certificates(struct stg_op_ctx *c, json_t **first, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *row = stg_store_certificate_next(c->store, err);
-	if (!row)
-		return false;
-	earlier(first, "certificate", stg_json_str(row, "device_serial"), stg_json_str(row, "subject"), stg_json_int(row, "not_after_ms", 0));
-	return true;
-}
-
-static bool first_of_apps(struct stg_op_ctx *c, json_t **first, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *rows = stg_apps_list(c->state_dir, err);
-	size_t i;
-	json_t *row;
-	json_array_foreach(rows, i, row)
-		earlier(first, "app", stg_json_str(row, "bundle_id"), stg_json_str(row, "version"), stg_json_int(row, "expires_ms", 0));
-	return rows != NULL;
+	return all != NULL;
 }
 
 /* ---- operations ---- */
@@ -200,13 +170,8 @@ static bool status(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	if (!(part = stg_store_outbox_summary(c->store, err)))
 		return false;
 	stg_json_put_new(out, "outbox", part);
-	part = NULL;
-	if (!first_of_orgs(c, &part, err) || !first_of_certificates(c, &part, err) || !first_of_apps(c, &part, err)) {
-		json_decref(part);
+	if (!put_expiry(c, out, err))
 		return false;
-	}
-	if (part)
-		stg_json_put_new(out, "expiry", part);
 	stg_json_put_new(out, "clock", clock_part(c));
 	if (!(part = stg_store_queue_counts(c->store, err)))
 		return false;

@@ -18,9 +18,12 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <stager/keys.h>
+
 #include "parts.h"
 
 #define SECRETS_MAX 4
+#define JWT_MAX 8192
 
 static const struct kind {
 	const char *name, *credential;      /* the credential it needs, NULL: none */
@@ -67,6 +70,55 @@ bool push_credentials_parse(const struct stg_secret *text, struct push_credentia
 	push_credentials_clear(ret);
 	*ret = all;
 	return true;
+}
+
+static void put_end(json_t *list, const char *kind, const char *name, int64_t ends_ms)
+{
+	if (ends_ms <= 0)
+		return;
+	json_t *one = json_object();
+	stg_json_put(one, "kind", kind);
+	stg_json_put(one, "name", name);
+	stg_json_put_int(one, "ends_ms", ends_ms);
+	json_array_append_new(list, one);
+}
+
+/* "header.payload.signature", base64url: RFC 7519. What the payload says is not believed for more than a date. */
+static int64_t jwt_ends_ms(const char *token)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf plain = STG_BUF(JWT_MAX);
+	char text[JWT_MAX];
+	const char *from = strchr(token, '.'), *to = from ? strchr(from + 1, '.') : NULL;
+	size_t n = to ? (size_t)(to - from - 1) : 0;
+	if (!n || n + 4 >= sizeof(text))
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		text[i] = from[1 + i] == '-' ? '+' : from[1 + i] == '_' ? '/' : from[1 + i];
+	while (n % 4)
+		text[n++] = '=';
+	text[n] = 0;
+	json_t *j = stg_unbase64(text, &plain, NULL) ? stg_json_parse(stg_buf_view(&plain), JWT_MAX, NULL) : NULL;
+	json_t *exp = json_object_get(j, "exp");
+	double s = json_is_number(exp) ? json_number_value(exp) : 0;
+	json_decref(j);
+	OPENSSL_cleanse(text, sizeof(text));
+	return s > 0 && s < 1e11 ? (int64_t)s * 1000 : 0;
+}
+
+json_t *stg_push_ends(const struct stg_secret *credentials)
+{
+	struct push_credentials all = { 0 };
+	json_t *list = json_array();
+	if (!push_credentials_parse(credentials, &all, NULL)) {
+		push_credentials_clear(&all);
+		return list;
+	}
+	const char *pem = strstr(stg_json_str(all.values, "client_pem"), "-----BEGIN CERTIFICATE");
+	STG_AUTO(stg_json_free_at) json_t *cert = pem ? stg_certificate_json(stg_bytes_str(pem), NULL) : NULL;
+	put_end(list, "certificate", stg_json_str(cert, "cn"), stg_json_int(cert, "not_after_ms", 0));
+	put_end(list, "token", "", jwt_ends_ms(stg_json_str(all.values, "token")));
+	push_credentials_clear(&all);
+	return list;
 }
 
 void push_credentials_clear(struct push_credentials *c)
