@@ -36,6 +36,15 @@ bool stg_ca_issue(struct stg_store *s, const struct stg_keys *k, const json_t *o
 		  const struct stg_leaf_ask *instead, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row,
 		  struct stg_error *err);
 
+/* A template filled in for one device: what stg_leaf_issue() and stg_leaf_sign() want. For whoever issues on another thread than the store's
+ * and registers before it hands out: everybody else calls the two above. `filled` holds the texts `ask` points into. */
+struct stg_ca_filled {
+	json_t *filled;
+	struct stg_leaf_ask ask;
+};
+bool stg_ca_fill(struct stg_store *s, const json_t *org, const struct stg_ca_for *whom, struct stg_ca_filled *ret, struct stg_error *err);
+void stg_ca_filled_clear(struct stg_ca_filled *f);
+
 /* ---- templates: {"name","about","cn","department","serial_number","san":["dns:..","uri:..","upn:..","email:.."],"purpose","key","days",
  * "modern","built_in"}; texts may hold variables: {{serial}}, {{serial_host}} (the serial as a host label), {{org.name}}, {{org.domain}}, ... ---- */
 json_t *stg_ca_templates(struct stg_store *s, struct stg_error *err);

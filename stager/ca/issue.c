@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include <stager/ca.h>
 #include <stager/error.h>
-
-#include "ca_i.h"
 
 static bool other(struct stg_error *err, const char *what, const char *said)
 {
@@ -64,10 +63,10 @@ static bool register_it(struct stg_store *s, json_t *row, const struct stg_ca_fo
 bool stg_ca_sign(struct stg_store *s, const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_ca_for *whom,
 		 struct stg_bytes request_der, struct stg_buf *ret_der, json_t **ret_row, struct stg_error *err)
 {
-	STG_AUTO(ca_filled_clear) struct ca_filled f = { 0 };
+	STG_AUTO(stg_ca_filled_clear) struct stg_ca_filled f = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *request = stg_request_read(request_der, NULL, err), *row = NULL;
 	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(64u << 10);
-	if (!request || !is_for(s, request, whom->serial, err) || !ca_fill(s, org, whom, &f, err) || !stg_store_clock_ok(s, err) ||
+	if (!request || !is_for(s, request, whom->serial, err) || !stg_ca_fill(s, org, whom, &f, err) || !stg_store_clock_ok(s, err) ||
 	    !stg_leaf_sign(k, org, sealed, &f.ask, request_der, &der, &row, err) || !register_it(s, row, whom, "ca.sign", err) ||
 	    !stg_buf_add(ret_der, der.data, der.len, err))
 		return false;
@@ -78,9 +77,9 @@ bool stg_ca_sign(struct stg_store *s, const struct stg_keys *k, const json_t *or
 bool stg_ca_issue(struct stg_store *s, const struct stg_keys *k, const json_t *org, struct stg_bytes sealed, const struct stg_ca_for *whom,
 		  const struct stg_leaf_ask *instead, struct stg_secret *ret_p12, struct stg_secret *ret_password, json_t **ret_row, struct stg_error *err)
 {
-	STG_AUTO(ca_filled_clear) struct ca_filled f = { 0 };
+	STG_AUTO(stg_ca_filled_clear) struct stg_ca_filled f = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *row = NULL;
-	if (!*whom->serial || !ca_fill(s, org, whom, &f, err))
+	if (!*whom->serial || !stg_ca_fill(s, org, whom, &f, err))
 		return false;
 	if (instead) {
 		f.ask.common_name = instead->common_name && *instead->common_name ? instead->common_name : f.ask.common_name;

@@ -13,9 +13,8 @@
 #include <stdlib.h>
 
 #include <stager/blueprint.h>
+#include <stager/ca.h>
 #include <stager/error.h>
-
-#include "ca_i.h"
 
 #define SETTING "ca_templates"
 #define TEXT_MAX 200
@@ -170,7 +169,7 @@ static void host_label(const char *serial, char ret[64])
 	ret[at] = 0;
 }
 
-bool ca_fill(struct stg_store *s, const json_t *org, const struct stg_ca_for *whom, struct ca_filled *ret, struct stg_error *err)
+bool stg_ca_fill(struct stg_store *s, const json_t *org, const struct stg_ca_for *whom, struct stg_ca_filled *ret, struct stg_error *err)
 {
 	const char *name = whom->template_name && *whom->template_name ? whom->template_name : "device";
 	STG_AUTO(stg_json_free_at) json_t *t = stg_ca_template(s, name, err), *values = json_object();
@@ -205,8 +204,8 @@ bool ca_fill(struct stg_store *s, const json_t *org, const struct stg_ca_for *wh
 	return true;
 }
 
-void ca_filled_clear(struct ca_filled *f)
+void stg_ca_filled_clear(struct stg_ca_filled *f)
 {
 	json_decref(f->filled);
-	*f = (struct ca_filled){ 0 };
+	*f = (struct stg_ca_filled){ 0 };
 }

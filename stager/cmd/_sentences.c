@@ -721,5 +721,6 @@ const char *const detail_foreign[] = {
 	N_("a profile of that name is there, and was not fetched"),
 	N_("--header and --user go with --secret: the name of a header, of an account"),
 	N_("%.64s came as a file"),
+	N_("neither 'common_name' nor 'certificate_template' says who it names, expected one of them"),
 	NULL
 };

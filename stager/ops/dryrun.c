@@ -135,6 +135,21 @@ static json_t *try_step(const struct trial *t, const json_t *step)
 	return said;
 }
 
+/* A challenge is made for each device when its turn comes; here it is enough that it could be. */
+static bool scep_values(struct stg_op_ctx *c, json_t *v, struct stg_error *err)
+{
+	STG_AUTO(stg_free_at) char *url = stg_store_get(c->store, "scep_url", err), *listen = stg_store_get(c->store, "scep_listen", err);
+	STG_AUTO(stg_json_free_at) json_t *servers = stg_store_scep_servers(c->store, err);
+	if (!url || !listen || !servers)
+		return false;
+	if (!*url && !*listen && !json_array_size(servers))
+		return true;
+	stg_json_put(v, "scep.url", *url ? url : "http://station/scep");
+	stg_json_put(v, "scep.challenge", "********");
+	stg_json_put_new(v, "scep.fingerprint", json_pack("{s:s}", "data", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+	return true;
+}
+
 /* What every device has in common: the organisation and, by name only, the secrets there are. */
 static bool common_values(struct stg_op_ctx *c, json_t *v, struct stg_error *err)
 {
@@ -149,7 +164,7 @@ static bool common_values(struct stg_op_ctx *c, json_t *v, struct stg_error *err
 		snprintf(key, sizeof(key), "secret.%s", stg_json_str(json_array_get(secrets, i), "name"));
 		stg_json_put(v, key, "********");
 	}
-	return true;
+	return scep_values(c, v, err);
 }
 
 static json_t *try_all(const struct trial *t)

@@ -8,7 +8,7 @@
  *
  *   scep.show       {}                                             -> {listen, url, old_clients, minutes, org, ra, challenges: open ones}
  *   scep.set        {listen, url, old_clients, certs, minutes, org} -> as scep.show
- *   scep.challenge  {serial, template, minutes, vars}              -> {challenge, url, serial, expires_ms, fingerprint}
+ *   scep.challenge  {serial, template, minutes, vars, unit, job}   -> {challenge, url, serial, expires_ms, fingerprint}
  *   scep.list       {serial, open}                                 -> [challenge without its text]
  *   scep.about      {}                                             -> {caps, certs: base64, type}
  *   scep.request    {message: base64, peer}                        -> {status, type, body: base64, said}
@@ -222,6 +222,9 @@ static bool challenge(struct stg_op_ctx *c, const json_t *in, json_t **ret, stru
 	stg_json_put(row, "device_serial", serial);
 	stg_json_put(row, "template", template);
 	stg_json_put(row, "org", stg_json_str(org, "name"));
+	stg_json_put(row, "unit", stg_json_str(in, "unit"));
+	if (stg_json_int(in, "job", 0))
+		stg_json_put_int(row, "job", stg_json_int(in, "job", 0));
 	if (json_is_object(json_object_get(in, "vars")))
 		stg_json_put_new(row, "vars", json_deep_copy(json_object_get(in, "vars")));
 	uint8_t sha1[EVP_MAX_MD_SIZE];

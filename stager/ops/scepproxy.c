@@ -10,7 +10,7 @@
  *   scep.proxy.list  {}                                                                    -> [{name, url, open, lapsed, given, next_expiry_ms}]
  *   scep.proxy.fetch {name, count}                   -> {name, found: [{mark, sealed, fetched_ms, expires_ms}], caps, certs, short_by, why}
  *   scep.proxy.keep  {name, found, caps, certs}      -> {name, kept}: what scep.proxy.fetch found
- *   scep.give        {name, serial}                  -> {challenge, url, expires_ms}: one of the pool, for this device alone
+ *   scep.give        {name, serial, unit, job}                  -> {challenge, url, expires_ms}: one of the pool, for this device alone
  *   scep.relay       {name, token, operation, message: base64, peer}                       -> {status, type, body: base64, said}
  *
  * The station reads neither the device's request nor its certificate: both are encrypted between the device and the server. It
@@ -279,6 +279,26 @@ static bool keep(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	return true;
 }
 
+/* That of the server's own, as it was pinned; else of the authority among the certificates it showed, as devices compare it (SHA-1). */
+static void put_fingerprint(json_t *ret, const json_t *config)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf raw = STG_BUF(STG_SCEP_MESSAGE_MAX);
+	char hex[2 * 64 + 1] = "";
+	size_t n = 0;
+	for (const char *p = stg_json_str(config, "fingerprint"); *p && n + 1 < sizeof(hex); p++)
+		if (*p != ':' && *p != ' ')
+			hex[n++] = *p;
+	hex[n] = 0;
+	stg_json_put(ret, "fingerprint", hex);
+	if (n || !stg_unbase64(stg_json_str(config, "certs"), &raw, NULL))
+		return;
+	STG_AUTO(stg_scep_certs_free_at) struct stack_st_X509 *certs = stg_scep_certs_unpack(stg_buf_view(&raw), NULL);
+	STG_AUTO(stg_json_free_at) json_t *shown = certs ? stg_scep_certs_json(certs) : NULL;
+	for (size_t i = 0; i < json_array_size(shown); i++)
+		if (stg_json_bool(json_array_get(shown, i), "ca", false))
+			stg_json_put(ret, "fingerprint", stg_json_str(json_array_get(shown, i), "sha1"));
+}
+
 static bool give(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(SEALED_MAX);
@@ -300,6 +320,9 @@ static bool give(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 		return false;
 	stg_json_put(row, "device_serial", serial);
 	stg_json_put(row, "via", name);
+	stg_json_put(row, "unit", stg_json_str(in, "unit"));
+	if (stg_json_int(in, "job", 0))
+		stg_json_put_int(row, "job", stg_json_int(in, "job", 0));
 	int64_t minutes = (expires - stg_wall_ms()) / 60000;
 	if (!scep_challenge_make(c, row, minutes > 0 ? minutes : 1, token, &ours, err))
 		return false;
@@ -309,7 +332,7 @@ static bool give(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	stg_json_put(*ret, "serial", serial);
 	stg_json_put_new(*ret, "challenge", json_stringn((const char *)stg_secret_reveal(&word).data, stg_secret_reveal(&word).len));
 	stg_json_put(*ret, "url", url);
-	stg_json_put(*ret, "fingerprint", stg_json_str(config, "fingerprint"));
+	put_fingerprint(*ret, config);
 	stg_json_put_int(*ret, "expires_ms", expires);
 	return true;
 }

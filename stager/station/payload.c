@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include <stager/blueprint.h>
+#include <stager/ca.h>
+#include <stager/op.h>
 #include <stager/payload.h>
 #include <stager/report.h>
 
@@ -32,6 +34,7 @@ struct make {
 	char model[64];
 	bool certificate, is_template, wallpaper;
 	json_t *leaf_row;
+	struct stg_ca_filled from;      /* the template the certificate is made by, if one is named */
 	struct stg_payload payload;
 };
 
@@ -43,6 +46,7 @@ static void make_free(struct make *m)
 	json_decref(m->org);
 	json_decref(m->job_row);
 	json_decref(m->leaf_row);
+	stg_ca_filled_clear(&m->from);
 	stg_buf_clear(&m->org_sealed);
 	stg_buf_clear(&m->profile);
 	stg_payload_clear(&m->payload);
@@ -61,6 +65,41 @@ json_t *job_values(const struct stg_station *s, const struct slot *slot)
 		stg_json_put(v, "organisation_id", stg_json_str(org->row, "magic"));
 	}
 	return v;
+}
+
+/* A word with which this device may ask once for a certificate: this station's, or one fetched from the named server before. */
+static bool collect_challenge(struct stg_store *store, struct make *m, struct stg_error *err)
+{
+	static const char USED[] = "scep.";
+	const json_t *params = json_object_get(m->step, "params");
+	const char *server = stg_json_str(params, "scep_server");
+	STG_AUTO(stg_json_free_at) json_t *in = json_object(), *got = NULL;
+	STG_AUTO(stg_buf_clear) struct stg_buf print = STG_BUF(64), text = STG_BUF(128);
+	if (!m->is_template || !memmem(m->profile.data, m->profile.len, USED, sizeof(USED) - 1))
+		return true;
+	struct stg_op_ctx c = { .store = store, .keys = m->station->keys, .state_dir = m->station->state_dir, .actor = "station", .rehearsal = m->station->rehearsal };
+	stg_json_put(in, "name", server);
+	stg_json_put(in, "serial", m->serial);
+	stg_json_put(in, "unit", m->unit);
+	stg_json_put_int(in, "job", m->job);
+	if (*stg_json_str(params, "certificate_template"))
+		stg_json_put(in, "template", stg_json_str(params, "certificate_template"));
+	if (!stg_op_find(*server ? "scep.give" : "scep.challenge")->run(&c, in, &got, err))
+		return stg_while(err, "challenge");
+	stg_json_put(m->values, "scep.url", stg_json_str(got, "url"));
+	stg_json_put(m->values, "scep.challenge", stg_json_str(got, "challenge"));
+	/* absent where nobody knows it: a template that names it is told so */
+	if (stg_unhex(stg_json_str(got, "fingerprint"), &print, NULL) && print.len && stg_base64(stg_buf_view(&print), &text, NULL))
+		stg_json_put_new(m->values, "scep.fingerprint", json_pack("{s:s}", "data", stg_buf_str(&text)));
+	return true;
+}
+
+/* What the certificate will look like, where a template of the CA says so. */
+static bool collect_template(struct stg_store *store, struct make *m, struct stg_error *err)
+{
+	const char *name = stg_json_str(json_object_get(m->step, "params"), "certificate_template");
+	const struct stg_ca_for whom = { .serial = m->serial, .unit = m->unit, .template_name = name, .values = m->values, .job = m->job, .actor = "station" };
+	return !*name || !m->org || stg_ca_fill(store, m->org, &whom, &m->from, err) || stg_while(err, "certificate_template");
 }
 
 /* Recorder: the secrets this step names, unsealed into the values; the certificate an interrupted attempt left behind. */
@@ -85,7 +124,9 @@ static bool collect(struct stg_store *store, void *arg, struct stg_error *err)
 							      stg_secret_reveal(&plain).len));
 	}
 	if (!m->certificate)
-		return true;
+		return collect_challenge(store, m, err);
+	if (!collect_template(store, m, err))
+		return false;
 	STG_AUTO(stg_json_free_at) json_t *filter = json_pack("{s:I, s:s}", "job", (json_int_t)m->job, "status", "issued");
 	STG_AUTO(stg_json_free_at) json_t *left = stg_store_certificates(store, filter, err);
 	if (!left)
@@ -103,14 +144,13 @@ static bool make_certificate(struct make *m, const json_t *params, struct stg_er
 	STG_AUTO(stg_json_free_at) json_t *issuers = NULL;
 	if (!m->org)
 		return stg_fail_id(err, STG_E_STATION, STG_ID_NO_ORGANISATION, 0, "no organisation to issue certificates");
-	struct stg_leaf_ask ask = {
-		.common_name = stg_json_str_or(params, "common_name", m->serial),
-		.san = json_object_get(params, "san"),
-		.key_type = stg_json_str_or(params, "key", "rsa-2048"),
-		.days = stg_json_int(params, "days", 365),
-		.purpose = "client",
-		.modern_p12 = stg_json_bool(params, "modern", false),
-	};
+	/* what the step says itself stands in front of its template */
+	struct stg_leaf_ask ask = m->from.filled ? m->from.ask : (struct stg_leaf_ask){ .common_name = m->serial, .key_type = "rsa-2048", .days = 365, .purpose = "client" };
+	ask.common_name = stg_json_str_or(params, "common_name", ask.common_name);
+	ask.san = json_object_get(params, "san") ? json_object_get(params, "san") : ask.san;
+	ask.key_type = stg_json_str_or(params, "key", ask.key_type);
+	ask.days = stg_json_int(params, "days", ask.days);
+	ask.modern_p12 = stg_json_bool(params, "modern", ask.modern_p12);
 	bool rsa = strncmp(ask.key_type, "rsa", 3) == 0;
 	bool pre_made = rsa && pool_take_leaf_key(&key);
 	if (!stg_leaf_issue(s->keys, m->org, stg_buf_view(&m->org_sealed), &ask, pre_made ? &key : NULL, &p12, &password, &m->leaf_row, err))

@@ -4,8 +4,10 @@
 enum { DAYS_MOST = 3650 };
 
 static const struct stg_param params[] = {
-	{ "common_name", STG_PARAM_STRING, .required = true, .variables = true,
-	  .about = "who it names, such as \"{{asset_tag|serial}}\"" },
+	{ "common_name", STG_PARAM_STRING, .variables = true,
+	  .about = "who it names, such as \"{{asset_tag|serial}}\" (default: what its template says)" },
+	{ "certificate_template", STG_PARAM_STRING,
+	  .about = "what kind of certificate (stager ca template): names, usages, days; what stands here goes before it" },
 	{ "profile", STG_PARAM_STRING,
 	  .about = "a profile that uses it (Wi-Fi, VPN): certificate and settings go in together" },
 	{ "san", STG_PARAM_LIST, .variables = true, .about = "further names: dns:..., uri:..., upn:..., email:..." },
@@ -24,6 +26,8 @@ static bool check(const json_t *p, struct stg_error *err)
 {
 	static const char *const kinds[] = { "dns:", "uri:", "upn:", "email:" };
 	int64_t days = stg_json_int(p, "days", 365);
+	if (!*stg_json_str(p, "common_name") && !*stg_json_str(p, "certificate_template"))
+		return stg_fail(err, STG_E_INPUT, 0, "neither 'common_name' nor 'certificate_template' says who it names, expected one of them");
 	if (days < 1 || days > DAYS_MOST)
 		return stg_fail(err, STG_E_INPUT, 0, "'days' is %lld, expected 1 to %d", (long long)days, DAYS_MOST);
 	const json_t *san = json_object_get(p, "san");

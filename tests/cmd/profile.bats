@@ -270,5 +270,5 @@ mdm_away() {
 	stager stop --now
 	wait $run || true
 	mdm_away
-	[ "$(sqlite3 "$STAGER_STATE/stager.db" "SELECT count(*) FROM audit WHERE verb = 'profile.keep' AND actor = 'station'")" = 1 ]
+	[ "$(sqlite3 "$STAGER_STATE/stager.db" "SELECT count(*) FROM audit WHERE body LIKE '%profile.keep%' AND body LIKE '%\"station\"%'")" = 1 ]
 }
