@@ -198,7 +198,8 @@ void cross_identity(struct findings *f, plist_t one, char *path)
 	path[n] = 0;
 }
 
-bool identity_ends(plist_t one, int64_t *ret_ms)
+/* The certificate of an identity and those that came along; NULL: it cannot be opened with what is in the payload. */
+static X509 *open_identity(plist_t one, STACK_OF(X509) **ret_more)
 {
 	struct stg_bytes in = content_of(one);
 	const char *password = tree_str(one, "Password");
@@ -206,13 +207,34 @@ bool identity_ends(plist_t one, int64_t *ret_ms)
 	PKCS12 *p12 = in.len && password && !stg_variable_any(password) ? d2i_PKCS12(NULL, &p, (long)in.len) : NULL;
 	EVP_PKEY *key = NULL;
 	X509 *cert = NULL;
-	struct tm tm = { 0 };
-	bool ok = p12 && !has_legacy(p12) && PKCS12_parse(p12, password, &key, &cert, NULL) == 1 && cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1;
-	if (ok)
-		*ret_ms = (int64_t)timegm(&tm) * 1000;
+	if (p12 && !has_legacy(p12))
+		(void)PKCS12_parse(p12, password, &key, &cert, ret_more);
 	EVP_PKEY_free(key);
-	X509_free(cert);
 	PKCS12_free(p12);
 	ERR_clear_error();
+	return cert;
+}
+
+X509 *payload_certificate(plist_t one, STACK_OF(X509) **ret_more)
+{
+	const char *type = tree_str(one, "PayloadType");
+	struct stg_bytes in = content_of(one);
+	if (!type)
+		return NULL;
+	if (strcmp(type, "com.apple.security.pkcs12") == 0)
+		return open_identity(one, ret_more);
+	bool is_certificate = strcmp(type, "com.apple.security.root") == 0 || strcmp(type, "com.apple.security.pkcs1") == 0 ||
+			      strcmp(type, "com.apple.security.pem") == 0;
+	return is_certificate && in.len ? read_cert(in) : NULL;
+}
+
+bool identity_ends(plist_t one, int64_t *ret_ms)
+{
+	X509 *cert = open_identity(one, NULL);
+	struct tm tm = { 0 };
+	bool ok = cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1;
+	if (ok)
+		*ret_ms = (int64_t)timegm(&tm) * 1000;
+	X509_free(cert);
 	return ok;
 }

@@ -350,4 +350,5 @@ void cross_profile(struct findings *f)
 	if (!tree_bool(root, "IsEncrypted", false) && tree_bool(root, "HasRemovalPasscode", false) != has_removal)
 		finding(f, "warning", "", "HasRemovalPasscode and a com.apple.profileRemovalPassword payload go together");
 	tree_walk(root, path, check_foreign, f);
+	cross_chains(f);
 }

@@ -70,6 +70,12 @@ void cross_profile(struct findings *f);
 void cross_certificate(struct findings *f, plist_t one, char *path);
 void cross_identity(struct findings *f, plist_t one, char *path);
 
+/* The certificate in a certificate or identity payload, and what came along with an identity (*ret_more, may be NULL afterwards). The caller's. */
+struct x509_st;
+struct stack_st_X509;
+struct x509_st *payload_certificate(plist_t one, struct stack_st_X509 **ret_more);
+/* chains.c: do they agree with one another? */
+void cross_chains(struct findings *f);
 /* When the certificate of an identity payload ends; false: it cannot be opened with what is in the payload. */
 bool identity_ends(plist_t one, int64_t *ret_ms);
 

@@ -131,6 +131,8 @@ static bool parse(struct profile *p, struct stg_error *err)
 	struct stg_error why = { 0 };
 	struct stg_bytes text = stg_buf_view(&p->text);
 	unsigned long line = 0;
+	if (text.len > stg_plist_profile.size_bytes)
+		return bad_file(p, STG_ID_PROFILE_TOO_LARGE, err, "larger than 1 MiB");
 	if (!stg_plist_scan(text, &stg_plist_profile, &form, &why)) {
 		const char *at = strstr(why.msg, "line ");
 		unsigned long line_no = 0, column = 0;

@@ -33,6 +33,12 @@ const struct stg_profile_rules *stg_profile_rules_shipped(void);
 struct stg_bytes stg_profile_overlay(void);
 /* {"v","platform","release","types","keys","sha256"} */
 json_t *stg_profile_rules_about(const struct stg_profile_rules *r);
+/* Where an imported table lies in the state's folder. */
+#define STG_PROFILE_RULES "schema/ios.rules"
+/* Those imported into this state; NULL: none (err untouched), or none that can be read. The caller frees them. */
+struct stg_profile_rules *stg_profile_rules_kept(const char *state_dir, struct stg_error *err);
+/* The same where they are newer than the shipped ones; NULL: the shipped ones count. */
+struct stg_profile_rules *stg_profile_rules_own(const char *state_dir, struct stg_error *err);
 /* Does `a` know a newer release than `b`? */
 bool stg_profile_rules_newer(const struct stg_profile_rules *a, const struct stg_profile_rules *b);
 /* Apple's YAML in a folder made into a table (at most 1 MiB). Takes a second or less; reads nothing but that folder.

@@ -4,8 +4,6 @@
 
 #include <stager/payload.h>
 
-#define PROFILE_RULES "schema/ios.rules"
-
 /* Those imported into this state; NULL: none, or none that can be read. The caller frees them. */
 struct stg_profile_rules *ops_profile_rules_kept(const char *state_dir);
 /* The same where they are newer than the shipped ones; NULL: the shipped ones count. */

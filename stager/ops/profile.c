@@ -268,7 +268,7 @@ static bool schema_import(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 	snprintf(path, sizeof(path), "%s/schema", c->state_dir);
 	if (!stg_folder_make(path, 0700, err))
 		return stg_say(err, STG_ID_DISK_REFUSES);
-	snprintf(path, sizeof(path), "%s/" PROFILE_RULES, c->state_dir);
+	snprintf(path, sizeof(path), "%s/" STG_PROFILE_RULES, c->state_dir);
 	if (!ops_audit(c, "profile_rules_imported", stg_json_str(about, "release"), json_incref(about), err))
 		return false;
 	if (!stg_file_write(path, stg_buf_view(&table), 0600, err))

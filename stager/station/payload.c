@@ -181,6 +181,16 @@ static bool make_wallpaper(struct make *m, const json_t *params, struct stg_erro
 	return true;
 }
 
+/* The last look before the device: by the newest rules this station has. */
+static bool fits(struct make *m, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *own = stg_profile_rules_own(m->station->state_dir, &why);
+	if (why.code != STG_OK)
+		stg_log_error(STG_LOG_WARNING, &tag, &why);
+	return stg_profile_fits(m->name, stg_buf_view(&m->payload.bytes), own, stg_json_str(m->values, "os_version"), err);
+}
+
 /* Maker: values filled in, signed by the organisation where the blueprint says so. */
 static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
 {
@@ -196,7 +206,7 @@ static bool make_run(struct stg_store *store, void *arg, struct stg_error *err)
 		ok = make_certificate(m, params, err);
 	else
 		ok = stg_profile_fill(m->name, stg_buf_view(&m->profile), m->is_template ? m->values : NULL, m->unit, &m->payload, err);
-	ok = ok && stg_profile_fits(m->name, stg_buf_view(&m->payload.bytes), NULL, stg_json_str(m->values, "os_version"), err);
+	ok = ok && fits(m, err);
 	/* one that somebody else has signed keeps that signature */
 	if (ok && stg_json_bool(params, "sign", true) && m->org && !stg_profile_is_signed(stg_buf_view(&m->payload.bytes))) {
 		STG_AUTO(stg_buf_clear) struct stg_buf cms = STG_BUF(4u << 20);

@@ -139,3 +139,38 @@ profile() { printf '%s\n<key>PayloadType</key><string>%s</string>\n%s\n%s\n' "$h
 		[ "$(jq -r '.jobs[-1].steps[-1].code' <<<"$output")" != 1351 ] || { jq -c '.jobs[-1]' <<<"$output"; false; }
 	done
 }
+
+@test "a device its user enrols and a shared iPad have rules of their own" {
+	profile proxy com.apple.proxy.http.global '<key>ProxyType</key><string>Auto</string>'
+	stager profile lint "$DESK/proxy.mobileconfig"
+	is_status 0
+	stager profile lint --user-enrolment "$DESK/proxy.mobileconfig"
+	is_status 3
+	[[ "$output" == *"is not allowed on a device its user enrols"* ]] || { echo "$output"; false; }
+	profile limits com.apple.applicationaccess '<key>allowGenmoji</key><false/><key>allowCamera</key><false/>'
+	stager --lang fr profile lint --shared-ipad "$DESK/limits.mobileconfig"
+	is_status 0
+	[[ "$output" == *"n'est pas permis sur un iPad partagé"* ]] || { echo "$output"; false; }
+	stager profile lint "$DESK/limits.mobileconfig"
+	[[ "$output" != *"shared iPad"* ]]
+}
+
+@test "imported rules count in the last look before a device is touched" {
+	bench --ipads 1 --seed 4
+	"$STAGER_BENCH" ctl "$CTL" set all auto_trust true >/dev/null
+	stager init --rehearsal
+	stager port allow all
+	mkdir -p "$STAGER_STATE/blueprints" "$STAGER_STATE/profiles" "$DESK/apple"
+	profile font com.apple.font '<key>Font</key><data>AAAA</data>'
+	mv "$DESK/font.mobileconfig" "$STAGER_STATE/profiles/"
+	printf 'name: mine\nsteps:\n  - identify:\n  - pair:\n  - install_profile: {profile: font}\n' >"$STAGER_STATE/blueprints/mine.yaml"
+	printf 'payload:\n  payloadtype: CommonPayloadKeys\n  supportedOS: {iOS: {introduced: "4.0"}}\npayloadkeys: []\n' >"$DESK/apple/CommonPayloadKeys.yaml"
+	printf 'payload:\n  payloadtype: TopLevel\n  supportedOS: {iOS: {introduced: "4.0"}}\npayloadkeys:\n- {key: PayloadContent, type: <array>}\n' >"$DESK/apple/TopLevel.yaml"
+	printf 'payload:\n  payloadtype: com.apple.font\n  supportedOS: {iOS: {introduced: "99.1"}}\npayloadkeys:\n- {key: Font, type: <data>, presence: required}\n' >"$DESK/apple/font.yaml"
+	stager profile schema import "$DESK/apple"
+	is_status 0
+	stager stage --blueprint mine --all
+	is_status 6
+	stager --json inventory show "$(serials)"
+	[ "$(jq -r '.jobs[-1].steps[-1].code' <<<"$output")" = 1351 ] || { jq -c '.jobs[-1].steps[-1]' <<<"$output"; false; }
+}

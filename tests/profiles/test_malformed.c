@@ -116,15 +116,16 @@ static void what_is_too_deep_or_too_large_is_refused(void **state)
 	assert_true(stg_buf_add_str(&text, HEAD "<dict>\n" OWN_KEYS "<key>a</key>\n", NULL));
 	for (int i = 0; i < 32; i++)
 		assert_true(stg_buf_add_str(&text, "<array>", NULL));
-	struct stg_error err = { 0 };
-	assert_null(stg_profile_lint("x", stg_buf_view(&text), &err));
-	assert_non_null(strstr(err.msg, "nested deeper than 32 levels"));
+	unread(7, stg_buf_view(&text), DAMAGED,
+	       "ward.mobileconfig:9:225: a[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: nested deeper than 32 levels");
 	stg_buf_reset(&text);
 	assert_true(stg_buf_add_str(&text, HEAD "<dict>\n", NULL));
 	while (text.len <= (1u << 20))
 		assert_true(stg_buf_add_str(&text, "<key>a</key><string>0123456789012345678901234567890123456789</string>\n", NULL));
-	assert_null(stg_profile_lint("x", stg_buf_view(&text), &err));
-	assert_true(err.id == STG_ID_PROFILE_DAMAGED || err.id == STG_ID_PROFILE_TOO_LARGE);
+	unread(7, stg_buf_view(&text), STG_ID_PROFILE_TOO_LARGE, "ward.mobileconfig: larger than 1 MiB");
+	while (text.len <= (2u << 20))
+		assert_true(stg_buf_add_str(&text, "<key>a</key><string>0123456789012345678901234567890123456789</string>\n", NULL));
+	unread(7, stg_buf_view(&text), STG_ID_PROFILE_TOO_LARGE, "ward.mobileconfig: larger than 1 MiB");
 }
 
 static void what_breaks_apple_s_own_rules_is_told_with_key_and_expectation(void **state)
@@ -258,6 +259,70 @@ static void a_certificate_that_devices_refuse_is_told_why(void **state)
 	wrong_cert(&(struct recipe){ "minus", -1, 100, 0, true, false, -5 }, "com.apple.security.root", "the certificate's serial number is below 0");
 	STG_AUTO(stg_json_free_at) json_t *none = lint_payload("com.apple.security.pem", stg_bytes_str("hello"), "");
 	assert_true(told(none, "error", "PayloadContent[0].PayloadContent", "is no certificate: DER or PEM of one was expected"));
+}
+
+/* A CA with a constraint, what it issued, and the sentence about that; NULL: none. */
+static void constrained(const char *constraint, const char *path_length, const char *name, bool is_ca, bool with_wrong_key, const char *text)
+{
+	struct maker m = make();
+	EVP_PKEY *key = make_key(0), *other = make_key(0);
+	X509 *ca = make_cert(&good_ca, m.ca_key, NULL, NULL);
+	X509_delete_ext(ca, X509_get_ext_by_NID(ca, NID_basic_constraints, -1));
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, path_length);
+	X509_add_ext(ca, e, -1);
+	X509_EXTENSION_free(e);
+	if (constraint) {
+		e = X509V3_EXT_conf_nid(NULL, NULL, NID_name_constraints, constraint);
+		assert_non_null(e);
+		X509_add_ext(ca, e, -1);
+		X509_EXTENSION_free(e);
+	}
+	assert_true(X509_sign(ca, m.ca_key, EVP_sha256()) > 0);
+	X509 *leaf = make_cert(&(struct recipe){ "DX3F", -1, 300, 0, is_ca, false, 8 }, key, ca, m.ca_key);
+	if (name) {
+		e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, name);
+		X509_add_ext(leaf, e, -1);
+		X509_EXTENSION_free(e);
+	}
+	assert_true(X509_sign(leaf, with_wrong_key ? other : m.ca_key, EVP_sha256()) > 0);
+	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(BIG);
+	assert_true(stg_buf_add_str(&file, HEAD "<dict>\n" OWN_KEYS "<key>PayloadContent</key><array>", NULL));
+	X509 *both[] = { leaf, ca };
+	for (int i = 0; i < 2; i++) {
+		STG_AUTO(stg_buf_clear) struct stg_buf b64 = STG_BUF(BIG);
+		uint8_t *der = NULL;
+		int n = i2d_X509(both[i], &der);
+		assert_true(n > 0 && stg_base64(stg_bytes(der, (size_t)n), &b64, NULL));
+		assert_true(stg_buf_printf(&file, NULL, "<dict>" S("PayloadType", "com.apple.security.pkcs1") I("PayloadVersion", "1") S("PayloadIdentifier", "a.%d")
+					   S("PayloadUUID", "%s") "<key>PayloadContent</key><data>%s</data></dict>", i, i ? UUID_C : UUID_B, stg_buf_str(&b64)));
+		OPENSSL_free(der);
+	}
+	assert_true(stg_buf_add_str(&file, "</array></dict></plist>", NULL));
+	STG_AUTO(stg_json_free_at) json_t *list = checked(stg_buf_view(&file), NULL);
+	if (text)
+		assert_true(told(list, "error", "PayloadContent[0].PayloadContent", text));
+	for (size_t i = 0; !text && i < json_array_size(list); i++)
+		assert_string_not_equal(stg_json_str(json_array_get(list, i), "level"), "error");
+	X509_free(leaf);
+	X509_free(ca);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(other);
+	unmake(&m);
+}
+
+static void a_certificate_its_own_issuer_forbids_is_told_why(void **state)
+{
+	(void)state;
+	static const char ca[] = "critical,CA:TRUE", no_more[] = "critical,CA:TRUE,pathlen:0";
+	static const char inside[] = "critical,permitted;DNS:devices.example", never[] = "critical,excluded;IP:0.0.0.0/0.0.0.0";
+	constrained(inside, ca, "DNS:dx3f.devices.example", false, false, NULL);
+	constrained(inside, ca, "DNS:dx3f.evil.example", false, false, "the certificate has a name outside those its issuer Ward CA permits");
+	constrained(never, ca, "IP:10.0.0.1", false, false, "the certificate has a name its issuer Ward CA excludes");
+	constrained("critical,permitted;URI:.devices.example", ca, "URI:urn:x-device:serial:DX3F", false, false,
+		    "the certificate has a name that the constraints of its issuer Ward CA cannot judge");
+	constrained(NULL, no_more, NULL, true, false, NULL);
+	constrained(NULL, "critical,CA:FALSE", NULL, false, false, "the certificate's issuer Ward CA is no certificate authority");
+	constrained(NULL, ca, NULL, false, true, "the certificate's signature is not that of its issuer Ward CA beside it");
 }
 
 static json_t *lint_p12(PKCS12 *p12, const char *password)
@@ -459,6 +524,7 @@ int main(void)
 		cmocka_unit_test(what_is_too_deep_or_too_large_is_refused),
 		cmocka_unit_test(what_breaks_apple_s_own_rules_is_told_with_key_and_expectation),
 		cmocka_unit_test(a_certificate_that_devices_refuse_is_told_why),
+		cmocka_unit_test(a_certificate_its_own_issuer_forbids_is_told_why),
 		cmocka_unit_test(an_identity_a_device_cannot_read_is_told_why),
 		cmocka_unit_test(a_signature_is_opened_and_its_signer_judged),
 		cmocka_unit_test(an_encrypted_profile_is_opened_with_its_key_only),
