@@ -24,7 +24,7 @@ $(B)/tests/quick_keys.so: tests/quick_keys.c
 	$(Q)$(CC) -std=gnu17 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -o $@ $< -lcrypto -ldl
 
 .PHONY: soak
-soak: deps-check build tests ## the long runs: 200 kills over 40 devices, 1,000 pulled plugs, a real order in depth, every request of every blueprint cut in eight ways (10,000), 10,000 mixed and faulty devices, 10 million erase events, every hostile reply, a rehearsal against real pace
+soak: deps-check build tests $(B)/bench-keys/63.pem ## the long runs: 200 kills over 40 devices, 1,000 pulled plugs, a real order in depth, every request of every blueprint cut in eight ways (10,000), 10,000 mixed and faulty devices, 10 million erase events, every hostile reply, a rehearsal against real pace
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_KILLS=200 STG_DEVICES=40 $(B)/tests/journeys/test_kill
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_CUTS=1000 STG_DEVICES=40 $(B)/tests/journeys/test_unplug
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_DEVICES=60 STG_DEEP=1 $(B)/tests/journeys/test_real_input
