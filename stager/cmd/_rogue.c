@@ -110,7 +110,8 @@ static void say_acts(const struct report *r)
 	}
 }
 
-static int tell(struct stg_cmd_ctx *c, struct report *r)
+/* `status`: of what could not be looked at; then nothing is said of the whole. */
+static int tell(struct stg_cmd_ctx *c, struct report *r, int status)
 {
 	table_print(c, r->rows, findings, json_pack("{s:I,s:I,s:I,s:I}", "looked_at", (json_int_t)r->looked, "errors", (json_int_t)r->errors, "warnings",
 						    (json_int_t)r->warnings, "open", (json_int_t)r->open));
@@ -118,10 +119,10 @@ static int tell(struct stg_cmd_ctx *c, struct report *r)
 		say_acts(r);
 		if (r->open)
 			printf(_("Filled in for each device and not judged: %lld values.\n"), (long long)r->open);
-		if (!r->errors)
+		if (!r->errors && !status)
 			puts(_("Nothing in it leads anywhere that is not allowed."));
 	}
-	return r->errors ? 5 : 0;
+	return r->errors ? 5 : status;
 }
 
 int rogue_run(struct stg_cmd_ctx *c)
@@ -155,8 +156,7 @@ int rogue_run(struct stg_cmd_ctx *c)
 			return one;
 		status = one > status ? one : status;
 	}
-	int found = tell(c, &r);
-	return found ? found : status;
+	return tell(c, &r, status);
 }
 
 /* ---- the list ---- */

@@ -202,3 +202,12 @@ rogue() {
 	stager profile rogue --device "$serial"
 	is_status 0
 }
+
+@test "of a file that cannot be read nothing good is said" {
+	echo rubbish >"$DESK/rubbish.mobileconfig"
+	stager init
+	stager profile rogue "$DESK/rubbish.mobileconfig"
+	is_status 3
+	[[ "$stderr" == *STG-1340* ]]
+	[[ "$output" != *"Nothing in it leads"* ]] || { echo "$output"; false; }
+}
