@@ -192,6 +192,10 @@ bool stg_store_queue_done(struct stg_store *s, int64_t id, const char *by, const
 bool stg_store_mdm_order(struct stg_store *s, const struct stg_identity *who, const char *verb, const char *reason, const char *actor,
 			 struct stg_error *err);
 
+/* Certificates of this device do not count any more: a record "stager.revocation/1" with `part` under "revocation" for every receiver of evidence
+ * (a target that only keeps the last word about a device hears of it in no form). It is of no batch and changes no job. ret_queued: to how many. */
+bool stg_store_tell_revoked(struct stg_store *s, const struct stg_identity *who, const json_t *part, const char *actor, int64_t *ret_queued, struct stg_error *err);
+
 /* ---- overrides: one device does otherwise than its blueprint, for a while ---- */
 /* {"family","unit" (may be empty),"serial","what":{"set":{param:value},"skip":[step]},"reason","by","until_ms"} */
 bool stg_store_override_add(struct stg_store *s, const json_t *override, int64_t *ret_id, struct stg_error *err);

@@ -8,7 +8,7 @@
  *
  *   ca.list    {unit, serial, status, expires_before_ms}                     -> [certificate row without its PEM]
  *   ca.issue   {serial, org, template, set, common_name, san, key, days, modern, chain}; file -> {certificate, password}
- *   ca.revoke  {serial: of a device or of a certificate, reason}             -> {revoked: [serial_hex]}
+ *   ca.revoke  {serial: of a device or of a certificate, reason}             -> {revoked: [serial_hex], queued: messages}
  *   ca.find    {words}                                                       -> the same, words anywhere
  *   ca.show    {certificate: number or fingerprint}                          -> its row; without it {org} -> the CA in words
  *   ca.templates, ca.template_show {name}, ca.template_set {name, cn, san, ...}, ca.template_remove {name}
@@ -19,6 +19,7 @@
 #include <stager/clock.h>
 #include <stager/error.h>
 
+#include "_revocation.h"
 #include "_secretly.h"
 
 #define SEALED_MAX (1u << 20)
@@ -126,7 +127,10 @@ static bool revoke_all(struct stg_op_ctx *c, const json_t *in, json_t **ret, str
 	}
 	if (json_array_size(rows) == 0)
 		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CERTIFICATE_UNKNOWN, 0, "%.64s", serial);
-	*ret = json_pack("{s:i,s:O}", "v", 1, "revoked", done);
+	int64_t queued = 0;
+	if (!ops_tell_revoked(c, done, &queued, err))
+		return false;
+	*ret = json_pack("{s:i,s:O,s:I}", "v", 1, "revoked", done, "queued", (json_int_t)queued);
 	return true;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "_device.h"
+#include "_revocation.h"
 
 static bool revoke(struct stg_op_ctx *c, const char *key, const char *value, json_t *done, struct stg_error *err)
 {
@@ -112,7 +113,8 @@ static bool lost(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	/* a typing error must not look like help */
 	if (!is_known && json_array_size(revoked) == 0)
 		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_UNKNOWN_DEVICE, 0, "%.64s", word);
-	if (is_known && !order(c, in, &who, reason, &ordered, err))
+	int64_t queued = 0;
+	if ((is_known && !order(c, in, &who, reason, &ordered, err)) || !ops_tell_revoked(c, revoked, &queued, err))
 		return false;
 	json_t *detail = json_pack("{s:s,s:s,s:s,s:O}", "serial", serial, "reason", reason, "order", ordered, "certificates", revoked);
 	if (!hold(c, &who, serial, reason, err) || !stg_op_audit(c, "device.lost", serial, who.unit, detail, err))

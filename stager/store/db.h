@@ -149,6 +149,8 @@ json_t *mdm_order_part(struct stg_store *s, const json_t *job, struct stg_error 
 /* The device is staged: it stands in no queue any more. */
 bool queued_over(struct stg_store *s, const struct stg_identity *who, struct stg_error *err);
 bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
+/* The same for targets that want every record, whatever it is about. */
+bool outbox_queue_evidence(struct stg_store *s, int64_t seq, int64_t device, int64_t *ret_n, struct stg_error *err);
 /* After a crash: what was being sent may have arrived. After a reboot: backoff counted on a clock that is gone. */
 bool outbox_in_doubt(struct stg_store *s, struct stg_error *err);
 bool outbox_due_now(struct stg_store *s, struct stg_error *err);

@@ -257,12 +257,15 @@ static bool supersede(struct stg_store *s, const struct row *newest, int64_t dev
 	}
 }
 
-bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err)
+/* For each target (`evidence_only`: of phase E) a row. */
+static bool queue(struct stg_store *s, int64_t seq, int64_t device, bool evidence_only, int64_t *ret_n, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT target.name, target.phase, record.record_id FROM target JOIN record ON record.seq = :seq"
-							  " WHERE target.enabled ORDER BY target.name");
+							  " WHERE target.enabled AND (target.phase = 'E' OR NOT :evidence) ORDER BY target.name");
 	stmt_int(&q, ":seq", seq);
+	stmt_int(&q, ":evidence", evidence_only);
 	int got;
+	*ret_n = 0;
 	while ((got = stmt_step(&q, err)) == 1) {
 		struct row r = { .seq = seq, .state = QUEUED };
 		if (!stg_copy(r.target, sizeof(r.target), col_text(&q, 0)) || !stg_copy(r.phase, sizeof(r.phase), col_text(&q, 1)) ||
@@ -272,8 +275,20 @@ bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_e
 			return false;
 		if (strcmp(r.phase, "E") != 0 && !supersede(s, &r, device, err))
 			return false;
+		++*ret_n;
 	}
 	return got == 0;
+}
+
+bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err)
+{
+	int64_t n;
+	return queue(s, seq, device, false, &n, err);
+}
+
+bool outbox_queue_evidence(struct stg_store *s, int64_t seq, int64_t device, int64_t *ret_n, struct stg_error *err)
+{
+	return queue(s, seq, device, true, ret_n, err);
 }
 
 /* Bytes of the record behind a row, checked against the record's own MAC. */

@@ -346,8 +346,9 @@ static bool told_already(struct stg_store *s, int64_t job, const char *sum, char
 	return true;
 }
 
-static bool insert(struct stg_store *s, json_t *r, const json_t *job, int64_t device, const char *sum, const char *end, bool final, const char *record_id,
-		   int64_t *ret_seq, struct stg_error *err)
+/* `of_batch`: it counts among the results of the batch its job is of. */
+static bool insert(struct stg_store *s, json_t *r, const json_t *job, int64_t device, const char *sum, const char *end, bool final, bool of_batch,
+		   const char *record_id, int64_t *ret_seq, struct stg_error *err)
 {
 	char prev[65], sha256[65], mac[65], head[65];
 	int64_t seq, rows, now = stg_wall_ms();
@@ -372,10 +373,11 @@ static bool insert(struct stg_store *s, json_t *r, const json_t *job, int64_t de
 		return false;
 	STG_AUTO(stmt_close) struct stmt q =
 		stmt_open(s, "INSERT INTO record (seq, record_id, job, device, batch, final, end_state, at_ms, bytes, sha256, prev, content, mac) VALUES (:seq,"
-			     " :record_id, :job, :device, (SELECT batch FROM job WHERE id = :job), :final, :end, :at, :bytes, :sha256, :prev, :content, :mac)");
+			     " :record_id, :job, :device, (SELECT batch FROM job WHERE id = :job AND :of_batch), :final, :end, :at, :bytes, :sha256, :prev, :content, :mac)");
 	stmt_int(&q, ":seq", seq);
 	stmt_text(&q, ":record_id", record_id);
 	stmt_int(&q, ":job", row.job);
+	stmt_int(&q, ":of_batch", of_batch);
 	stmt_int(&q, ":device", device);
 	stmt_int(&q, ":final", final);
 	stmt_text(&q, ":end", end);
@@ -446,7 +448,7 @@ bool stg_store_job_finish(struct stg_store *s, int64_t job_id, enum stg_job_stat
 	if (!told) {
 		stg_uuid7(record_id);
 		add_moving_facts(r, facts);
-		if (!insert(s, r, job, device, sum, stg_end_name(end), to == STG_JOB_DONE || to == STG_JOB_FAILED, record_id, &seq, err) ||
+		if (!insert(s, r, job, device, sum, stg_end_name(end), to == STG_JOB_DONE || to == STG_JOB_FAILED, true, record_id, &seq, err) ||
 		    !audit_end(s, job, stg_end_name(end), record_id, err) || !outbox_queue(s, seq, device, err) ||
 		    !search_put(s, SEARCH_RECORD, seq, record_id, err))
 			return false;
@@ -461,6 +463,52 @@ bool stg_store_job_finish(struct stg_store *s, int64_t job_id, enum stg_job_stat
 	if (ret_record)
 		stg_copy(ret_record, 40, record_id);
 	return true;
+}
+
+/* ---- what is told outside of a job ---- */
+
+/* The device's last job; one that was made and given up at once when it never had any. */
+static bool some_job(struct stg_store *s, const struct stg_identity *who, int64_t device, const char *actor, int64_t *ret, struct stg_error *err)
+{
+	{
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT id FROM job WHERE device = :device ORDER BY id DESC LIMIT 1");
+		stmt_int(&q, ":device", device);
+		int got = stmt_step(&q, err);
+		if (got < 0)
+			return false;
+		*ret = got ? col_int(&q, 0) : 0;
+	}
+	if (*ret)
+		return true;
+	STG_AUTO(stg_json_free_at) json_t *job = json_pack("{s:s,s:s,s:s,s:{s:i,s:s,s:s,s:[]}}", "family", who->family, "unit", who->unit, "actor", actor,
+							   "blueprint", "v", 1, "name", "certificates-revoked", "sha256", "", "steps");
+	return stg_store_job_add(s, job, ret, err) && stg_store_job_move(s, *ret, STG_JOB_CANCELLED, NULL, err);
+}
+
+bool stg_store_tell_revoked(struct stg_store *s, const struct stg_identity *who, const json_t *part, const char *actor, int64_t *ret_queued, struct stg_error *err)
+{
+	struct stg_identity known;
+	int64_t device, job_id, seq = 0;
+	char record_id[40], sum[65];
+	STG_AUTO(tx_end) struct tx t = { 0 };
+	if (!tx_begin(&t, s, err) || !device_id(s, who->family, who->unit, &device, err) || !stg_store_device_find(s, who->family, who->unit, &known, err) ||
+	    !some_job(s, &known, device, actor, &job_id, err))
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *job = json_pack("{s:I,s:s,s:s,s:s}", "id", (json_int_t)job_id, "unit", known.unit, "actor", actor, "blueprint_name", "");
+	STG_AUTO(stg_json_free_at) json_t *r = json_object();
+	stg_json_put(r, "schema", "stager.revocation/1");
+	if (s->kind == STG_STORE_REHEARSAL)
+		stg_json_put_bool(r, "rehearsal", true);
+	stg_json_put_new(r, "device", device_part(&known));
+	stg_json_put(r, "outcome", "revoked");
+	stg_json_put_bool(r, "final", true);
+	stg_json_put(r, "actor", actor);
+	stg_json_put_new(r, "revocation", json_deep_copy(part));
+	STG_AUTO(stg_free_at) char *text = stg_json_text(r);
+	stg_sha256_hex(stg_bytes_str(text), sum);
+	stg_uuid7(record_id);
+	return insert(s, r, job, device, sum, "revoked", true, false, record_id, &seq, err) && audit_end(s, job, "revoked", record_id, err) &&
+	       outbox_queue_evidence(s, seq, device, ret_queued, err) && search_put(s, SEARCH_RECORD, seq, record_id, err) && tx_commit(&t, err);
 }
 
 /* ---- reading ---- */
