@@ -40,6 +40,10 @@ json_t *stg_push_test(const struct stg_push_door *door, const char *target, stru
 unsigned int stg_push_state_id(const char *state);
 /* Checks a connector file; STG_E_INPUT with line. */
 json_t *stg_connector_load(const char *state_dir, const char *name_or_path, struct stg_error *err);
+/* The same for bytes that came otherwise; `file` is what messages call it. */
+json_t *stg_connector_read(const char *file, struct stg_bytes text, struct stg_error *err);
+/* The phases its receiver is told in: "E", or letters of "A" (before enrolment), "B" (once it is enrolled). */
+void stg_connector_phases(const json_t *connector, char ret[4]);
 /* [{"name","about","where":"state|site|built-in"}] */
 json_t *stg_connector_list(const char *state_dir);
 /* Checks a target's row (connector, config) and the names of its credentials without speaking to it: STG_E_INPUT, STG_E_SAFETY. */
@@ -47,8 +51,9 @@ bool stg_push_check(const json_t *target, const struct stg_secret *credentials, 
 /* What of a target's credentials ends one day, without a secret: [{"kind": "certificate" (that of the client), "token" (one that tells its end: a JWT),
  * "name", "ends_ms"}]. */
 json_t *stg_push_ends(const struct stg_secret *credentials);
-/* The exact request one record would become, secrets masked, nothing sent: {"method","url","headers","body","kind"} or,
- * for a file, {"path","line"}. */
+/* The exact request one record would become, secrets masked, nothing sent: {"method","url","headers","body","client_certificate"} and,
+ * where there is more than one, "requests":[{"what":"sign_in|lookup|request|update|operation","phase", and the same}]; for a file,
+ * {"path","format"}. */
 json_t *stg_push_try(const json_t *target, const struct stg_secret *credentials, const json_t *record, bool rehearsal, const char *state_dir,
 		     struct stg_error *err);
 /* Standard Webhooks: "v1,<base64>" for each secret in `secrets` (whsec_..., several divided by blanks, for a change of key). */

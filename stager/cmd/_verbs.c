@@ -331,8 +331,8 @@ static const char *prompt_of(const struct word *w)
 {
 	static const char *const prompts[][2] = {
 		{ "pin", N_("PIN") }, { "second_pin", N_("PIN of the second person") }, { "value", N_("Value") },
-		{ "password", N_("Password of the file (empty: none)") }, { "secret", N_("Webhook secret (empty: none)") },
-		{ "token", N_("Bearer token (empty: none)") }, { "token_pin", N_("PIN of the token (empty: none)") },
+		{ "password", N_("Password of the file (empty: none)") }, { "secret", N_("Secret or password (empty: none)") },
+		{ "token", N_("Token (empty: none)") }, { "token_pin", N_("PIN of the token (empty: none)") },
 		{ "key_passphrase", N_("Passphrase of the root's key (empty: none)") },
 	};
 	if (strcmp(w->name, "passphrase") == 0)

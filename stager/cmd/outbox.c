@@ -45,7 +45,7 @@ static void say_summary(const struct stg_cmd_ctx *c, const json_t *in, const jso
 static const struct verb verbs[] = {
 	{ "", "outbox.summary", "", NULL, NULL, say_summary, NULL },
 	{ "list", "outbox.list", "--target= --state= --serial= --open!", rows, NULL, NULL, NULL },
-	{ "retry", "outbox.retry", "--id# --target= --state= --serial=", NULL, NULL, NULL, NULL },
+	{ "retry", "outbox.retry", "--id# --target= --state= --serial= --take=", NULL, NULL, NULL, NULL },
 	{ "drop", "outbox.drop", "--*id# --*reason= --second= ^second_pin", NULL, NULL, NULL, NULL },
 	{ "explain", "outbox.explain", "id#", NULL, NULL, NULL, NULL },
 	{ 0 },
@@ -61,6 +61,8 @@ const struct stg_cmd stg_cmd_outbox = {
 	.usage = N_("stager outbox list [--target T] [--state S] [--serial S] [--open]\n"
 		    "    results that wait, were delivered or were rejected\n"
 		    "stager outbox retry [--id N | --target T]\n"
+		    "stager outbox retry --id N --take ours|theirs\n"
+		    "    decides a conflict: our value is written, or the receiver's is left\n"
 		    "stager outbox drop --id N --reason TEXT --second NAME\n"
 		    "    gives a result up; asks for that person's PIN\n"
 		    "stager outbox explain ID\n"

@@ -32,6 +32,53 @@ static void say_add(const struct stg_cmd_ctx *c, const json_t *in, const json_t 
 	printf(_("Target %s is kept. Ask whether it answers: stager target test %s\n"), stg_json_str(ret, "name"), stg_json_str(ret, "name"));
 }
 
+static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	size_t i;
+	json_t *one;
+	(void)c, (void)in;
+	if (!*stg_json_str(ret, "file")) {
+		printf(_("Target %s: settings, connector and credentials fit together.\n"), stg_json_str(ret, "name"));
+		return;
+	}
+	char about[300], text[300];
+	stg_printable(stg_json_str(ret, "about"), true, about, sizeof(about));
+	printf(_("Connector %s is well formed: %s\n"), stg_json_str(ret, "name"), about);
+	json_array_foreach(json_object_get(ret, "settings"), i, one) {
+		stg_printable(stg_json_str(one, "about"), true, text, sizeof(text));
+		printf(stg_json_bool(one, "required", false) && !*stg_json_str(one, "default") ? _("  --config %s=... (needed): %s\n") : "  --config %s=...: %s\n", stg_json_str(one, "name"), text);
+	}
+}
+
+/* Requests read like requests. */
+static void say_try(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	const json_t *list = json_object_get(ret, "requests");
+	STG_AUTO(stg_json_free_at) json_t *alone = json_pack("[O]", ret);
+	const char *name;
+	size_t i;
+	json_t *one, *value;
+	(void)c, (void)in;
+	if (*stg_json_str(ret, "path")) {
+		printf(_("A line is added to %s (%s).\n"), stg_json_str(ret, "path"), stg_json_str(ret, "format"));
+		return;
+	}
+	if (!*stg_json_str(ret, "url") && !list) {
+		puts(_("Nothing of this result is for this target."));
+		return;
+	}
+	json_array_foreach(list ? list : alone, i, one) {
+		const char *what = stg_json_str(one, "what"), *phase = stg_json_str(one, "phase");
+		printf("%s# %s%s%s\n%s %s\n", i ? "\n" : "", what, *phase ? " " : "", phase, stg_json_str(one, "method"), stg_json_str(one, "url"));
+		json_object_foreach(json_object_get(one, "headers"), name, value)
+			printf("%s: %s\n", name, json_string_value(value));
+		if (*stg_json_str(one, "body"))
+			printf("\n%s\n", stg_json_str(one, "body"));
+	}
+	if (stg_json_bool(ret, "client_certificate", false))
+		puts(_("With the target's client certificate."));
+}
+
 /* Offline is nobody's failure and may be over in an hour. */
 static int test_status(const json_t *ret)
 {
@@ -41,28 +88,47 @@ static int test_status(const json_t *ret)
 static const struct verb verbs[] = {
 	{ "", "target.list", "", targets, NULL, NULL, NULL },
 	{ "list", "target.list", "", targets, NULL, NULL, NULL },
-	{ "add", "target.add", "name --url= --connector= --config: --auth= --replace! --cert< --ca< ^secret? ^token?", NULL, NULL, say_add, NULL },
-	{ "check", "target.check", "name", NULL, NULL, NULL, NULL },
-	{ "try", "target.try", "name --record_id=", NULL, NULL, NULL, NULL },
+	{ "add", "target.add", "name --url= --connector= --config: --auth= --replace! --cert< --ca< --key< ^secret? ^token?", NULL, NULL, say_add, NULL },
+	{ "check", "target.check", "name", NULL, NULL, say_check, NULL },
+	{ "try", "target.try", "name --record_id= --record<", NULL, NULL, say_try, NULL },
 	{ "test", "target.test", "name", NULL, NULL, NULL, test_status },
 	{ "remove", "target.remove", "name", NULL, NULL, NULL, NULL },
 	{ "connectors", "target.connectors", "", connectors, NULL, NULL, NULL },
 	{ 0 },
 };
 
+/* A connector's file travels as a descriptor: the station may run as somebody who cannot read it. */
+static const struct verb by_file[] = {
+	{ "check", "target.check", "file<", NULL, NULL, say_check, NULL },
+	{ 0 },
+};
+
+static bool checks_a_file(const struct stg_cmd_ctx *c)
+{
+	bool found = false;
+	for (int i = 2; i < c->argc && strcmp(c->argv[1], "check") == 0; i++) {
+		size_t len = strlen(c->argv[i]);
+		found |= c->argv[i][0] != '-' && (strchr(c->argv[i], '/') || (len > 5 && strcmp(c->argv[i] + len - 5, ".yaml") == 0));
+	}
+	return found;
+}
+
 static int run(struct stg_cmd_ctx *c)
 {
-	return verbs_run(c, verbs);
+	return verbs_run(c, checks_a_file(c) ? by_file : verbs);
 }
 
 const struct stg_cmd stg_cmd_target = {
 	.name = "target",
-	.usage = N_("stager target add NAME --url URL [--connector webhook|file|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--replace]\n"
-		    "    asks for the webhook secret and the bearer token; an empty answer is none; two lines of standard input do\n"
+	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--replace]\n"
+		    "    asks for the secret (webhook's, client's or password) and the token; an empty answer is none; two lines of standard input do\n"
+		    "    --cert: certificate and key for mutual TLS; --key: the key to sign in with, with its certificate where the server wants it\n"
 		    "stager target list | check NAME | connectors\n"
 		    "    check: what is wrong with its settings; connectors: the kinds there are\n"
-		    "stager target try NAME [--record-id ID]\n"
-		    "    shows the request without sending it\n"
+		    "stager target check FILE.yaml\n"
+		    "    what is wrong with a connector file, with the line\n"
+		    "stager target try NAME [--record-id ID | --record FILE]\n"
+		    "    shows the requests without sending them, secrets masked; FILE holds one result as JSON\n"
 		    "stager target test NAME\n"
 		    "    asks the server whether it answers\n"
 		    "stager target remove NAME"),

@@ -8,7 +8,8 @@
  *
  *   outbox.summary {} -> {"waiting","delivered","oldest_ms","by_target":[...]}
  *   outbox.list    {"target","state","serial","open":bool} -> rows
- *   outbox.retry   {"id"} or {"target","state","serial"} -> {"retried":N}: rejected, doubtful, parked or undecided ones again
+ *   outbox.retry   {"id","take"} or {"target","state","serial"} -> {"retried":N}: rejected, doubtful, parked or undecided ones again;
+ *                  take: "ours" or "theirs" decides one conflict
  *   outbox.drop    {"id" or "ids","reason","second","second_pin"} -> {"dropped":N}: a result that will never be told; for good
  *   outbox.explain {"id"} -> the row with its sentence, its act and when it is tried again
  */
@@ -44,9 +45,15 @@ static unsigned int id_of(const json_t *row, const char *target_state)
 		return STG_ID_RECORD_REJECTED;
 	if (strcmp(state, "damaged") == 0)
 		return STG_ID_ROW_DAMAGED;
+	if (strcmp(state, "conflict") == 0)
+		return STG_ID_DELIVERY_CONFLICT;
+	if (strcmp(state, "parked") == 0)
+		return STG_ID_DELIVERY_PARKED;
+	if (strcmp(state, "op_pending") == 0 && !*target_state)
+		return STG_ID_DELIVERY_OPERATION;
 	if (strcmp(state, "in_doubt") == 0 && !*target_state)
 		return STG_ID_DELIVERY_IN_DOUBT;
-	if (strcmp(state, "queued") != 0 && strcmp(state, "in_doubt") != 0)
+	if (strcmp(state, "queued") != 0 && strcmp(state, "in_doubt") != 0 && strcmp(state, "op_pending") != 0)
 		return 0;
 	return stg_push_state_id(target_state);
 }
@@ -81,6 +88,30 @@ static bool may_retry(const char *state)
 	return false;
 }
 
+/* A person's word about one conflict; it stays with the delivery until it is told. */
+static bool decide(struct stg_op_ctx *c, const json_t *in, const json_t *rows, json_t **ret, struct stg_error *err)
+{
+	const char *take = stg_json_str(in, "take");
+	const json_t *row = json_array_get(rows, 0);
+	int64_t id = stg_json_int(in, "id", 0);
+	bool is_word = strcmp(take, "ours") == 0 || strcmp(take, "theirs") == 0;
+	if (!is_word || !id)
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_TAKE_WORD, 0, "--take %.20s", take);
+	if (!row)
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_DELIVERY_UNKNOWN, 0, "%lld", (long long)id);
+	if (strcmp(stg_json_str(row, "state"), "conflict") != 0)
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_TAKE_WORD, 0, "%lld: %s", (long long)id, stg_json_str(row, "state"));
+	STG_AUTO(stg_json_free_at) json_t *answer = json_deep_copy(json_object_get(row, "answer"));
+	stg_json_put(answer, "decided", take);
+	stg_json_put(answer, "decided_by", c->actor);
+	if (!stg_store_outbox_settle(c->store, id, "queued", 0, answer, err) ||
+	    !stg_op_audit(c, "outbox.decide", stg_json_str(row, "record_id"), stg_json_str(row, "unit"),
+			  json_pack("{s:s,s:s,s:s}", "target", stg_json_str(row, "target"), "take", take, "between", stg_json_str(answer, "text")), err))
+		return false;
+	*ret = json_pack("{s:i,s:i,s:s}", "v", 1, "retried", 1, "take", take);
+	return true;
+}
+
 static bool retry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	if (!stg_json_int(in, "id", 0) && !*stg_json_str(in, "target") && !*stg_json_str(in, "serial"))
@@ -91,6 +122,8 @@ static bool retry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	json_t *row;
 	if (!rows)
 		return false;
+	if (*stg_json_str(in, "take"))
+		return decide(c, in, rows, ret, err);
 	json_array_foreach(rows, i, row) {
 		const char *state = stg_json_str(row, "state");
 		bool is_late = strcmp(state, "queued") == 0 && stg_json_int(row, "not_before_ms", 0) > stg_boot_ms();

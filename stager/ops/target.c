@@ -7,12 +7,13 @@
  * Thread: the recorder's. target.test reads there what it needs and asks the server on a thread of its own.
  *
  *   target.add    {"name","connector","config":{"url","auth","signature","pin"...},"credentials":{"token","secret"},
- *                  "enabled","replace","phase"; "url","auth","token","secret" may also stand beside} [+ cert: client certificate
- *                  and key, PEM] [+ ca: of the server, PEM] -> the target
+ *                  "enabled","replace"; "url","auth","token","secret" may also stand beside} [+ cert: client certificate
+ *                  and key, PEM] [+ ca: of the server, PEM] [+ key: to sign in with, PEM, its certificate beside it] -> the target
  *   target.list   -> [{"name","connector","config","enabled","state","text","code","waiting","delivered","rejected","in_doubt"}]
  *   target.remove {"name"} -> {"name"}: nothing may wait for it; its credentials are forgotten, its history stays
  *   target.check  {"name"} -> {"name","ok"}: settings, connector and credentials fit together
- *   target.try    {"name","record_id"} -> the exact request, secrets masked, nothing sent
+ *                 file: a connector -> {"file","name","about","phases","auth":[...],"settings":[{"name","about","required","default"}],"ok"}
+ *   target.try    {"name","record_id"} [+ record: a file] -> the exact requests, secrets masked, nothing sent
  *   target.test   {"name"} -> {"name","ok","class","status","text"}: whether it answers and would take us
  *   target.connectors -> [{"name","about","where"}]
  */
@@ -26,6 +27,7 @@
 #include <stager/push.h>
 
 #define PEM_MAX (256u << 10)
+#define RECORD_MAX (4u << 20)
 #define PURPOSE "target"
 
 static bool audit(struct stg_op_ctx *c, const char *verb, const json_t *target, struct stg_error *err)
@@ -52,7 +54,8 @@ static bool read_given(struct stg_op_ctx *c, const json_t *in, const char *name,
 static bool gather_credentials(struct stg_op_ctx *c, const json_t *in, struct stg_secret *ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(PEM_MAX);
-	if (!read_given(c, in, "cert", 0, "PRIVATE KEY-----", &pem, err))
+	STG_AUTO(stg_buf_clear) struct stg_buf key_pem = STG_BUF(PEM_MAX);
+	if (!read_given(c, in, "cert", 0, "PRIVATE KEY-----", &pem, err) || !read_given(c, in, "key", 2, "PRIVATE KEY-----", &key_pem, err))
 		return false;
 	json_t *all = json_object(), *value;
 	const char *key;
@@ -62,6 +65,8 @@ static bool gather_credentials(struct stg_op_ctx *c, const json_t *in, struct st
 	stg_json_put(all, "secret", stg_json_str(in, "secret"));
 	if (pem.len)
 		stg_json_put(all, "client_pem", stg_buf_str(&pem));
+	if (key_pem.len)
+		stg_json_put(all, "key_pem", stg_buf_str(&key_pem));
 	bool ok = true;
 	if (json_object_size(all)) {
 		char *text = stg_json_text(all);
@@ -90,7 +95,12 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	json_t *row = json_object();
 	stg_json_put(row, "name", stg_json_str(in, "name"));
 	stg_json_put(row, "connector", stg_json_str_or(in, "connector", "webhook"));
-	stg_json_put(row, "phase", stg_json_str(in, "phase"));
+	/* which phases there are the connector says; a wrong one is told by the check that follows */
+	char phases[4];
+	STG_AUTO(stg_json_free_at) json_t *connector =
+		strcmp(stg_json_str(row, "connector"), "file") == 0 ? NULL : stg_connector_load(c->state_dir, stg_json_str(row, "connector"), NULL);
+	stg_connector_phases(connector, phases);
+	stg_json_put(row, "phase", phases);
 	stg_json_put_bool(row, "enabled", stg_json_bool(in, "enabled", true));
 	stg_json_put_new(row, "config", config);
 	return row;
@@ -123,6 +133,20 @@ static json_t *public_form(const json_t *row)
 	return shown;
 }
 
+/* The same connector, and every setting that is an address (where it signs in, too) as it was. */
+static bool same_addresses(const json_t *row, const json_t *old)
+{
+	const json_t *configs[] = { json_object_get(row, "config"), json_object_get(old, "config") };
+	const char *key;
+	json_t *value;
+	for (size_t i = 0; i < 2; i++)
+		json_object_foreach((json_t *)(uintptr_t)configs[i], key, value)
+			if ((strcmp(key, "url") == 0 || (json_is_string(value) && strstr(json_string_value(value), "://"))) &&
+			    !json_equal(value, json_object_get(configs[1 - i], key)))
+				return false;
+	return strcmp(stg_json_str(row, "connector"), stg_json_str(old, "connector")) == 0;
+}
+
 static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	struct stg_secret credentials = { 0 }, before = { 0 };
@@ -135,7 +159,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 		ok = stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_EXISTS, 0, "%s", stg_json_str(row, "name"));
 	bool kept = old && stg_secret_is_set(&before) && !stg_secret_is_set(&credentials);
 	/* Old credentials go to the address they were given for, and to no other. */
-	if (ok && kept && strcmp(stg_json_str(json_object_get(row, "config"), "url"), stg_json_str(json_object_get(old, "config"), "url")) != 0)
+	if (ok && kept && !same_addresses(row, old))
 		ok = stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_ADDRESS, 0, "%s", stg_json_str(row, "name"));
 	ok = ok && stg_push_check(row, kept ? &before : &credentials, c->rehearsal, c->state_dir, err);
 	if (ok && stg_secret_is_set(&credentials))
@@ -195,9 +219,39 @@ static bool remove_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 	return true;
 }
 
+/* A connector's file, wherever it lies: what is wrong with it, else what it is. */
+static bool check_file(struct stg_op_ctx *c, const json_t *in, int fd, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(PEM_MAX);
+	struct stg_error why = { 0 };
+	const char *file = stg_json_str(in, "file"), *name;
+	char phases[4];
+	json_t *one;
+	(void)c;
+	if (!stg_file_read_fd(fd, &text, &why))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", file, why.msg);
+	STG_AUTO(stg_json_free_at) json_t *connector = stg_connector_read(file, stg_buf_view(&text), err);
+	if (!connector)
+		return false;
+	stg_connector_phases(connector, phases);
+	json_t *settings = json_array(), *auth = json_pack("[s]", stg_json_str(json_object_get(connector, "auth"), "kind"));
+	json_array_extend(auth, json_object_get(json_object_get(connector, "auth"), "also"));
+	json_object_foreach(json_object_get(connector, "settings"), name, one) {
+		json_t *shown = json_deep_copy(one);
+		stg_json_put(shown, "name", name);
+		json_array_append_new(settings, shown);
+	}
+	*ret = json_pack("{s:i,s:s,s:s,s:s,s:s,s:o,s:o,s:b}", "v", 1, "file", file, "name", stg_json_str(connector, "name"), "about", stg_json_str(connector, "about"),
+			 "phases", phases, "auth", auth, "settings", settings, "ok", 1);
+	return true;
+}
+
 static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	struct stg_secret credentials = { 0 };
+	int fd = *stg_json_str(in, "file") ? stg_op_fd(c, in, "file", 0) : -1;
+	if (fd >= 0)
+		return check_file(c, in, fd, ret, err);
 	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &credentials, err);
 	bool ok = row && stg_push_check(row, &credentials, c->rehearsal, c->state_dir, err);
 	stg_secret_clear(&credentials);
@@ -206,14 +260,41 @@ static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	return ok;
 }
 
+/* A result the person gives instead of one of ours. NULL without an error: none was given. */
+static json_t *given_record(struct stg_op_ctx *c, const json_t *in, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(RECORD_MAX);
+	struct stg_error why = { 0 };
+	int fd = *stg_json_str(in, "record") ? stg_op_fd(c, in, "record", 0) : -1;
+	if (fd < 0)
+		return NULL;
+	if (!stg_file_read_fd(fd, &text, &why)) {
+		stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", stg_json_str(in, "record"), why.msg);
+		return NULL;
+	}
+	json_t *record = stg_json_parse(stg_buf_view(&text), RECORD_MAX, &why);
+	if (json_is_object(json_object_get(record, "device")) && *stg_json_str(record, "record_id"))
+		return record;
+	stg_fail_id(err, STG_E_INPUT, STG_ID_TRY_RECORD, 0, "%s: %s", stg_json_str(in, "record"), record ? "record_id and device were expected" : why.msg);
+	json_decref(record);
+	return NULL;
+}
+
 static bool try_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	const char *record_id = stg_json_str(in, "record_id");
 	struct stg_secret credentials = { 0 };
+	struct stg_error why = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *given = given_record(c, in, &why);
+	if (why.code != STG_OK) {
+		if (err)
+			*err = why;
+		return false;
+	}
 	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &credentials, err);
-	STG_AUTO(stg_json_free_at) json_t *record = row && *record_id ? stg_store_record(c->store, record_id, err) : NULL;
-	if (row && (!*record_id || record))
-		*ret = stg_push_try(row, &credentials, json_object_get(record, "record"), c->rehearsal, c->state_dir, err);
+	STG_AUTO(stg_json_free_at) json_t *record = row && !given && *record_id ? stg_store_record(c->store, record_id, err) : NULL;
+	if (row && (given || !*record_id || record))
+		*ret = stg_push_try(row, &credentials, given ? given : json_object_get(record, "record"), c->rehearsal, c->state_dir, err);
 	stg_secret_clear(&credentials);
 	if (*ret)
 		stg_json_put_int(*ret, "v", 1);

@@ -2,33 +2,37 @@
  * auth.c - the kinds of authentication, few and in C.
  *
  * For:    connector files name one, targets bring the credentials.
- * Uses:   OpenSSL for HMAC.
+ * Uses:   auth/webhook.c; auth/token.c for those that sign in first.
  * Called: by request.c for every attempt.
  * Thread: any.
- * Facts:  Standard Webhooks as in mdm-push 7.1: the signed text is id.timestamp.body, the secret whsec_ and base64 of 24
- *         to 64 bytes; several signatures while a key is changed.
  *
  * A client certificate is no kind of its own: whatever the kind, credentials with `client_pem` make the TLS mutual.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <stager/keys.h>
 
 #include "parts.h"
 
-#define SECRETS_MAX 4
 #define JWT_MAX 8192
 
+/* The first that suits is used: `credential` and `setting` are what it cannot do without. */
 static const struct kind {
-	const char *name, *credential;      /* the credential it needs, NULL: none */
+	const char *name, *credential, *setting;
+	bool signs_in;                      /* asks a sign-in server for a token first */
 } kinds[] = {
-	{ "none", NULL }, { "bearer", "token" }, { "hmac-webhook", "secret" },
+	{ "none", NULL, NULL, false },
+	{ "bearer", "token", NULL, false },
+	{ "header", "token", NULL, false },
+	{ "basic", "secret", "user", false },
+	{ "hmac-webhook", "secret", NULL, false },
+	{ "oauth2-client-credentials", "secret", "client_id", true },
+	{ "oauth2-client-assertion", "key_pem", "client_id", true },
+	{ "oauth2-minted-assertion", "token", "client_id", true },
+	{ "jwt-bearer", "key_pem", "client_id", true },
 };
 
 bool push_auth_known(const char *kind)
@@ -41,14 +45,14 @@ bool push_auth_known(const char *kind)
 
 const char *push_auth_kinds(void)
 {
-	return "none, bearer, hmac-webhook";
+	return "none, bearer, header, basic, hmac-webhook, oauth2-client-credentials, oauth2-client-assertion, oauth2-minted-assertion, jwt-bearer";
 }
 
 /* ---- credentials ---- */
 
 bool push_credentials_parse(const struct stg_secret *text, struct push_credentials *ret, struct stg_error *err)
 {
-	static const char *const known[] = { "token", "secret", "client_pem" };
+	static const char *const known[] = { "token", "secret", "client_pem", "key_pem" };
 	ret->values = json_object();
 	if (!text || !stg_secret_is_set(text))
 		return true;
@@ -65,7 +69,7 @@ bool push_credentials_parse(const struct stg_secret *text, struct push_credentia
 	}
 	if (!ok) {
 		push_credentials_clear(&all);
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "credentials are not understood, token, secret or client_pem were expected");
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "credentials are not understood, token, secret, client_pem or key_pem were expected");
 	}
 	push_credentials_clear(ret);
 	*ret = all;
@@ -155,105 +159,7 @@ void push_credentials_hide(const struct push_credentials *c, char *text)
 	}
 }
 
-/* ---- signatures ---- */
-
-static bool hmac(struct stg_bytes key, struct stg_bytes text, uint8_t ret[32], struct stg_error *err)
-{
-	unsigned int n = 32;
-	if (key.len > INT32_MAX || !HMAC(EVP_sha256(), key.data, (int)key.len, text.data, text.len, ret, &n))
-		return stg_fail(err, STG_E_NOMEM, 0, "HMAC");
-	return true;
-}
-
-/* The key bytes of one "whsec_..." word. */
-static bool webhook_key(const char *word, size_t len, struct stg_secret *ret, struct stg_error *err)
-{
-	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(256);
-	STG_AUTO(stg_buf_clear) struct stg_buf key = STG_BUF(256);
-	if (len < 6 || len > 128 || strncmp(word, "whsec_", 6) != 0 || !stg_buf_add(&text, word + 6, len - 6, err) ||
-	    !stg_unbase64(stg_buf_str(&text), &key, err) || key.len < 24 || key.len > 64)
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "the webhook secret is not one, whsec_ and base64 of 24 to 64 bytes were expected");
-	return stg_secret_set(ret, stg_buf_view(&key), err);
-}
-
-/* Calls `each` for the key of each word; false when there is none or one is wrong. */
-static bool webhook_keys(struct stg_bytes secrets, struct stg_bytes text, uint8_t macs[SECRETS_MAX][32], size_t *ret_n, struct stg_error *err)
-{
-	const char *p = (const char *)secrets.data, *end = p + secrets.len;
-	size_t n = 0;
-	while (p < end) {
-		if (isspace((unsigned char)*p)) {
-			p++;
-			continue;
-		}
-		const char *from = p;
-		while (p < end && !isspace((unsigned char)*p))
-			p++;
-		struct stg_secret key = { 0 };
-		if (n == SECRETS_MAX)
-			return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "more than %d webhook secrets", SECRETS_MAX);
-		bool ok = webhook_key(from, (size_t)(p - from), &key, err) && hmac(stg_secret_reveal(&key), text, macs[n], err);
-		stg_secret_clear(&key);
-		if (!ok)
-			return false;
-		n++;
-	}
-	*ret_n = n;
-	return n > 0 || stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "the webhook secret is empty, whsec_ and base64 were expected");
-}
-
-bool stg_webhook_sign(const struct stg_secret *secrets, const char *id, int64_t timestamp_s, struct stg_bytes body, struct stg_buf *ret, struct stg_error *err)
-{
-	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(PUSH_BODY_MAX + 512);
-	uint8_t macs[SECRETS_MAX][32];
-	size_t n;
-	if (!stg_buf_printf(&text, err, "%s.%lld.", id, (long long)timestamp_s) || !stg_buf_add(&text, body.data, body.len, err) ||
-	    !webhook_keys(stg_secret_reveal(secrets), stg_buf_view(&text), macs, &n, err))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!stg_buf_add_str(ret, i ? " v1," : "v1,", err) || !stg_base64(stg_bytes(macs[i], 32), ret, err))
-			return false;
-	return true;
-}
-
-/* The older forms sign the body alone. */
-static bool sign_body(const struct stg_secret *secrets, bool is_hex, struct stg_bytes body, struct stg_buf *ret, struct stg_error *err)
-{
-	uint8_t macs[SECRETS_MAX][32];
-	char hex[65];
-	size_t n;
-	if (!webhook_keys(stg_secret_reveal(secrets), body, macs, &n, err))
-		return false;
-	if (!is_hex)
-		return stg_base64(stg_bytes(macs[0], 32), ret, err);
-	stg_hex(stg_bytes(macs[0], 32), hex);
-	return stg_buf_printf(ret, err, "sha256=%s", hex);
-}
-
-static bool apply_hmac(const struct push_target *t, struct stg_bytes body, const char *id, int64_t now_s, struct push_request *r, struct stg_error *err)
-{
-	STG_AUTO(stg_buf_clear) struct stg_buf value = STG_BUF(1024);
-	struct stg_secret secret = { 0 };
-	const char *form = stg_json_str_or(t->config, "signature", "standard"), *header = "webhook-signature";
-	bool ok = stg_secret_set(&secret, stg_bytes_str(stg_json_str(t->credentials.values, "secret")), err);
-	if (strcmp(form, "hub") == 0) {
-		header = "X-Hub-Signature-256";
-		ok = ok && sign_body(&secret, true, body, &value, err);
-	} else if (strcmp(form, "hmac") == 0) {
-		header = "X-Hmac-Signature";
-		ok = ok && sign_body(&secret, false, body, &value, err);
-	} else {
-		char stamp[24];
-		snprintf(stamp, sizeof(stamp), "%lld", (long long)now_s);
-		stg_json_put(r->headers, "webhook-id", id);
-		stg_json_put(r->headers, "webhook-timestamp", stamp);
-		ok = ok && stg_webhook_sign(&secret, id, now_s, body, &value, err);
-	}
-	stg_secret_clear(&secret);
-	if (ok)
-		stg_json_put(r->headers, header, stg_buf_str(&value));
-	return ok;
-}
+/* ---- the kinds ---- */
 
 static bool apply_bearer(const struct push_target *t, struct push_request *r, struct stg_error *err)
 {
@@ -261,33 +167,75 @@ static bool apply_bearer(const struct push_target *t, struct push_request *r, st
 	return stg_buf_printf(&value, err, "Bearer %s", stg_json_str(t->credentials.values, "token")) && stg_secret_set(&r->bearer, stg_buf_view(&value), err);
 }
 
+static bool apply_basic(const struct push_target *t, struct push_request *r, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf pair = STG_BUF(4096);
+	STG_AUTO(stg_buf_clear) struct stg_buf value = STG_BUF(8000);
+	const char *user = stg_json_str(t->config, "user");
+	if (strchr(user, ':'))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "setting 'user' has a ':', which Basic cannot carry");
+	return stg_buf_printf(&pair, err, "%s:%s", user, stg_json_str(t->credentials.values, "secret")) && stg_buf_add_str(&value, "Basic ", err) &&
+	       stg_base64(stg_buf_view(&pair), &value, err) && stg_secret_set(&r->bearer, stg_buf_view(&value), err);
+}
+
+/* A header of the connector's name with the token as it is: aw-tenant-code, accessToken. */
+static bool apply_header(const struct push_target *t, struct push_request *r, struct stg_error *err)
+{
+	const char *name = stg_json_str(json_object_get(t->connector, "auth"), "header");
+	(void)err;
+	stg_json_put(r->headers, name, stg_json_str(t->credentials.values, "token"));
+	return true;
+}
+
+static bool named(const json_t *words, const char *kind)
+{
+	size_t i;
+	json_t *one;
+	if (json_is_string(words))
+		return strcmp(json_string_value(words), kind) == 0;
+	json_array_foreach((json_t *)(uintptr_t)words, i, one)
+		if (json_is_string(one) && strcmp(json_string_value(one), kind) == 0)
+			return true;
+	return false;
+}
+
+bool push_auth_allowed(const json_t *connector, const char *kind)
+{
+	const json_t *auth = json_object_get(connector, "auth");
+	return strcmp(stg_json_str(auth, "kind"), kind) == 0 || named(json_object_get(auth, "also"), kind);
+}
+
+static bool complete(const struct push_target *t, const struct kind *k)
+{
+	return (!k->credential || *stg_json_str(t->credentials.values, k->credential)) && (!k->setting || *stg_json_str(t->config, k->setting));
+}
+
 /* Is this kind among those the target asks for (config.auth: a word or a list), or, when it asks for none, can it be used? */
 static bool in_use(const struct push_target *t, const struct kind *k)
 {
 	const json_t *asked = json_object_get(t->config, "auth");
-	size_t i;
-	json_t *one;
-	if (json_is_string(asked))
-		return strcmp(json_string_value(asked), k->name) == 0;
-	if (json_is_array(asked)) {
-		json_array_foreach((json_t *)(uintptr_t)asked, i, one)
-			if (json_is_string(one) && strcmp(json_string_value(one), k->name) == 0)
-				return true;
-		return false;
-	}
-	return k->credential && *stg_json_str(t->credentials.values, k->credential);
+	if (asked)
+		return named(asked, k->name);
+	return k->credential && push_auth_allowed(t->connector, k->name) && complete(t, k);
 }
 
-static bool allowed(const json_t *auth, const char *kind)
+const char *push_auth_signs_in(const struct push_target *t)
 {
-	size_t i;
-	json_t *one;
-	if (strcmp(stg_json_str(auth, "kind"), kind) == 0)
-		return true;
-	json_array_foreach(json_object_get(auth, "also"), i, one)
-		if (strcmp(json_string_value(one), kind) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < STG_ARRAY_LEN(kinds); i++)
+		if (kinds[i].signs_in && in_use(t, &kinds[i]))
+			return kinds[i].name;
+	return NULL;
+}
+
+static bool apply(const struct push_target *t, const struct kind *k, struct stg_bytes body, const char *id, int64_t now_s, struct push_request *r, struct stg_error *err)
+{
+	if (strcmp(k->name, "bearer") == 0)
+		return apply_bearer(t, r, err);
+	if (strcmp(k->name, "basic") == 0)
+		return apply_basic(t, r, err);
+	if (strcmp(k->name, "header") == 0)
+		return apply_header(t, r, err);
+	return strcmp(k->name, "hmac-webhook") != 0 || push_webhook_apply(t, body, id, now_s, r, err);
 }
 
 bool push_auth_apply(const struct push_target *t, struct stg_bytes body, const char *id, int64_t now_s, struct push_request *r, struct stg_error *err)
@@ -298,18 +246,18 @@ bool push_auth_apply(const struct push_target *t, struct stg_bytes body, const c
 		const struct kind *k = &kinds[i];
 		if (!in_use(t, k))
 			continue;
-		if (!allowed(auth, k->name))
+		if (!push_auth_allowed(t->connector, k->name))
 			return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "connector %s does not take authentication '%s'", stg_json_str(t->connector, "name"), k->name);
-		if (k->credential && !*stg_json_str(t->credentials.values, k->credential))
+		if (k->setting && !*stg_json_str(t->config, k->setting))
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "authentication '%s' needs the setting '%s'", k->name, k->setting);
+		if (!complete(t, k))
 			return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "authentication '%s' needs the credential '%s'", k->name, k->credential);
 		any = true;
-		if (strcmp(k->name, "bearer") == 0 && !apply_bearer(t, r, err))
-			return false;
-		if (strcmp(k->name, "hmac-webhook") == 0 && !apply_hmac(t, body, id, now_s, r, err))
+		if (!apply(t, k, body, id, now_s, r, err))
 			return false;
 	}
-	if (any || allowed(auth, "none"))
+	if (any || push_auth_allowed(t->connector, "none"))
 		return true;
-	return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "the target has no credentials, connector %s needs authentication '%s'",
+	return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CREDENTIALS, 0, "the target lacks credentials or settings, connector %s needs authentication '%s'",
 			   stg_json_str(t->connector, "name"), stg_json_str(auth, "kind"));
 }

@@ -2,10 +2,10 @@
  * delivery.c - results leave the outbox: sent, understood, settled.
  *
  * For:    the push thread and `stager push`.
- * Uses:   target.c, request.c, file.c, pace.c; the inventory only through the door.
+ * Uses:   target.c, exchange.c, file.c, pace.c; the inventory only through the door.
  * Called: one round after another, for ever.
  * Thread: one at a time.
- * Facts:  states of mdm-push 10.1, classes of 3.4, waits of 10.3, halving of 10.4.
+ * Facts:  states of mdm-push 10.1, waits of 10.3.
  *
  * Why nothing is lost: a row leaves "sending" only through settle(), and only a positive proof makes it "delivered".
  * Why nothing is doubled: what may have arrived is "in_doubt" and is sent again only where that is harmless (a natural
@@ -17,26 +17,15 @@
 
 #include <stager/clock.h>
 
-#include "parts.h"
+#include "deliver.h"
 
 #define ONE_REQUEST_MAX 5000
 #define FILE_ROWS 200
-#define REFUSED_IN_A_ROW_MAX 3
 #define DB_WAIT_MOST_MS (7 * 3600 * 1000)
-
-struct round {
-	const struct stg_push_door *door;
-	struct push_target *target;
-	struct push_pace *pace;
-	struct stg_stop *stop;
-	const char *old_state, *old_text;
-	int64_t delivered, next_boot_ms;
-	int64_t max_items;
-};
 
 /* ---- telling the inventory ---- */
 
-static json_t *answer_of(const char *class, int status, const char *text)
+json_t *answer_of(const char *class, int status, const char *text)
 {
 	json_t *a = json_object();
 	stg_json_put(a, "class", class);
@@ -47,12 +36,18 @@ static json_t *answer_of(const char *class, int status, const char *text)
 	return a;
 }
 
-/* Outcomes the inventory could not take (disk full): kept, and told again before anything else is sent. */
-static bool settle(struct round *r, int64_t id, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
+void tell(struct round *r, const char *what, int64_t count)
 {
-	int64_t not_before = wait_ms ? stg_boot_ms() + wait_ms : 0;
-	if (wait_ms && stg_boot_ms() + wait_ms < r->next_boot_ms)
-		r->next_boot_ms = stg_boot_ms() + wait_ms;
+	if (r->door->event)
+		r->door->event(r->door->ctx, r->target->name, what, count);
+}
+
+/* Outcomes the inventory could not take (disk full): kept, and told again before anything else is sent. */
+static bool put(struct round *r, const json_t *row, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
+{
+	int64_t id = stg_json_int(row, "id", 0), not_before = wait_ms ? stg_boot_ms() + wait_ms : 0;
+	if (not_before && not_before < r->next_boot_ms)
+		r->next_boot_ms = not_before;
 	if (r->door->settle(r->door->ctx, id, state, not_before, answer, err))
 		return true;
 	if (!r->pace->unsettled)
@@ -65,6 +60,23 @@ static bool settle(struct round *r, int64_t id, const char *state, int64_t wait_
 		stg_json_put_new(kept, "answer", json_deep_copy(answer));
 	json_array_append_new(r->pace->unsettled, kept);
 	return false;
+}
+
+static json_t *keeping(const json_t *row, const json_t *answer, const char *const *names)
+{
+	const json_t *before = json_object_get(row, "answer");
+	json_t *all = json_deep_copy(answer);
+	for (size_t i = 0; names[i]; i++)
+		if (json_object_get(before, names[i]) && !json_object_get(all, names[i]))
+			json_object_set(all, names[i], json_object_get(before, names[i]));
+	return all;
+}
+
+bool settle(struct round *r, const json_t *row, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
+{
+	static const char *const names[] = { "decided", "decided_by", NULL };
+	STG_AUTO(stg_json_free_at) json_t *all = answer ? keeping(row, answer, names) : NULL;
+	return put(r, row, state, wait_ms, all, err);
 }
 
 static bool settle_again(const struct stg_push_door *door, struct push_pace *p, struct stg_error *err)
@@ -84,23 +96,35 @@ static bool settle_again(const struct stg_push_door *door, struct push_pace *p, 
 	return true;
 }
 
-static bool settle_all(struct round *r, const json_t *rows, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
+bool settle_all(struct round *r, const json_t *rows, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
 {
 	bool ok = true;
 	size_t i;
 	json_t *row;
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
-		ok = settle(r, stg_json_int(row, "id", 0), state, wait_ms, answer, ok ? err : NULL) && ok;
+		ok = settle(r, row, state, wait_ms, answer, ok ? err : NULL) && ok;
 	if (ok && strcmp(state, "delivered") == 0) {
 		r->delivered += (int64_t)json_array_size(rows);
-		if (r->door->event)
-			r->door->event(r->door->ctx, r->target->name, "delivered", (int64_t)json_array_size(rows));
+		tell(r, "delivered", (int64_t)json_array_size(rows));
+	}
+	return ok;
+}
+
+bool settle_back(struct round *r, const json_t *rows, int64_t wait_ms, const json_t *answer, struct stg_error *err)
+{
+	static const char *const names[] = { "decided", "decided_by", "op_ref", "op_since_boot_ms", "op_boot", "polls", NULL };
+	bool ok = true;
+	size_t i;
+	json_t *row;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		STG_AUTO(stg_json_free_at) json_t *all = answer ? keeping(row, answer, names) : NULL;
+		ok = put(r, row, stg_json_str_or(row, "was", "queued"), wait_ms, all, ok ? err : NULL) && ok;
 	}
 	return ok;
 }
 
 /* Notes the target's state with its next try; says nothing when nothing is new. */
-static void note(struct round *r, const char *state, int64_t wait_ms, const char *text)
+void note(struct round *r, const char *state, int64_t wait_ms, const char *text)
 {
 	if (wait_ms) {
 		int64_t due = stg_boot_ms() + wait_ms;
@@ -132,212 +156,7 @@ static bool may_leave(struct round *r)
 	return open;
 }
 
-/* ---- understanding an answer ---- */
-
-/* What is kept of a refusal: the server's own words, short, printable, without our secrets. */
-static void refusal_text(const struct push_target *t, const struct stg_net_answer *a, char ret[PUSH_TEXT_MAX])
-{
-	char raw[2048], shown[256];
-	size_t n = a->body.len < sizeof(raw) - 1 ? a->body.len : sizeof(raw) - 1;
-	if (n)
-		memcpy(raw, a->body.data, n);
-	raw[n] = 0;
-	push_credentials_hide(&t->credentials, raw);
-	stg_printable(raw, true, shown, sizeof(shown));
-	snprintf(ret, PUSH_TEXT_MAX, "%.238s%s%s", a->text, *shown ? ": " : "", shown);
-}
-
-static bool is_row_fault(const struct push_target *t, int status)
-{
-	size_t i;
-	json_t *one;
-	json_array_foreach(json_object_get(t->connector, "rejects"), i, one)
-		if (json_integer_value(one) == status)
-			return true;
-	return false;
-}
-
-/* The answer's receipts by natural key: {"KEY": {"outcome","message"}}; NULL when it cannot be understood. */
-static json_t *receipts_of(const struct push_target *t, const struct stg_net_answer *a, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *body = stg_json_parse(stg_buf_view(&a->body), PUSH_ANSWER_MAX, err);
-	STG_AUTO(stg_json_free_at) json_t *list = body ? push_jq(stg_json_str(t->connector, "receipts"), body, err) : NULL;
-	if (!list)
-		return NULL;
-	json_t *by_key = json_object();
-	size_t i;
-	json_t *one;
-	json_array_foreach(list, i, one)
-		if (*stg_json_str(one, "key"))
-			stg_json_put_new(by_key, stg_json_str(one, "key"), json_incref(one));
-	return by_key;
-}
-
-/* Each row by what the answer says of it; a row the answer does not name is in doubt, not delivered. */
-static bool settle_by_receipts(struct round *r, const json_t *rows, const json_t *records, const json_t *receipts, int status, struct stg_error *err)
-{
-	const char *natural_key = stg_json_str(r->target->connector, "natural_key");
-	bool ok = true;
-	int64_t done = 0;
-	size_t i;
-	json_t *row;
-	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
-		const char *key = push_key_of(json_array_get(records, i), natural_key);
-		const json_t *receipt = *key ? json_object_get(receipts, key) : NULL;
-		const char *outcome = stg_json_str(receipt, "outcome");
-		char text[PUSH_TEXT_MAX];
-		stg_printable(stg_json_str(receipt, "message"), true, text, sizeof(text));
-		push_credentials_hide(&r->target->credentials, text);
-		bool is_done = strcmp(outcome, "done") == 0, is_later = strcmp(outcome, "later") == 0, is_rejected = strcmp(outcome, "rejected") == 0;
-		STG_AUTO(stg_json_free_at) json_t *answer =
-			answer_of(is_done ? "ok" : is_later ? "later" : is_rejected ? "row" : "in_doubt", status, receipt ? text : "the answer does not name this device");
-		ok = settle(r, stg_json_int(row, "id", 0), is_done ? "delivered" : is_later ? "queued" : is_rejected ? "rejected" : "in_doubt",
-			    is_done || is_rejected ? 0 : 60000, answer, ok ? err : NULL) && ok;
-		done += is_done;
-	}
-	r->delivered += done;
-	if (done && r->door->event)
-		r->door->event(r->door->ctx, r->target->name, "delivered", done);
-	return ok;
-}
-
-/* ---- one request ---- */
-
-enum go { GO_ON, GO_STOP, GO_FAIL };    /* with this target: next rows, leave it alone now, the inventory failed */
-
-static enum go deliver(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err);
-
-static json_t *slice(const json_t *list, size_t from, size_t to)
-{
-	json_t *part = json_array();
-	for (size_t i = from; i < to; i++)
-		json_array_append(part, json_array_get(list, i));
-	return part;
-}
-
-/* A refused batch is halved until the record at fault stands alone. */
-static enum go halves(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err)
-{
-	size_t n = json_array_size(rows), half = n / 2;
-	for (size_t k = 0; k < 2; k++) {
-		STG_AUTO(stg_json_free_at) json_t *part = slice(rows, k ? half : 0, k ? n : half);
-		STG_AUTO(stg_json_free_at) json_t *of = slice(records, k ? half : 0, k ? n : half);
-		enum go g = deliver(r, part, of, err);
-		if (g == GO_ON)
-			continue;
-		if (k == 0) {
-			/* the second half never left */
-			STG_AUTO(stg_json_free_at) json_t *rest = slice(rows, half, n);
-			if (!settle_all(r, rest, "queued", 0, NULL, g == GO_FAIL ? NULL : err))
-				g = GO_FAIL;
-		}
-		return g;
-	}
-	return GO_ON;
-}
-
-static enum go rejected(struct round *r, const json_t *rows, const json_t *records, int status, const char *text, struct stg_error *err)
-{
-	if (json_array_size(rows) > 1)
-		return halves(r, rows, records, err);
-	STG_AUTO(stg_json_free_at) json_t *answer = answer_of("row", status, text);
-	if (!settle_all(r, rows, "rejected", 0, answer, err))
-		return GO_FAIL;
-	if (r->door->event)
-		r->door->event(r->door->ctx, r->target->name, "rejected", 1);
-	return GO_ON;
-}
-
-static enum go pause_target(struct round *r, const json_t *rows, const char *row_state, enum stg_net_class class, const char *state, int64_t retry_after_ms,
-			    int status, const char *text, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *answer = answer_of(stg_net_class_name(class), status, text);
-	if (stg_stop_pulled(r->stop))   /* we gave up, not the target */
-		return settle_all(r, rows, row_state, 0, answer, err) ? GO_STOP : GO_FAIL;
-	int64_t wait = push_pace_wait(r->pace, class, retry_after_ms);
-	note(r, state, wait, text);
-	return settle_all(r, rows, row_state, 0, answer, err) ? GO_STOP : GO_FAIL;
-}
-
-static enum go refused(struct round *r, const json_t *rows, const json_t *records, const struct stg_net_answer *a, struct stg_error *err)
-{
-	char text[PUSH_TEXT_MAX];
-	refusal_text(r->target, a, text);
-	if (a->status == 410)
-		return pause_target(r, rows, "queued", STG_NET_AUTH, "gone", -1, a->status, text, err);
-	if (is_row_fault(r->target, a->status))
-		return rejected(r, rows, records, a->status, text, err);
-	/* Not this record's fault as far as one can tell (a wrong path answers 404 to everything): again later, the others
-	 * meanwhile; after some of these the target as a whole is left alone. */
-	if (++r->pace->refused_in_a_row >= REFUSED_IN_A_ROW_MAX || json_array_size(rows) > 1)
-		return pause_target(r, rows, "queued", STG_NET_ROW, "server", -1, a->status, text, err);
-	STG_AUTO(stg_json_free_at) json_t *answer = answer_of("later", a->status, text);
-	int64_t attempts = stg_json_int(json_array_get(rows, 0), "attempts", 1), wait = 30000LL << (attempts < 10 ? attempts : 10);
-	if (wait > 6 * 3600 * 1000)
-		wait = 6 * 3600 * 1000;
-	return settle_all(r, rows, "queued", wait, answer, err) ? GO_ON : GO_FAIL;
-}
-
-static enum go accepted(struct round *r, const json_t *rows, const json_t *records, const struct stg_net_answer *a, struct stg_error *err)
-{
-	push_pace_clear(r->pace);
-	note(r, "", 0, "");
-	if (!*stg_json_str(r->target->connector, "receipts")) {
-		STG_AUTO(stg_json_free_at) json_t *answer = answer_of("ok", a->status, "");
-		return settle_all(r, rows, "delivered", 0, answer, err) ? GO_ON : GO_FAIL;
-	}
-	struct stg_error why = { 0 };
-	STG_AUTO(stg_json_free_at) json_t *receipts = receipts_of(r->target, a, &why);
-	if (receipts)
-		return settle_by_receipts(r, rows, records, receipts, a->status, err) ? GO_ON : GO_FAIL;
-	char text[PUSH_TEXT_MAX];
-	snprintf(text, sizeof(text), "HTTP %d, but its answer is not understood: %s", a->status, why.msg);
-	return pause_target(r, rows, "in_doubt", STG_NET_IN_DOUBT, "in_doubt", -1, a->status, text, err);
-}
-
-static enum go send_rows(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err)
-{
-	struct push_request q = { 0 };
-	struct stg_net_answer a = { 0 };
-	struct stg_error why = { 0 };
-	enum go g;
-	char text[PUSH_TEXT_MAX];
-	if (!push_request_make(r->target, rows, records, stg_wall_ms() / 1000, &q, &why)) {
-		if (why.code == STG_E_REFUSED || why.code == STG_E_PROTOCOL)
-			g = rejected(r, rows, records, 0, why.msg, err);
-		else
-			g = pause_target(r, rows, "queued", STG_NET_AUTH, why.code == STG_E_INPUT ? "config" : "server", -1, 0, why.msg, err);
-	} else if (!push_request_send(r->target, &q, r->stop, &a, &why)) {
-		g = pause_target(r, rows, "queued", STG_NET_AUTH, "config", -1, 0, why.msg, err);
-	} else {
-		switch (a.class) {
-		case STG_NET_OK:
-			g = accepted(r, rows, records, &a, err);
-			break;
-		case STG_NET_ROW:
-			g = refused(r, rows, records, &a, err);
-			break;
-		case STG_NET_IN_DOUBT:
-			g = pause_target(r, rows, "in_doubt", a.class, "in_doubt", a.retry_after_ms, a.status, a.text, err);
-			break;
-		case STG_NET_OFFLINE:
-		case STG_NET_CLOCK:
-		case STG_NET_TRUST:
-		case STG_NET_THROTTLED:
-		case STG_NET_AUTH:
-		case STG_NET_SERVER:
-		default:
-			refusal_text(r->target, &a, text);
-			/* An answer of the wrong kind to a write that was sent proves nothing either way. */
-			g = pause_target(r, rows, a.class == STG_NET_TRUST && a.sent_something && a.status / 100 == 2 ? "in_doubt" : "queued", a.class,
-					 stg_net_class_name(a.class), a.retry_after_ms, a.status, a.class == STG_NET_TRUST ? a.text : text, err);
-			break;
-		}
-	}
-	stg_net_answer_clear(&a);
-	push_request_clear(&q);
-	return g;
-}
+/* ---- one batch ---- */
 
 static enum go write_rows(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err)
 {
@@ -351,22 +170,80 @@ static enum go write_rows(struct round *r, const json_t *rows, const json_t *rec
 	return settle_all(r, rows, "delivered", 0, answer, err) ? GO_ON : GO_FAIL;
 }
 
+/* The smaller of what the connector says and what the server has shown to be too much. */
+static int64_t most_of(const json_t *exchange, const struct push_pace *p)
+{
+	int64_t most = stg_json_int(json_object_get(exchange, "batch"), "max_items", 1);
+	most = p->max_items && p->max_items < most ? p->max_items : most;
+	return most < ONE_REQUEST_MAX ? most : ONE_REQUEST_MAX;
+}
+
+/* The rows of one phase, as many at once as its batch holds. */
+static enum go deliver_phase(struct round *r, const char *phase, const json_t *rows, const json_t *records, struct stg_error *err)
+{
+	size_t all = json_array_size(rows), most = 1;
+	enum go g = GO_ON;
+	for (size_t from = 0; from < all; from += most) {
+		STG_AUTO(stg_json_free_at) json_t *part = json_array();
+		STG_AUTO(stg_json_free_at) json_t *of = json_array();
+		bool known = push_target_phase(r->target, phase);
+		most = known ? (size_t)most_of(r->target->exchange, r->pace) : all;
+		for (size_t i = from; i < all && i < from + most; i++) {
+			json_array_append(part, json_array_get(rows, i));
+			json_array_append(of, json_array_get(records, i));
+		}
+		if (g != GO_ON)
+			g = settle_back(r, part, 0, NULL, g == GO_FAIL ? NULL : err) ? g : GO_FAIL;
+		else if (known)
+			g = exchange(r, part, of, err);
+		else
+			g = pause_target(r, part, NULL, STG_NET_AUTH, "config", -1, 0, "the connector has no such phase: add the target again", err);
+	}
+	return g;
+}
+
+/* Each phase speaks to the receiver in its own way. */
 static enum go deliver(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err)
 {
-	return r->target->is_file ? write_rows(r, rows, records, err) : send_rows(r, rows, records, err);
+	static const char *const letters[] = { "A", "B", "E" };
+	enum go g = GO_ON;
+	if (r->target->is_file)
+		return write_rows(r, rows, records, err);
+	for (size_t k = 0; k < STG_ARRAY_LEN(letters); k++) {
+		STG_AUTO(stg_json_free_at) json_t *part = json_array();
+		STG_AUTO(stg_json_free_at) json_t *of = json_array();
+		size_t i;
+		json_t *row;
+		json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+			if (strcmp(stg_json_str_or(row, "phase", "E"), letters[k]) != 0)
+				continue;
+			json_array_append(part, row);
+			json_array_append(of, json_array_get(records, i));
+		}
+		if (g == GO_ON)
+			g = deliver_phase(r, letters[k], part, of, err);
+		else if (!settle_back(r, part, 0, NULL, g == GO_FAIL ? NULL : err))
+			g = GO_FAIL;
+	}
+	return g;
 }
 
 /* ---- one target ---- */
 
+/* What may have arrived is told again where the receiver knows it by its key, or can be asked. */
+static bool may_repeat(struct push_target *t, const json_t *row)
+{
+	return t->is_file || !push_target_phase(t, stg_json_str_or(row, "phase", "E")) || *stg_json_str(t->exchange, "natural_key") ||
+	       *stg_json_str(json_object_get(row, "answer"), "op_ref");
+}
+
 /* Sorts out what must not be sent; the rest goes to ret_rows with its records. */
 static bool sort_out(struct round *r, const json_t *taken, json_t *ret_rows, json_t *ret_records, struct stg_error *err)
 {
-	bool repeat_harmless = r->target->is_file || *stg_json_str(r->target->connector, "natural_key");
 	bool ok = true;
 	size_t i;
 	json_t *row;
 	json_array_foreach((json_t *)(uintptr_t)taken, i, row) {
-		int64_t id = stg_json_int(row, "id", 0);
 		const char *state = NULL, *text = "";
 		STG_AUTO(stg_json_free_at) json_t *record = stg_json_parse(stg_bytes_str(stg_json_str(row, "payload")), PUSH_RECORD_MAX, NULL);
 		if (!record || strcmp(stg_json_str(record, "record_id"), stg_json_str(row, "record_id")) != 0) {
@@ -375,7 +252,7 @@ static bool sort_out(struct round *r, const json_t *taken, json_t *ret_rows, jso
 		} else if (stg_json_bool(record, "rehearsal", false) && !r->door->rehearsal) {
 			state = "rejected";
 			text = "a rehearsal's record never leaves";
-		} else if (strcmp(stg_json_str(row, "was"), "queued") != 0 && !repeat_harmless) {
+		} else if (strcmp(stg_json_str(row, "was"), "in_doubt") == 0 && !may_repeat(r->target, row)) {
 			state = "in_doubt";
 			text = "it may have arrived and cannot be looked up: a person must decide (retry or drop)";
 		}
@@ -385,7 +262,7 @@ static bool sort_out(struct round *r, const json_t *taken, json_t *ret_rows, jso
 			continue;
 		}
 		STG_AUTO(stg_json_free_at) json_t *answer = answer_of("row", 0, text);
-		ok = settle(r, id, state, strcmp(state, "in_doubt") == 0 ? 3600000 : 0, answer, ok ? err : NULL) && ok;
+		ok = settle(r, row, state, strcmp(state, "in_doubt") == 0 ? 3600000 : 0, answer, ok ? err : NULL) && ok;
 	}
 	return ok;
 }
@@ -448,6 +325,18 @@ static bool must_wait(struct round *r, const json_t *row, bool by_person)
 	return true;
 }
 
+/* As many as the largest batch of the connector's phases. */
+static int64_t most_items(const struct push_target *t, const struct push_pace *p)
+{
+	const json_t *phases = json_object_get(t->connector, "phases");
+	int64_t most = phases ? 1 : most_of(t->connector, p);
+	const char *letter;
+	json_t *x;
+	json_object_foreach((json_t *)(uintptr_t)phases, letter, x)
+		most = most_of(x, p) > most ? most_of(x, p) : most;
+	return most;
+}
+
 static bool round_of(const struct stg_push_door *door, const json_t *row, bool by_person, struct stg_stop *stop, int64_t *delivered, int64_t *next_ms,
 		     struct stg_error *err)
 {
@@ -463,9 +352,7 @@ static bool round_of(const struct stg_push_door *door, const json_t *row, bool b
 	if (must_wait(&r, row, by_person)) {
 		ok = true;
 	} else if (push_target_open(row, door->rehearsal, door->state_dir, &t, &why)) {
-		r.max_items = t.is_file ? FILE_ROWS : stg_json_int(json_object_get(t.connector, "batch"), "max_items", 1);
-		if (r.max_items > ONE_REQUEST_MAX)
-			r.max_items = ONE_REQUEST_MAX;
+		r.max_items = t.is_file ? FILE_ROWS : most_items(&t, r.pace);
 		ok = work(&r, err);
 	} else if (by_person) {
 		if (err)
@@ -542,23 +429,17 @@ json_t *stg_push_test(const struct stg_push_door *door, const char *target, stru
 		return said;
 	}
 	/* The connector's own question where it has one; else only whether the address is the server it should be. */
-	STG_AUTO(stg_json_free_at) json_t *question = json_deep_copy(t.connector);
 	const json_t *test = json_object_get(t.connector, "test");
-	json_t *request = json_object_get(question, "request");
-	stg_json_put(request, "method", test ? stg_json_str(test, "method") : "HEAD");
-	stg_json_put_new(request, "path", json_string(test ? stg_json_str(test, "path") : stg_json_str(request, "path")));
-	stg_json_put(request, "body", "\"\"");
-	json_object_del(request, "headers");
-	stg_json_put(json_object_get(question, "answer"), "type", "any");
-	stg_json_put_int(question, "timeout_ms", 5000);     /* a person waits meanwhile */
-	json_decref(t.connector);
-	t.connector = json_incref(question);
-
+	STG_AUTO(stg_json_free_at) json_t *exchange = json_pack("{s:{s:s}}", "answer", "type", "any");
+	STG_AUTO(stg_json_free_at) json_t *call = json_pack("{s:s,s:s}", "method", test ? stg_json_str(test, "method") : "HEAD", "path",
+							    test ? stg_json_str(test, "path") : stg_json_str(json_object_get(t.connector, "request"), "path"));
+	stg_json_put_int(t.connector, "timeout_ms", 5000);  /* a person waits meanwhile */
+	t.exchange = exchange;
 	struct push_request q = { 0 };
 	struct stg_net_answer a = { 0 };
 	STG_AUTO(stg_json_free_at) json_t *rows = json_pack("[{s:s}]", "record_id", "00000000-0000-7000-8000-000000000000");
 	STG_AUTO(stg_json_free_at) json_t *none = json_array();
-	bool asked = push_request_make(&t, rows, none, stg_wall_ms() / 1000, &q, err) && push_request_send(&t, &q, NULL, &a, err);
+	bool asked = push_request_make(&t, call, rows, none, (struct push_words){ 0 }, push_clock_s(), &q, err) && push_request_send(&t, &q, true, NULL, &a, err);
 	if (asked) {
 		/* without a question of its own, any answer but a refusal of us proves address, certificate and line */
 		bool ok = a.class == STG_NET_OK || (!test && a.status && (a.class == STG_NET_ROW || a.class == STG_NET_SERVER || a.class == STG_NET_THROTTLED));
@@ -569,6 +450,10 @@ json_t *stg_push_test(const struct stg_push_door *door, const char *target, stru
 		stg_json_put(said, "class", stg_net_class_name(a.class));
 		stg_json_put_int(said, "status", a.status);
 		stg_json_put(said, "text", ok ? "" : text);
+		if (push_clock_offset_s()) {
+			stg_json_put_int(said, "clock_off_s", push_clock_offset_s());
+			stg_json_put_int(said, "code", STG_ID_SERVER_CLOCK);
+		}
 	}
 	stg_net_answer_clear(&a);
 	push_request_clear(&q);

@@ -30,7 +30,7 @@
 #define CALL_TIMEOUT_MS 5000
 #define CALL_TIMEOUT_WATCHED_MS 40000    /* under valgrind or a sanitizer, on a busy machine */
 #define MEMORY_BYTES (64u << 20)
-#define PROGRAMS_MAX 12
+#define PROGRAMS_MAX 32
 #define OUTPUTS_MAX 100000
 #define OUTPUT_BYTES_MAX ((size_t)PUSH_BODY_MAX - 65536)    /* a message holds it with its frame */
 

@@ -66,3 +66,21 @@ void push_pace_clear(struct push_pace *p)
 	p->due_boot_ms = p->wait_ms = 0;
 	p->refused_in_a_row = 0;
 }
+
+bool push_pace_may_ask(struct push_pace *p, const json_t *rate, int64_t *ret_due_boot_ms)
+{
+	double most = (double)stg_json_int(rate, "requests", 0), per_ms = (double)stg_json_int(rate, "per_ms", 1000);
+	int64_t now = stg_boot_ms();
+	if (most <= 0)
+		return true;
+	p->requests = p->rate_boot_ms ? p->requests + (double)(now - p->rate_boot_ms) * most / per_ms : most;
+	if (p->requests > most)
+		p->requests = most;
+	p->rate_boot_ms = now;
+	if (p->requests >= 1) {
+		p->requests -= 1;
+		return true;
+	}
+	*ret_due_boot_ms = now + (int64_t)((1 - p->requests) * per_ms / most) + 1;
+	return false;
+}

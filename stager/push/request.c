@@ -39,34 +39,93 @@ static bool add_encoded(struct stg_buf *out, const char *text, struct stg_error 
 struct filling {
 	const struct push_target *t;
 	const char *record_id, *idempotency_key, *batch, *now;
+	const json_t *record;           /* the first; NULL: none */
+	struct push_words words;
 };
 
-/* Fills the {{words}} that connector.c let through; in a path they are encoded, the address itself is not. */
+/* A text or a number of the record's item or of what was found. */
+static const char *part_of(const json_t *record, const char *word, char number[24])
+{
+	const char *dot = strchr(word, '.');
+	const json_t *value = json_object_get(json_object_get(record, *word == 'i' ? "item" : "found"), dot + 1);
+	if (json_is_integer(value))
+		snprintf(number, 24, "%lld", (long long)json_integer_value(value));
+	return json_is_string(value) ? json_string_value(value) : json_is_integer(value) ? number : "";
+}
+
+static bool is_of_record(const char *word)
+{
+	return strncmp(word, "item.", 5) == 0 || strncmp(word, "found.", 6) == 0 || strcmp(word, "key") == 0;
+}
+
+static const char *value_of(const struct filling *f, const char *word, char number[24])
+{
+	if (strcmp(word, "key") == 0)
+		return push_key_of(f->record, stg_json_str(f->t->exchange, "natural_key"));
+	return is_of_record(word) ? part_of(f->record, word, number) : strcmp(word, "record_id") == 0 ? f->record_id :
+	       strcmp(word, "idempotency_key") == 0 ? f->idempotency_key : strcmp(word, "delivery_batch_id") == 0 ? f->batch :
+	       strcmp(word, "now_s") == 0 ? f->now : strcmp(word, "page") == 0 ? f->words.page : strcmp(word, "op_ref") == 0 ? f->words.op_ref :
+	       strcmp(word, "base_url") == 0 ? stg_json_str(f->t->config, "url") :
+	       strncmp(word, "config.", 7) == 0 ? stg_json_str(f->t->config, word + 7) : "";
+}
+
+/* Fills the {{words}} that format.c let through; in a path they are encoded, the address itself is not. What names a record
+ * must not be empty: PATCH /devices/ would be about all of them. */
 static bool fill(const struct filling *f, const char *text, bool is_path, struct stg_buf *out, struct stg_error *err)
 {
 	while (*text) {
 		const char *open = strstr(text, "{{"), *close = open ? strstr(open, "}}") : NULL;
 		if (!close)
 			return stg_buf_add_str(out, text, err);
-		char word[64];
+		char word[64], number[24];
 		snprintf(word, sizeof(word), "%.*s", (int)(close - open - 2), open + 2);
-		const char *value = strcmp(word, "record_id") == 0 ? f->record_id : strcmp(word, "idempotency_key") == 0 ? f->idempotency_key :
-				    strcmp(word, "delivery_batch_id") == 0 ? f->batch : strcmp(word, "now_s") == 0 ? f->now :
-				    strcmp(word, "base_url") == 0 ? stg_json_str(f->t->config, "url") :
-				    strncmp(word, "config.", 7) == 0 ? stg_json_str(f->t->config, word + 7) : "";
-		if (!stg_buf_add(out, text, (size_t)(open - text), err) ||
-		    !(is_path && strcmp(word, "base_url") != 0 ? add_encoded(out, value, err) : stg_buf_add_str(out, value, err)))
+		const char *value = value_of(f, word, number);
+		if (is_path && !*value && (is_of_record(word) || strcmp(word, "op_ref") == 0))
+			return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONNECTOR_PROGRAM, 0, "connector %s: {{%s}} is empty for this record", stg_json_str(f->t->connector, "name"), word);
+		/* an address the server gave itself is used as it is */
+		bool raw = strcmp(word, "base_url") == 0 || (strcmp(word, "op_ref") == 0 && *value == '/');
+		if (!stg_buf_add(out, text, (size_t)(open - text), err) || !(is_path && !raw ? add_encoded(out, value, err) : stg_buf_add_str(out, value, err)))
 			return false;
 		text = close + 2;
 	}
 	return true;
 }
 
+bool push_fill_config(const struct push_target *t, const char *text, char *ret, size_t size, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf out = STG_BUF(size - 1);
+	struct filling f = { .t = t, .record_id = "", .idempotency_key = "", .batch = "", .now = "", .words = { "", "" } };
+	return fill(&f, text, false, &out, err) && stg_copy(ret, size, stg_buf_str(&out));
+}
+
+bool push_call_is_single(const json_t *call)
+{
+	const char *path = stg_json_str(call, "path");
+	return strstr(path, "{{key}}") || strstr(path, "{{item.") || strstr(path, "{{found.");
+}
+
+/* Where the address ends and its path begins. */
+static size_t origin_len(const char *url)
+{
+	const char *host = strstr(url, "://");
+	return host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : 0;
+}
+
+/* A whole address from the server (the next page) must stay with it: the token goes along. */
 static bool make_url(const struct filling *f, const char *path, struct push_request *r, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf url = STG_BUF(sizeof(r->url) - 1);
-	const char *base = stg_json_str(f->t->config, "url");
-	size_t n = strlen(base);
+	const char *base = stg_json_str(f->t->config, "url"), *page = f->words.page;
+	size_t n = strlen(base), origin = origin_len(base);
+	if (strstr(page, "://")) {
+		if (strncmp(page, base, origin) != 0 || origin_len(page) != origin)
+			return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_CONNECTOR_PROGRAM, 0, "the next page is on another server than %.200s", base);
+		return stg_copy(r->url, sizeof(r->url), page) || stg_fail(err, STG_E_PROTOCOL, 0, "the next page's address is too long");
+	}
+	if (*page == '/' || strncmp(path, "{{op_ref}}", 10) == 0)
+		n = *page == '/' || *f->words.op_ref == '/' ? origin : n;
+	if (*page == '/')
+		return stg_buf_add(&url, base, n, err) && stg_buf_add_str(&url, page, err) && stg_copy(r->url, sizeof(r->url), stg_buf_str(&url));
 	if (strstr(path, "{{base_url}}")) {
 		n = 0;
 	} else if (*path) {
@@ -106,10 +165,13 @@ static json_t *with_commands(const struct push_target *t, const json_t *records)
 }
 
 /* A text stays as it is, everything else becomes JSON. */
-static bool make_body(const struct push_target *t, const json_t *records, struct push_request *r, struct stg_error *err)
+static bool make_body(const struct push_target *t, const json_t *call, const json_t *records, struct push_request *r, struct stg_error *err)
 {
+	const char *program = stg_json_str(call, "body");
+	if (!*program)
+		return true;
 	STG_AUTO(stg_json_free_at) json_t *told = with_commands(t, records);
-	STG_AUTO(stg_json_free_at) json_t *out = push_jq(stg_json_str(json_object_get(t->connector, "request"), "body"), told ? told : records, err);
+	STG_AUTO(stg_json_free_at) json_t *out = push_jq(program, told ? told : records, err);
 	if (!out)
 		return stg_while(err, "body of connector %s", stg_json_str(t->connector, "name"));
 	if (json_array_size(out) != 1)
@@ -123,19 +185,21 @@ static bool make_body(const struct push_target *t, const json_t *records, struct
 	return stg_buf_add_str(&r->body, text, err);
 }
 
-bool push_request_make(const struct push_target *t, const json_t *rows, const json_t *records, int64_t now_s, struct push_request *ret, struct stg_error *err)
+bool push_request_make(const struct push_target *t, const json_t *call, const json_t *rows, const json_t *records, struct push_words words, int64_t now_s,
+		       struct push_request *ret, struct stg_error *err)
 {
-	const json_t *request = json_object_get(t->connector, "request"), *first = json_array_get(rows, 0);
+	const json_t *first = json_array_get(rows, 0);
 	const char *id = stg_json_str(first, "record_id");
-	int64_t most = stg_json_int(json_object_get(t->connector, "batch"), "max_bytes", 1000000);
+	int64_t most = stg_json_int(json_object_get(t->exchange, "batch"), "max_bytes", 1000000);
 	char now[24], batch[STG_UUID_TEXT];
 	batch_id(t, rows, batch);
 	snprintf(now, sizeof(now), "%lld", (long long)now_s);
-	struct filling f = { .t = t, .record_id = id, .idempotency_key = stg_json_str(first, "idempotency_key"), .batch = batch, .now = now };
+	struct filling f = { .t = t, .record_id = id, .idempotency_key = stg_json_str(first, "idempotency_key"), .batch = batch, .now = now,
+			     .record = json_array_get(records, 0), .words = { words.page ? words.page : "", words.op_ref ? words.op_ref : "" } };
 	*ret = (struct push_request){ .headers = json_object(), .body = STG_BUF(PUSH_BODY_MAX) };
-	stg_copy(ret->method, sizeof(ret->method), stg_json_str(request, "method"));
-	if (!make_url(&f, stg_json_str(request, "path"), ret, err) || !make_headers(&f, json_object_get(request, "headers"), ret, err) ||
-	    !make_body(t, records, ret, err))
+	stg_copy(ret->method, sizeof(ret->method), stg_json_str(call, "method"));
+	if (!make_url(&f, stg_json_str(call, "path"), ret, err) || !make_headers(&f, json_object_get(call, "headers"), ret, err) ||
+	    !make_body(t, call, records, ret, err))
 		return false;
 	if ((int64_t)ret->body.len > most)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONNECTOR_PROGRAM, 413, "a body of %zu bytes, connector %s allows %lld", ret->body.len, stg_json_str(t->connector, "name"), (long long)most);
@@ -149,17 +213,29 @@ void push_request_clear(struct push_request *r)
 	stg_buf_clear(&r->body);
 }
 
-bool push_request_send(const struct push_target *t, const struct push_request *r, struct stg_stop *stop, struct stg_net_answer *ret, struct stg_error *err)
+/* What goes out as Authorization must not come back in the words of a refusal: it is hidden like the credentials. */
+static void remember_to_hide(const struct push_target *t, const struct push_request *r)
 {
-	const json_t *answer = json_object_get(t->connector, "answer");
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(16u << 10);
+	struct stg_bytes value = stg_secret_reveal(&r->bearer);
+	if (!value.len || !stg_buf_add(&text, value.data, value.len, NULL))
+		return;
+	const char *blank = strchr(stg_buf_str(&text), ' ');
+	stg_json_put(t->credentials.values, "authorization", blank ? blank + 1 : stg_buf_str(&text));
+}
+
+static bool send_once(const struct push_target *t, const struct push_request *r, bool is_read, struct stg_stop *stop, struct stg_net_answer *ret, struct stg_error *err)
+{
+	const json_t *answer = json_object_get(t->exchange, "answer");
 	const char *type = stg_json_str(answer, "type"), *pin = stg_json_str(t->config, "pin");
+	remember_to_hide(t, r);
 	struct stg_net_ask ask = {
 		.method = r->method, .url = r->url, .headers = r->headers, .body = stg_buf_view(&r->body),
 		.secret_header = stg_secret_is_set(&r->bearer) ? "Authorization" : NULL, .secret_value = &r->bearer,
 		.client_pem = stg_bytes_str(stg_json_str(t->credentials.values, "client_pem")), .ca_pem = stg_bytes_str(stg_json_str(t->config, "ca_pem")),
 		.pinned_keys = *pin ? pin : NULL, .allow_loopback_http = true, .timeout_ms = stg_json_int(t->connector, "timeout_ms", 60000),
 		.answer_max = (size_t)stg_json_int(answer, "max_bytes", 1 << 20), .expect_type = strcmp(type, "any") == 0 ? NULL : type, .stop = stop,
-		.repeat_harmless = *stg_json_str(t->connector, "natural_key"),
+		.repeat_harmless = is_read || (*stg_json_str(t->exchange, "natural_key") && !json_object_get(t->exchange, "lookup")),
 	};
 	if (!stg_net(&ask, ret, err))
 		return false;
@@ -168,5 +244,72 @@ bool push_request_send(const struct push_target *t, const struct push_request *r
 		ret->class = STG_NET_TRUST;
 		snprintf(ret->text, sizeof(ret->text), "HTTP %d with a page instead of an answer: probably not the server itself (captive portal?)", ret->status);
 	}
+	if (ret->class != STG_NET_TRUST && ret->class != STG_NET_CLOCK)
+		(void)push_clock_seen(ret->headers);
+	if (is_read && ret->class == STG_NET_IN_DOUBT)
+		ret->class = ret->status ? STG_NET_SERVER : STG_NET_OFFLINE;
 	return true;
+}
+
+bool push_request_send(const struct push_target *t, struct push_request *r, bool is_read, struct stg_stop *stop, struct stg_net_answer *ret, struct stg_error *err)
+{
+	const bool signs_in = push_auth_signs_in(t) != NULL;
+	for (int n = 0;; n++) {
+		if (signs_in) {
+			stg_secret_clear(&r->bearer);
+			if (!push_token_get(t, n > 0, stop, &r->bearer, ret, err))
+				return false;
+			if (!stg_secret_is_set(&r->bearer))
+				return true;
+			stg_net_answer_clear(ret);
+		}
+		if (!send_once(t, r, is_read, stop, ret, err))
+			return false;
+		/* a token may end before its time: once more with a new one, since a 401 has done nothing */
+		if (!signs_in || n > 0 || ret->status != 401)
+			return true;
+		stg_net_answer_clear(ret);
+	}
+}
+
+/* ---- what field maps see ---- */
+
+/* One value for each record, null where the program has none: the list must stay in step with the rows. */
+static json_t *items_of(const struct push_target *t, const json_t *records, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf program = STG_BUF(300u << 10);
+	if (!stg_buf_printf(&program, err, "[.[] | [%s\n] | .[0]]", stg_json_str(t->exchange, "item")))
+		return NULL;
+	STG_AUTO(stg_json_free_at) json_t *out = push_jq(stg_buf_str(&program), records, err);
+	if (!out) {
+		stg_while(err, "item of connector %s", stg_json_str(t->connector, "name"));
+		return NULL;
+	}
+	return json_incref(json_array_get(out, 0));
+}
+
+json_t *push_records_enrich(const struct push_target *t, const json_t *rows, const json_t *records, struct stg_error *err)
+{
+	const bool has_item = *stg_json_str(t->exchange, "item");
+	STG_AUTO(stg_json_free_at) json_t *all = json_array();
+	STG_AUTO(stg_json_free_at) json_t *config = json_deep_copy(t->config);
+	size_t i;
+	json_t *record;
+	json_object_del(config, "ca_pem");
+	json_array_foreach((json_t *)(uintptr_t)records, i, record) {
+		/* a connector without settings and items tells the record as it is */
+		json_t *one = json_copy(record);
+		if (has_item || json_object_size(json_object_get(t->connector, "settings"))) {
+			stg_json_put_new(one, "target", json_incref(config));
+			stg_json_put(one, "record_sha256", stg_json_str(json_array_get(rows, i), "payload_sha256"));
+		}
+		json_array_append_new(all, one);
+	}
+	STG_AUTO(stg_json_free_at) json_t *items = has_item ? items_of(t, all, err) : NULL;
+	if (has_item && !items)
+		return NULL;
+	json_array_foreach(all, i, record)
+		if (has_item)
+			json_object_set(record, "item", json_array_get(items, i));
+	return stg_steal(all);
 }

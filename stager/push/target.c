@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <stager/clock.h>
-#include <stager/yaml.h>
 
 #include "parts.h"
 
@@ -48,9 +46,62 @@ static bool check_file(const struct push_target *t, struct stg_error *err)
 	return config_only(t->config, known, err) && one_of(t->config, "format", formats, err) && push_file_path(t, path, sizeof(path), err);
 }
 
-static bool check_web(const struct push_target *t, struct stg_error *err)
+/* What the connector declares, with its defaults; what it cannot do without is asked for by name. */
+static bool fill_settings(struct push_target *t, struct stg_error *err)
 {
-	static const char *const known[] = { "url", "auth", "signature", "ca_pem", "pin", "site", NULL }, *const forms[] = { "standard", "hub", "hmac", NULL };
+	const char *name;
+	json_t *one;
+	json_object_foreach(json_object_get(t->connector, "settings"), name, one) {
+		if (!*stg_json_str(t->config, name))
+			stg_json_put(t->config, name, stg_json_str(one, "default"));
+		if (stg_json_bool(one, "required", false) && !*stg_json_str(t->config, name))
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "setting '%.40s' is missing: %.120s", name, stg_json_str(one, "about"));
+	}
+	return true;
+}
+
+static bool has_field(const struct push_target *t, const char *field)
+{
+	static const char *const letters[] = { "A", "B", "E" };
+	const json_t *phases = json_object_get(t->connector, "phases");
+	bool found = json_object_get(json_object_get(t->connector, "fields"), field) != NULL;
+	for (size_t i = 0; i < STG_ARRAY_LEN(letters); i++)
+		found = found || json_object_get(json_object_get(json_object_get(phases, letters[i]), "fields"), field);
+	return found;
+}
+
+/* The settings every connector has, those of its kinds of authentication, those it declares, and policy.FIELD. */
+static bool setting_known(const struct push_target *t, const char *key, const json_t *value)
+{
+	static const char *const always[] = { "url", "auth", "signature", "ca_pem", "pin", "site" }, *const signing_in[] = { "client_id", "key_id" };
+	const char *word = json_string_value(value);
+	for (size_t i = 0; i < STG_ARRAY_LEN(always); i++)
+		if (strcmp(always[i], key) == 0)
+			return true;
+	for (size_t i = 0; i < STG_ARRAY_LEN(signing_in); i++)
+		if (strcmp(signing_in[i], key) == 0 && *stg_json_str(json_object_get(t->connector, "auth"), "token_url"))
+			return true;
+	if (strcmp(key, "user") == 0 && push_auth_allowed(t->connector, "basic"))
+		return true;
+	if (strncmp(key, "policy.", 7) == 0)
+		return has_field(t, key + 7) && word && (strcmp(word, "ours") == 0 || strcmp(word, "theirs") == 0 || strcmp(word, "ask") == 0);
+	return json_object_get(json_object_get(t->connector, "settings"), key) != NULL;
+}
+
+static bool check_web(struct push_target *t, struct stg_error *err)
+{
+	static const char *const forms[] = { "standard", "hub", "hmac", NULL };
+	const char *key;
+	json_t *value;
+	json_object_foreach(t->config, key, value) {
+		if (setting_known(t, key, value))
+			continue;
+		if (strncmp(key, "policy.", 7) == 0)
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "setting '%.40s': a field of this connector and ours, theirs or ask were expected", key);
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "setting '%.40s' is not known for this connector", key);
+	}
+	if (!fill_settings(t, err))
+		return false;
 	const char *url = stg_json_str(t->config, "url");
 	if (!*url)
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "setting 'url' is missing, https://host/path was expected");
@@ -60,7 +111,21 @@ static bool check_web(const struct push_target *t, struct stg_error *err)
 		return stg_say(err, STG_ID_TARGET_CONFIG);
 	if (t->rehearsal && !stg_net_is_loopback(url))
 		return stg_fail_id(err, STG_E_SAFETY, STG_ID_TARGET_REHEARSAL, 0, "target %s is not on this machine", t->name);
-	return config_only(t->config, known, err) && one_of(t->config, "signature", forms, err);
+	return one_of(t->config, "signature", forms, err);
+}
+
+bool push_target_phase(struct push_target *t, const char *phase)
+{
+	const json_t *phases = json_object_get(t->connector, "phases");
+	t->exchange = phases ? json_object_get(phases, phase) : strcmp(phase, "E") == 0 || t->is_file ? t->connector : NULL;
+	return t->exchange != NULL || t->is_file;
+}
+
+const char *push_policy(const struct push_target *t, const char *field)
+{
+	char key[80];
+	snprintf(key, sizeof(key), "policy.%.64s", field);
+	return stg_json_str_or(t->config, key, stg_json_str_or(json_object_get(t->exchange, "fields"), field, "ours"));
 }
 
 static bool name_ok(const char *name)
@@ -79,9 +144,7 @@ bool push_target_open(const json_t *target, bool rehearsal, const char *state_di
 	if (!name_ok(name))
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "a target's name has 1 to 48 letters, digits and '-'");
 	stg_copy(t.name, sizeof(t.name), name);
-	t.config = json_incref(json_object_get(target, "config"));
-	if (!t.config)
-		t.config = json_object();
+	t.config = json_object_get(target, "config") ? json_deep_copy(json_object_get(target, "config")) : json_object();
 	t.is_file = strcmp(stg_json_str(target, "connector"), "file") == 0;
 	if (!t.is_file)
 		t.connector = stg_connector_load(state_dir, stg_json_str(target, "connector"), err);
@@ -92,11 +155,13 @@ bool push_target_open(const json_t *target, bool rehearsal, const char *state_di
 		return false;
 	}
 	*ret = t;
+	(void)push_target_phase(ret, "E");
 	return true;
 }
 
 void push_target_clear(struct push_target *t)
 {
+	t->exchange = NULL;
 	stg_json_free_at(&t->connector);
 	stg_json_free_at(&t->config);
 	push_credentials_clear(&t->credentials);
@@ -134,78 +199,4 @@ unsigned int stg_push_state_id(const char *state)
 		if (strcmp(ids[i].state, state) == 0)
 			return ids[i].id;
 	return 0;
-}
-
-/* A record as the inventory makes them, for trying a target that has nothing to send yet. */
-static json_t *sample_record(bool rehearsal)
-{
-	char now[STG_TIME_TEXT];
-	stg_time_text(stg_wall_ms(), now);
-	return json_pack("{s:s,s:s,s:s,s:i,s:b,s:s,s:b,s:{s:s,s:s,s:s,s:s,s:[s],s:s},s:s,s:{s:s}}", "schema", "stager.result/1", "record_id",
-			 "00000000-0000-7000-8000-000000000000", "station", "sample", "seq", 0, "sample", 1, "end", "staged", "rehearsal", rehearsal ? 1 : 0, "device",
-			 "serial", "SAMPLE000000", "model", "iPad13,18", "model_name", "iPad (10th generation)", "os_version", "17.6.1", "imei", "353245010000010",
-			 "udid", "00008030-000000000000001E", "asset_tag", "A-0000", "time", "wall", now);
-}
-
-static void mask_headers(const struct push_credentials *c, json_t *headers)
-{
-	const char *name;
-	void *at;
-	json_t *value;
-	json_object_foreach_safe(headers, at, name, value) {
-		char text[1024];
-		snprintf(text, sizeof(text), "%s", json_string_value(value));
-		push_credentials_hide(c, text);
-		if (strcasestr(name, "signature"))
-			stg_copy(text, sizeof(text), "*** (made for each attempt)");
-		json_object_set_new(headers, name, json_string(text));
-	}
-}
-
-static json_t *try_web(const struct push_target *t, const json_t *rows, const json_t *records, struct stg_error *err)
-{
-	struct push_request r = { 0 };
-	json_t *shown = NULL;
-	if (push_request_make(t, rows, records, stg_wall_ms() / 1000, &r, err)) {
-		shown = json_object();
-		if (stg_secret_is_set(&r.bearer))
-			stg_json_put(r.headers, "Authorization", "Bearer ***");
-		mask_headers(&t->credentials, r.headers);
-		STG_AUTO(stg_free_at) char *body = stg_strdup(stg_buf_str(&r.body));
-		push_credentials_hide(&t->credentials, body);
-		stg_json_put(shown, "method", r.method);
-		stg_json_put(shown, "url", r.url);
-		stg_json_put_new(shown, "headers", json_incref(r.headers));
-		stg_json_put(shown, "body", body);
-		stg_json_put_bool(shown, "client_certificate", *stg_json_str(t->credentials.values, "client_pem"));
-	}
-	push_request_clear(&r);
-	return shown;
-}
-
-bool stg_push_check(const json_t *target, const struct stg_secret *credentials, bool rehearsal, const char *state_dir, struct stg_error *err)
-{
-	STG_AUTO(stg_json_free_at) json_t *shown = stg_push_try(target, credentials, NULL, rehearsal, state_dir, err);
-	return shown != NULL;
-}
-
-json_t *stg_push_try(const json_t *target, const struct stg_secret *credentials, const json_t *record, bool rehearsal, const char *state_dir,
-		     struct stg_error *err)
-{
-	STG_AUTO(push_target_clear) struct push_target t = { 0 };
-	if (!push_target_open(target, rehearsal, state_dir, &t, err) || !push_credentials_parse(credentials, &t.credentials, err))
-		return NULL;
-	STG_AUTO(stg_json_free_at) json_t *records = json_array();
-	json_array_append_new(records, record ? json_incref((json_t *)(uintptr_t)record) : sample_record(rehearsal));
-	const char *id = stg_json_str(json_array_get(records, 0), "record_id");
-	STG_AUTO(stg_json_free_at) json_t *rows = json_pack("[{s:s,s:s}]", "record_id", id, "idempotency_key", id);
-	if (!t.is_file)
-		return try_web(&t, rows, records, err);
-	char path[4096];
-	if (!push_file_path(&t, path, sizeof(path), err))
-		return NULL;
-	json_t *shown = json_object();
-	stg_json_put(shown, "path", path);
-	stg_json_put(shown, "format", stg_json_str_or(t.config, "format", "jsonl"));
-	return shown;
 }

@@ -22,7 +22,7 @@ static const char *const names[STATES] = { "queued", "sending", "delivered", "op
 static const bool may_move[STATES][STATES] = {
 	[QUEUED] = { [SENDING] = true, [QUEUED] = true, [SUPERSEDED] = true, [DROPPED] = true, [PARKED] = true, [REJECTED] = true, [CONFLICT] = true },
 	[SENDING] = { [DELIVERED] = true, [OP_PENDING] = true, [IN_DOUBT] = true, [REJECTED] = true, [CONFLICT] = true, [QUEUED] = true,
-		      [PARKED] = true, [SENT_UNPROVEN] = true },
+		      [PARKED] = true, [SENT_UNPROVEN] = true, [SUPERSEDED] = true },
 	[IN_DOUBT] = { [SENDING] = true, [DELIVERED] = true, [QUEUED] = true, [DROPPED] = true, [IN_DOUBT] = true, [REJECTED] = true },
 	[OP_PENDING] = { [SENDING] = true, [DELIVERED] = true, [REJECTED] = true, [IN_DOUBT] = true, [DROPPED] = true, [OP_PENDING] = true },
 	[REJECTED] = { [QUEUED] = true, [DROPPED] = true },
@@ -261,21 +261,25 @@ static bool supersede(struct stg_store *s, const struct row *newest, int64_t dev
 static bool queue(struct stg_store *s, int64_t seq, int64_t device, bool evidence_only, int64_t *ret_n, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT target.name, target.phase, record.record_id FROM target JOIN record ON record.seq = :seq"
-							  " WHERE target.enabled AND (target.phase = 'E' OR NOT :evidence) ORDER BY target.name");
+							  " WHERE target.enabled AND (instr(target.phase, 'E') OR NOT :evidence) ORDER BY target.name");
 	stmt_int(&q, ":seq", seq);
 	stmt_int(&q, ":evidence", evidence_only);
 	int got;
 	*ret_n = 0;
 	while ((got = stmt_step(&q, err)) == 1) {
-		struct row r = { .seq = seq, .state = QUEUED };
-		if (!stg_copy(r.target, sizeof(r.target), col_text(&q, 0)) || !stg_copy(r.phase, sizeof(r.phase), col_text(&q, 1)) ||
-		    !stg_copy(r.record_id, sizeof(r.record_id), col_text(&q, 2)))
-			return stg_fail(err, STG_E_BUG, 0, "a target's name is too long");
-		if (!insert(s, &r, device, err))
-			return false;
-		if (strcmp(r.phase, "E") != 0 && !supersede(s, &r, device, err))
-			return false;
-		++*ret_n;
+		/* a letter for each phase the receiver is told in */
+		for (const char *letter = col_text(&q, 1); *letter; letter++) {
+			struct row r = { .seq = seq, .state = QUEUED, .phase = { *letter } };
+			if (evidence_only && *letter != 'E')
+				continue;
+			if (!stg_copy(r.target, sizeof(r.target), col_text(&q, 0)) || !stg_copy(r.record_id, sizeof(r.record_id), col_text(&q, 2)))
+				return stg_fail(err, STG_E_BUG, 0, "a target's name is too long");
+			if (!insert(s, &r, device, err))
+				return false;
+			if (*letter != 'E' && !supersede(s, &r, device, err))
+				return false;
+			++*ret_n;
+		}
 	}
 	return got == 0;
 }
@@ -319,11 +323,38 @@ static json_t *payload_of(struct stg_store *s, const struct row *r, struct stg_e
 	return out;
 }
 
+/* What waited for the receiver to know its device is due again: it goes on as any other row. */
+static bool unpark(struct stg_store *s, const char *target, int64_t most, int64_t now_ms, struct stg_error *err)
+{
+	while (most-- > 0) {
+		struct row r;
+		struct stg_error found;
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " ROW_COLUMNS " FROM outbox JOIN target ON target.name = outbox.target WHERE outbox.target = :target"
+								  " AND outbox.state = 'parked' AND outbox.not_before_ms <= :now AND target.enabled"
+								  " AND target.not_before_ms <= :now LIMIT 1");
+		stmt_text(&q, ":target", target);
+		stmt_int(&q, ":now", now_ms);
+		int got = stmt_step(&q, err);
+		if (got <= 0)
+			return got == 0;
+		bool whole = row_read(s, &q, &r, &found);
+		stmt_close(&q);
+		r.state = QUEUED;
+		r.not_before_ms = 0;
+		bool ok = whole ? row_write(s, &r, err) : set_aside(s, r.id, &found, err);
+		if (whole)
+			row_clear(&r);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
 json_t *stg_store_outbox_take(struct stg_store *s, const char *target, int64_t most, int64_t now_ms, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
 	STG_AUTO(tx_end) struct tx t = { 0 };
-	if (!tx_begin(&t, s, err))
+	if (!tx_begin(&t, s, err) || !unpark(s, target, most, now_ms, err))
 		return NULL;
 	int64_t after = 0;
 	while ((int64_t)json_array_size(list) < most) {
@@ -434,7 +465,7 @@ bool outbox_due_now(struct stg_store *s, struct stg_error *err)
 		struct row r;
 		struct stg_error found;
 		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " ROW_COLUMNS " FROM outbox INDEXED BY outbox_open WHERE state IN (" OPEN_STATES ")"
-								  " AND state IN ('queued','in_doubt','op_pending') AND not_before_ms <> 0 AND id > :after"
+								  " AND state IN ('queued','in_doubt','op_pending','parked') AND not_before_ms <> 0 AND id > :after"
 								  " ORDER BY id LIMIT 1");
 		stmt_int(&q, ":after", after);
 		int got = stmt_step(&q, err);

@@ -52,6 +52,10 @@ struct server {
 	_Atomic int requests, applied, conflicts;   /* applied: distinct ids; read by the test while the server serves */
 	json_t *by_id, *last_headers;
 	char last_body[262144];
+	/* a receiver that behaves like a vendor's: the whole answer to the request just read (last_headers, last_body), malloc'ed; NULL:
+	 * none. Called also where the answer then gets lost, because the request took effect. */
+	char *(*vendor)(struct server *, void *ctx);
+	void *vendor_ctx;
 };
 
 /* ---- certificates, made in the test ---- */
@@ -210,6 +214,15 @@ static inline void server_one(struct server *s, struct end *e)
 		return;
 	if (way != WAY_REFUSE)
 		server_apply(s);
+	if (s->vendor && way != WAY_REFUSE) {
+		pthread_mutex_lock(&s->lock);
+		char *said = s->vendor(s, s->vendor_ctx);
+		pthread_mutex_unlock(&s->lock);
+		if (own)
+			free(said);
+		else
+			own = said;
+	}
 	const char *text = own ? own : good;
 	switch (way) {
 	case WAY_ANSWER:
