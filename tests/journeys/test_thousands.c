@@ -160,8 +160,8 @@ static bool hand(struct journey *j, size_t i, const json_t *row, const json_t *s
 	}
 	if (strcmp(ask, "trust") == 0) {
 		STG_AUTO(stg_json_free_at) json_t *d = look_device(j, serial);
-		if (strcmp(stg_json_str(d, "dialog"), "trusted") == 0)
-			return false;
+		if (strcmp(stg_json_str(d, "dialog"), "open") != 0)
+			return false;   /* answered, or not there yet: the station is about to ask again */
 		/* the dialog may have closed since the board was read */
 		json_decref(bench_word(j->control, NULL, "tap", "trust", serial, (char *)NULL));
 		return true;
