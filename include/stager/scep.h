@@ -26,7 +26,8 @@ struct stack_st_X509;
 #define STG_SCEP_TRANSACTION_MAX 128
 #define STG_SCEP_NONCE_MAX 64
 
-enum stg_scep_type { STG_SCEP_CERTREP = 3, STG_SCEP_RENEWAL = 17, STG_SCEP_PKCSREQ = 19, STG_SCEP_CERTPOLL = 20 };
+enum stg_scep_type { STG_SCEP_CERTREP = 3, STG_SCEP_RENEWAL = 17, STG_SCEP_PKCSREQ = 19, STG_SCEP_CERTPOLL = 20, STG_SCEP_GETCERT = 21,
+		     STG_SCEP_GETCRL = 22 };
 enum stg_scep_status { STG_SCEP_SUCCESS = 0, STG_SCEP_FAILURE = 2, STG_SCEP_PENDING = 3 };
 enum stg_scep_fail { STG_SCEP_BAD_ALG = 0, STG_SCEP_BAD_CHECK = 1, STG_SCEP_BAD_REQUEST = 2, STG_SCEP_BAD_TIME = 3, STG_SCEP_BAD_CERT_ID = 4 };
 /* How far back a talk may go. MODERN: SHA-256, SHA-512, AES. SHA1: also SHA-1 and 3DES. DES: also single DES, which RFC 8894 forbids. */
@@ -86,6 +87,18 @@ bool stg_scep_certs_pack(struct x509_st *const *certs, size_t n, struct stg_buf 
 struct stack_st_X509 *stg_scep_certs_unpack(struct stg_bytes der, struct stg_error *err);   /* also one bare certificate; at most 16 */
 void stg_scep_certs_free_at(struct stack_st_X509 **certs);
 
+/* What a CertPoll asks about: the issuer and the subject of the certificate that is awaited. */
+bool stg_scep_poll_pack(struct x509_st *issuer, struct x509_st *asker, struct stg_buf *ret, struct stg_error *err);
+/* What a GetCert or GetCRL asks about: this issuer's certificate of a number in hex ("" = 1); read: false when it is another issuer's,
+ * or nothing of the kind (STG_ID_SCEP_NOTHING, STG_ID_SCEP_REQUEST). */
+bool stg_scep_named_pack(struct x509_st *issuer, const char *serial_hex, struct stg_buf *ret, struct stg_error *err);
+bool stg_scep_named_read(struct stg_bytes der, struct x509_st *issuer, char ret_serial_hex[80], struct stg_error *err);
+/* A list of what was revoked, as an answer carries it; and back. */
+bool stg_scep_crl_pack(struct stg_bytes crl_der, struct stg_buf *ret, struct stg_error *err);
+bool stg_scep_crl_unpack(struct stg_bytes der, struct stg_buf *ret, struct stg_error *err);
+/* SHA-256 of the certificate's key, as in requests ("spki_sha256"). */
+bool stg_scep_key_print(struct x509_st *cert, char ret[65]);
+
 /* ---- words ---- */
 /* The message of a GET from the raw query: percent signs decoded, '+' kept, URL-safe letters and missing padding taken, line
  * ends dropped. At most 16 KiB of query. STG_ID_SCEP_MESSAGE. */
@@ -130,10 +143,13 @@ struct stg_scep_wanted {
 	struct evp_pkey_st *key;
 	struct x509_st *old;                     /* a renewal: the certificate to be replaced, with its key; NULL: the first */
 	struct evp_pkey_st *old_key;
+	int64_t poll_ms;                         /* so long a server that says "pending" is asked again; 0: not at all */
 };
 /* The certificate, a reference. STG_E_REFUSED + STG_ID_SCEP_REFUSED with failInfo and text, STG_E_WAITING + STG_ID_SCEP_PENDING. */
 struct x509_st *stg_scep_enrol(const struct stg_scep_server *server, const struct stg_scep_met *met, const struct stg_scep_wanted *wanted,
 			       struct stg_error *err);
+/* The list of what its authority has revoked, DER, signed by it. `key` is any RSA key of the asker: the answer is encrypted to it. */
+bool stg_scep_crl(const struct stg_scep_server *server, const struct stg_scep_met *met, struct evp_pkey_st *key, struct stg_buf *ret, struct stg_error *err);
 /* Hands a device's message to the server and its answer back, both as they are. */
 bool stg_scep_pass(const struct stg_scep_server *server, struct stg_bytes message, bool post, struct stg_buf *ret, struct stg_error *err);
 /* Certificates for people: [{"name","issuer","not_after_ms","sha256","sha1","ca","key"}]. */

@@ -595,7 +595,6 @@ const char *const detail_sentences[] = {
 	N_("what the device shows in Settings"),
 	N_("what the order says of whose it is"),
 	N_("which screens (default both)"),
-	N_("who it names, such as \"{{asset_tag|serial}}\""),
 	N_("who signs the enrolment server's certificate: base64 DER, or org_root for the organisation's own root"),
 	N_("whom to call for help"),
 	N_("whom to write to for help"),
@@ -728,5 +727,11 @@ const char *const detail_foreign[] = {
 	N_("--header and --user go with --secret: the name of a header, of an account"),
 	N_("%.64s came as a file"),
 	N_("neither 'common_name' nor 'certificate_template' says who it names, expected one of them"),
+	N_("who it names, such as \"{{asset_tag|serial}}\" (default: what its template says)"),
+	N_("what kind of certificate (stager ca template): names, usages, days; what stands here goes before it"),
+	N_("whose one-time challenge stands in {{scep.challenge}}: a server of stager scep proxy (default: this station)"),
+	N_("what kind of certificate that challenge is for (stager ca template)"),
+	N_("its list is not signed by its authority"),
+	N_("no list of what was revoked"),
 	NULL
 };

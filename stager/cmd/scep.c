@@ -61,6 +61,12 @@ static void say_got(const struct stg_cmd_ctx *c, const json_t *in, const json_t 
 	       stg_json_str(ret, "password"));
 }
 
+static void say_crl(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)ret;
+	printf(_("%s holds what that server's authority has revoked\n"), stg_json_str(in, "file"));
+}
+
 static void say_added(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)c, (void)in;
@@ -74,8 +80,9 @@ static const struct verb verbs[] = {
 	{ "challenge", "scep.challenge", "serial --template= --minutes# --vars:", NULL, NULL, say_challenge, NULL },
 	{ "list", "scep.list", "--serial= --open!", challenges, NULL, NULL, NULL },
 	{ "ca", "scep.look", "url --old_clients= --ca<", certs, "certs", NULL, NULL },
-	{ "get", "scep.get", "url file> --*common_name= --organisation= --san, --fingerprint= --old_clients= --modern! --ca< ^challenge?", NULL, NULL, say_got,
+	{ "get", "scep.get", "url file> --*common_name= --organisation= --san, --fingerprint= --old_clients= --modern! --wait# --ca< ^challenge?", NULL, NULL, say_got,
 	  NULL },
+	{ "crl", "scep.crl", "url file> --fingerprint= --old_clients= --ca<", NULL, NULL, say_crl, NULL },
 	{ "give", "scep.give", "name serial", NULL, NULL, say_challenge, NULL },
 	{ 0 },
 };
@@ -162,7 +169,10 @@ const struct stg_cmd stg_cmd_scep = {
 		    "stager scep ca URL [--ca FILE]\n"
 		    "    what another server can and which certificates it shows, to compare fingerprints\n"
 		    "stager scep get URL FILE.p12 --common-name NAME [--organisation O] [--san dns:N,uri:U] [--fingerprint HEX] [--old-clients sha1|des]\n"
-		    "    an identity from that server; asks for its challenge; the file's password is shown once\n"
+		    "        [--wait SECONDS]\n"
+		    "    an identity from that server; asks for its challenge; the file's password is shown once; --wait: asks again while it is pending\n"
+		    "stager scep crl URL FILE [--fingerprint HEX] [--ca FILE]\n"
+		    "    the list of what that server's authority has revoked\n"
 		    "stager scep proxy add NAME --url URL [--fingerprint HEX] [--page URL] [--user NAME] [--minutes N] [--old-clients sha1|des]\n"
 		    "    a server whose certificates devices get through this station; --page: where NDES shows its challenges\n"
 		    "stager scep proxy list | fill NAME --count N\n"

@@ -27,6 +27,7 @@
 #define CRL_MAX (64u << 20)
 #define LIST_MAX (64u << 20)
 #define CRL_DAYS 30
+#define CRL_GOOD_MS (3600 * 1000LL)
 #define CRL_TOLD_MAX (384u << 10)     /* a message is at most 1 MB (mdm-push 10) */
 #define HANDED "revocations_handed_ms"
 
@@ -118,6 +119,37 @@ static bool add_cell(struct stg_buf *out, const char *text, const char *after, s
 	for (const char *p = text; ok && *p; p++)
 		ok = stg_buf_add(out, p, 1, err) && (*p != '"' || stg_buf_add(out, p, 1, err));
 	return ok && stg_buf_add_str(out, "\"", err) && stg_buf_add_str(out, after, err);
+}
+
+bool ops_crl_now(struct stg_op_ctx *c, const json_t *org, struct stg_bytes sealed, struct stg_buf *ret_der, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(CRL_MAX * 2);
+	const char *issuer = stg_json_str(org, "issuer");
+	char key[160], hash[65];
+	int64_t now = stg_wall_ms(), number = 0;
+	snprintf(key, sizeof(key), "crl_kept:%.128s", issuer);
+	STG_AUTO(stg_free_at) char *kept_text = stg_store_get(c->store, key, err);
+	STG_AUTO(stg_json_free_at) json_t *kept = kept_text && *kept_text ? json_loads(kept_text, 0, NULL) : json_object();
+	int64_t made = stg_json_int(kept, "made_ms", 0);
+	if (!kept_text)
+		return false;
+	STG_AUTO(stg_json_free_at) json_t *since = ended(c, issuer, made, err), *rows = NULL;
+	if (!since)
+		return false;
+	if (made && now - made < CRL_GOOD_MS && now >= made && json_array_size(since) == 0)
+		return stg_unbase64(stg_json_str(kept, "der"), ret_der, err);
+	rows = ended(c, issuer, -1, err);
+	if (!rows || !stg_store_clock_ok(c->store, err) || !make(c, org, sealed, issuer, rows, &number, ret_der, hash, err) ||
+	    !stg_base64(stg_buf_view(ret_der), &text, err))
+		return false;
+	json_t *keep = json_object();
+	stg_json_put_int(keep, "made_ms", now);
+	stg_json_put(keep, "der", stg_buf_str(&text));
+	char *dump = json_dumps(keep, JSON_COMPACT);
+	bool ok = dump && stg_store_set(c->store, key, dump, err);
+	free(dump);
+	json_decref(keep);
+	return ok;
 }
 
 /* ---- told through the outbox ---- */

@@ -30,6 +30,7 @@
 #include <stager/listen.h>
 #include <stager/scep.h>
 
+#include "_revocation.h"
 #include "_scep.h"
 #include "_secretly.h"
 
@@ -39,6 +40,7 @@
 #define MINUTES_DEFAULT 60
 #define MINUTES_MAX (14 * 24 * 60)
 #define PORT_DEFAULT 8090
+#define LIST_MAX (44u << 10)                   /* encrypted and signed it still fits a message of 64 KiB */
 
 /* ---- settings ---- */
 
@@ -292,7 +294,8 @@ struct talk {
 	struct stg_ra ra;
 	json_t *org;
 	struct stg_buf sealed;
-	struct stg_buf leaf;          /* what is handed out, DER; empty: refused */
+	struct stg_buf leaf;          /* what is handed out, DER; empty: refused, or a list */
+	struct stg_buf list;          /* a list of what was revoked, as answers carry it */
 	int fail;
 	char fail_text[160];
 	json_t *said;                 /* for whoever watches */
@@ -307,6 +310,7 @@ static void talk_free(void *carry)
 	json_decref(t->said);
 	stg_buf_clear(&t->sealed);
 	stg_buf_clear(&t->leaf);
+	stg_buf_clear(&t->list);
 	free(t);
 }
 
@@ -498,6 +502,50 @@ static bool is_repeated(const struct talk *t, const json_t *ask, const json_t *d
 	return strcmp(hex, stg_json_str(done, "serial_hex")) != 0;
 }
 
+/* Nothing is ever pending here; but who lost the answer and asks on gets it: under its transaction and its key, nobody else's. */
+static bool polled(struct stg_op_ctx *c, struct talk *t, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	char print[65];
+	bool answered = false;
+	if (!stg_scep_key_print(t->msg->signer, print))
+		return stg_fail(err, STG_E_NOMEM, 0, "read a key");
+	STG_AUTO(stg_json_free_at) json_t *done = stg_store_scep_done(c->store, t->msg->transaction_id, print, "", &why);
+	if (!done && why.code != STG_E_NOT_FOUND)
+		return *err = why, false;
+	return done ? again(c, t, done, &answered, err) : refuse_as(t, STG_ID_SCEP_NOTHING, STG_SCEP_BAD_CERT_ID, "nothing is pending under that transaction");
+}
+
+/* The list is for everybody. A certificate is given to its device alone: it says which one that is. */
+static bool named(struct stg_op_ctx *c, struct talk *t, struct stg_bytes content, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(1u << 20);
+	struct stg_error why = { 0 };
+	char hex[80], own[80];
+	if (!stg_scep_named_read(content, t->ra.issuing, hex, &why))
+		return refuse(t, &why);
+	if (t->msg->type == STG_SCEP_GETCRL) {
+		if (!ops_crl_now(c, t->org, stg_buf_view(&t->sealed), &der, err))
+			return false;
+		if (!stg_scep_crl_pack(stg_buf_view(&der), &t->list, &why) || t->list.len > LIST_MAX) {
+			stg_buf_reset(&t->list);
+			return refuse_as(t, STG_ID_SCEP_REQUEST, STG_SCEP_BAD_REQUEST, "the list is too long for a message: stager ca crl");
+		}
+		return said(t, "list", "");
+	}
+	hex_of(t->msg->signer, own, sizeof(own));
+	STG_AUTO(stg_json_free_at) json_t *mine = is_ours(t) ? register_row(c, own, err) : json_null(), *row = mine ? register_row(c, hex, err) : NULL;
+	if (!row)
+		return false;
+	if (!json_is_object(mine) || !json_is_object(row) || strcmp(stg_json_str(mine, "device_serial"), stg_json_str(row, "device_serial")) != 0 ||
+	    strcmp(stg_json_str(mine, "status"), "revoked") == 0)
+		return refuse_as(t, STG_ID_SCEP_NOTHING, STG_SCEP_BAD_CERT_ID, "no certificate of who asks");
+	STG_AUTO(stg_json_free_at) json_t *done = json_object();
+	bool answered = false;
+	stg_json_put(done, "serial_hex", hex);
+	return again(c, t, done, &answered, err);
+}
+
 static bool decide(struct stg_op_ctx *c, struct talk *t, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf csr = STG_BUF(STG_SCEP_MESSAGE_MAX);
@@ -506,14 +554,17 @@ static bool decide(struct stg_op_ctx *c, struct talk *t, struct stg_error *err)
 	bool answered = false;
 	if (t->msg->refused.code)
 		return refuse(t, &t->msg->refused);
-	if (t->msg->type == STG_SCEP_CERTPOLL)
-		return refuse_as(t, STG_ID_SCEP_REQUEST, STG_SCEP_BAD_CERT_ID, "nothing is ever pending here");
-	if (t->msg->type != STG_SCEP_PKCSREQ && t->msg->type != STG_SCEP_RENEWAL)
+	if (t->msg->type != STG_SCEP_PKCSREQ && t->msg->type != STG_SCEP_RENEWAL && t->msg->type != STG_SCEP_CERTPOLL && t->msg->type != STG_SCEP_GETCERT &&
+	    t->msg->type != STG_SCEP_GETCRL)
 		return refuse_as(t, STG_ID_SCEP_REQUEST, STG_SCEP_BAD_REQUEST, "a messageType that is not served");
 	if (!t->msg->sender.len)
 		return refuse_as(t, STG_ID_SCEP_REQUEST, STG_SCEP_BAD_REQUEST, "it has no senderNonce");
 	if (!stg_scep_decrypt(t->msg, t->ra.cert, t->ra.key, t->set.old, &csr, &why))
 		return refuse(t, &why);
+	if (t->msg->type == STG_SCEP_CERTPOLL)
+		return polled(c, t, err);
+	if (t->msg->type == STG_SCEP_GETCERT || t->msg->type == STG_SCEP_GETCRL)
+		return named(c, t, stg_buf_view(&csr), err);
 	STG_AUTO(stg_json_free_at) json_t *ask = stg_scep_csr_read(stg_buf_view(&csr), &word, &why);
 	if (!ask)
 		return refuse(t, &why);
@@ -554,6 +605,12 @@ static bool reply(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 		m.content = stg_buf_view(&certs);
 		m.cipher = t->msg->cipher;
 	}
+	if (t->list.len) {
+		m.status = STG_SCEP_SUCCESS;
+		m.fail_text = NULL;
+		m.content = stg_buf_view(&t->list);
+		m.cipher = t->msg->cipher;
+	}
 	*ret = json_object();
 	stg_json_put_int(*ret, "v", 1);
 	stg_json_put_int(*ret, "status", 200);
@@ -572,6 +629,7 @@ static bool request(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 	c->outside = reply;
 	t->sealed = STG_BUF(SEALED_MAX);
 	t->leaf = STG_BUF(16384);
+	t->list = STG_BUF(STG_SCEP_MESSAGE_MAX);
 	t->said = json_object();
 	stg_json_put(t->said, "peer", stg_json_str(in, "peer"));
 	if (!scep_settings(c, &t->set, err) || !(t->org = org_with_ra(c, &t->set, &t->sealed, err)) ||

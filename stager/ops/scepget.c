@@ -7,7 +7,8 @@
  * Thread: the servers are asked on a thread that no writer waits for.
  *
  *   scep.look {url, old_clients} [+ ca: of the HTTPS server, PEM]   -> {url, caps: [word], certs: [certificate]}
- *   scep.get  {url, common_name, organisation, san, fingerprint, old_clients, modern, challenge}; file [+ ca]
+ *   scep.crl  {url, fingerprint, old_clients}; file [+ ca]                                             -> {url, sha256, size_bytes}
+ *   scep.get  {url, common_name, organisation, san, fingerprint, old_clients, modern, challenge, wait}; file [+ ca]
  *                                                                  -> {password, certificate: {name, issuer, not_after_ms, sha256}}
  */
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "_secretly.h"
 
 #define PEM_MAX (256u << 10)
+#define WAIT_MAX_S 540             /* a command waits ten minutes for an answer */
 
 struct errand {
 	struct stg_buf ca;
@@ -110,7 +112,8 @@ static bool get_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 	bool ok = stg_scep_meet(&s, &met, err) && stg_leaf_key_make(&blank, err) && (key = stg_leaf_key_use(&blank, err));
 	if (ok) {
 		const struct stg_scep_wanted w = { .organisation = stg_json_str(in, "organisation"), .common_name = stg_json_str(in, "common_name"),
-						   .san = json_object_get(in, "san"), .challenge = &e->challenge, .key = key };
+						   .san = json_object_get(in, "san"), .challenge = &e->challenge, .key = key,
+						   .poll_ms = stg_json_int(in, "wait", 0) * 1000 };
 		cert = stg_scep_enrol(&s, &met, &w, err);
 	}
 	ok = cert && stg_leaf_key_p12(&blank, cert, met.ca ? met.ca : met.to, stg_json_str(in, "common_name"), stg_json_bool(in, "modern", false), &p12, &password,
@@ -135,6 +138,8 @@ static bool get(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 {
 	(void)ret;
 	c->outside = get_outside;
+	if (stg_json_int(in, "wait", 0) > WAIT_MAX_S)
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "--wait: at most %d seconds", WAIT_MAX_S);
 	if (!*stg_json_str(in, "common_name"))
 		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_MISSING, 0, "--common-name");
 	if (stg_op_fd(c, in, "file", 0) < 0)
@@ -146,7 +151,37 @@ static bool get(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 	       ops_audit(c, "scep.get", stg_json_str(in, "common_name"), json_pack("{s:s}", "url", stg_json_str(in, "url")), err);
 }
 
+static bool crl_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const struct stg_scep_server s = server_of(c->carry, in);
+	STG_AUTO(stg_buf_clear) struct stg_buf der = STG_BUF(STG_SCEP_MESSAGE_MAX);
+	STG_AUTO(stg_json_free_at) json_t *out = json_object();
+	struct stg_scep_met met = { 0 };
+	struct evp_pkey_st *key = EVP_RSA_gen(2048);
+	char hash[65];
+	bool ok = key && stg_scep_meet(&s, &met, err) && stg_scep_crl(&s, &met, key, &der, err) && ops_deliver(c, in, "file", out, "crl", stg_buf_view(&der), err);
+	EVP_PKEY_free(key);
+	stg_scep_met_clear(&met);
+	if (!ok)
+		return false;
+	stg_sha256_hex(stg_buf_view(&der), hash);
+	stg_json_put_int(out, "v", 1);
+	stg_json_put(out, "url", s.url);
+	stg_json_put(out, "sha256", hash);
+	stg_json_put_int(out, "size_bytes", (int64_t)der.len);
+	*ret = stg_steal(out);
+	return true;
+}
+
+static bool crl(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)ret;
+	c->outside = crl_outside;
+	return begin(c, in, err);
+}
+
 const struct stg_op stg_ops_scepget[] = {
+	{ "scep.crl", STG_OP_STORE, crl },
 	{ "scep.look", STG_OP_STORE, look },
 	{ "scep.get", STG_OP_STORE, get },
 	{ 0 },

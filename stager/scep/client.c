@@ -10,11 +10,13 @@
  *         POST with a length, never chunked; GET when the server offers nothing else.
  */
 #include <ctype.h>
+#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include <openssl/err.h>
 
+#include <stager/clock.h>
 #include <stager/keys.h>
 #include <stager/net.h>
 
@@ -22,6 +24,7 @@
 
 #define CAPS_MAX 4096u
 #define TIMEOUT_MS 30000
+#define POLL_EACH_MS 5000
 #define URL_MAX 1024
 #define GET_MAX (15u << 10)
 #define CHAIN_MAX 4
@@ -354,13 +357,9 @@ static bool talk_in(const struct stg_scep_server *s, const struct stg_scep_caps 
 	return true;
 }
 
-static X509 *taken(const struct stg_scep_msg *a, const struct stg_scep_wanted *w, X509 *signer, EVP_PKEY *signer_key, enum stg_scep_old old,
-		   struct stg_error *err)
+static X509 *taken(struct stg_bytes plain, const struct stg_scep_wanted *w, struct stg_error *err)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf plain = STG_BUF(STG_SCEP_MESSAGE_MAX);
-	if (!stg_scep_decrypt(a, signer, signer_key, old, &plain, err))
-		return NULL;
-	STG_AUTO(stg_scep_certs_free_at) STACK_OF(X509) *certs = stg_scep_certs_unpack(stg_buf_view(&plain), err);
+	STG_AUTO(stg_scep_certs_free_at) STACK_OF(X509) *certs = stg_scep_certs_unpack(plain, err);
 	for (int i = 0; i < sk_X509_num(certs); i++) {
 		X509 *c = sk_X509_value(certs, i);
 		if (X509_get0_pubkey(c) && EVP_PKEY_eq(X509_get0_pubkey(c), w->key) == 1 && X509_up_ref(c) == 1)
@@ -370,44 +369,58 @@ static X509 *taken(const struct stg_scep_msg *a, const struct stg_scep_wanted *w
 	return NULL;
 }
 
-static X509 *understand(const struct stg_scep_server *s, const struct stg_scep_met *met, const struct stg_scep_wanted *w, struct stg_bytes der,
-			const struct stg_scep_making *asked, const struct stg_scep_nonce *nonce, struct stg_error *err)
+/* What was enveloped in the answer. */
+static bool understand(const struct stg_scep_server *s, const struct stg_scep_met *met, struct stg_bytes der, const struct stg_scep_making *asked,
+		       const struct stg_scep_nonce *nonce, struct stg_buf *ret, struct stg_error *err)
 {
 	static const char *const fails[] = { "badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId" };
 	STG_AUTO(stg_scep_msg_free_at) struct stg_scep_msg *a = stg_scep_open(der, s->old, met->certs, err);
-	if (!a) {
-		stg_say(err, STG_ID_SCEP_SERVER);
-		return NULL;
-	}
-	if (a->refused.code) {
-		*err = a->refused;
-		return NULL;
-	}
+	if (!a)
+		return stg_say(err, STG_ID_SCEP_SERVER);
+	if (a->refused.code)
+		return *err = a->refused, false;
 	if (a->type != STG_SCEP_CERTREP || strcmp(a->transaction_id, asked->transaction_id) != 0 ||
-	    !stg_bytes_equal(stg_bytes(a->recipient.data, a->recipient.len), stg_bytes(nonce->data, nonce->len)) || !has(met->certs, a->signer)) {
-		no_use(err, "its answer is to another question, or from somebody else");
-		return NULL;
-	}
-	if (a->status == STG_SCEP_PENDING) {
-		stg_fail_id(err, STG_E_WAITING, STG_ID_SCEP_PENDING, 0, "transaction %s", a->transaction_id);
-		return NULL;
-	}
-	if (a->status != STG_SCEP_SUCCESS) {
-		stg_fail_id(err, STG_E_REFUSED, STG_ID_SCEP_REFUSED, a->fail, "%s %s",
-			    a->fail >= 0 && a->fail < (int)STG_ARRAY_LEN(fails) ? fails[a->fail] : "no reason", a->fail_text);
-		return NULL;
-	}
-	return taken(a, w, asked->signer, asked->signer_key, s->old, err);
+	    !stg_bytes_equal(stg_bytes(a->recipient.data, a->recipient.len), stg_bytes(nonce->data, nonce->len)) || !has(met->certs, a->signer))
+		return no_use(err, "its answer is to another question, or from somebody else");
+	if (a->status == STG_SCEP_PENDING)
+		return stg_fail_id(err, STG_E_WAITING, STG_ID_SCEP_PENDING, 0, "transaction %s", a->transaction_id);
+	if (a->status != STG_SCEP_SUCCESS)
+		return stg_fail_id(err, STG_E_REFUSED, STG_ID_SCEP_REFUSED, a->fail, "%s %s",
+				   a->fail >= 0 && a->fail < (int)STG_ARRAY_LEN(fails) ? fails[a->fail] : "no reason", a->fail_text);
+	return stg_scep_decrypt(a, asked->signer, asked->signer_key, s->old, ret, err);
+}
+
+static bool converse(const struct stg_scep_server *s, const struct stg_scep_met *met, const struct stg_scep_making *m, struct stg_buf *ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf message = STG_BUF(STG_SCEP_MESSAGE_MAX), answer = STG_BUF(STG_SCEP_MESSAGE_MAX);
+	struct stg_scep_nonce nonce;
+	struct stg_error why = { 0 };
+	if (!stg_scep_make(m, &message, &nonce, err) || !stg_scep_pass(s, stg_buf_view(&message), met->caps.post, &answer, err))
+		return false;
+	if (understand(s, met, stg_buf_view(&answer), m, &nonce, ret, &why))
+		return true;
+	if (err)
+		*err = why;
+	return false;
+}
+
+/* Waits until it is time to ask again; false: the station stops. */
+static bool wait_for(struct stg_stop *stop, int64_t ms)
+{
+	struct pollfd p = { .fd = stg_stop_fd(stop), .events = POLLIN };
+	int64_t until = stg_boot_ms() + ms;
+	for (int64_t left = ms; left > 0 && !stg_stop_pulled(stop); left = until - stg_boot_ms())
+		(void)poll(&p, p.fd >= 0 ? 1 : 0, (int)(left < 1000 ? left : 1000));
+	return !stg_stop_pulled(stop);
 }
 
 struct x509_st *stg_scep_enrol(const struct stg_scep_server *s, const struct stg_scep_met *met, const struct stg_scep_wanted *w, struct stg_error *err)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf csr = STG_BUF(STG_SCEP_MESSAGE_MAX), message = STG_BUF(STG_SCEP_MESSAGE_MAX),
-						answer = STG_BUF(STG_SCEP_MESSAGE_MAX);
+	STG_AUTO(stg_buf_clear) struct stg_buf csr = STG_BUF(STG_SCEP_MESSAGE_MAX), plain = STG_BUF(STG_SCEP_MESSAGE_MAX), poll_for = STG_BUF(STG_SCEP_MESSAGE_MAX);
 	STG_AUTO(X509_free_at) X509 *own = w->old ? NULL : own_signer(w);
-	struct stg_scep_nonce nonce;
 	char transaction[65];
 	struct stg_error why = { 0 };
+	int64_t until = stg_boot_ms() + w->poll_ms;
 	if (!w->old && !own) {
 		stg_fail(err, STG_E_NOMEM, 0, "sign a request");
 		return NULL;
@@ -420,10 +433,44 @@ struct x509_st *stg_scep_enrol(const struct stg_scep_server *s, const struct stg
 		return NULL;
 	stg_sha256_hex(stg_buf_view(&csr), transaction);
 	m.content = stg_buf_view(&csr);
-	if (!stg_scep_make(&m, &message, &nonce, err) || !stg_scep_pass(s, stg_buf_view(&message), met->caps.post, &answer, err))
-		return NULL;
-	struct x509_st *c = understand(s, met, w, stg_buf_view(&answer), &m, &nonce, &why);
-	if (!c && err)
+	bool got = converse(s, met, &m, &plain, &why);
+	/* the same transaction, until somebody there has decided */
+	while (!got && why.id == STG_ID_SCEP_PENDING && stg_boot_ms() < until) {
+		if (m.type != STG_SCEP_CERTPOLL && !stg_scep_poll_pack(met->ca ? met->ca : met->to, m.signer, &poll_for, err))
+			return NULL;
+		m.type = STG_SCEP_CERTPOLL;
+		m.content = stg_buf_view(&poll_for);
+		if (!wait_for(s->stop, POLL_EACH_MS))
+			break;
+		why = (struct stg_error){ 0 };
+		got = converse(s, met, &m, &plain, &why);
+	}
+	if (got)
+		return taken(stg_buf_view(&plain), w, err);
+	if (err)
 		*err = why;
-	return c;
+	return NULL;
+}
+
+bool stg_scep_crl(const struct stg_scep_server *s, const struct stg_scep_met *met, struct evp_pkey_st *key, struct stg_buf *ret, struct stg_error *err)
+{
+	const struct stg_scep_wanted w = { .common_name = "stager", .key = key };
+	STG_AUTO(stg_buf_clear) struct stg_buf named = STG_BUF(STG_SCEP_MESSAGE_MAX), plain = STG_BUF(STG_SCEP_MESSAGE_MAX);
+	STG_AUTO(X509_free_at) X509 *own = own_signer(&w);
+	X509 *ca = met->ca ? met->ca : met->to;
+	char transaction[65];
+	struct stg_scep_making m = { .type = STG_SCEP_GETCRL, .transaction_id = transaction, .to = met->to, .signer = own, .signer_key = key };
+	if (!own || !stg_scep_named_pack(ca, "", &named, err) || !talk_in(s, &met->caps, &m, err))
+		return own ? false : stg_fail(err, STG_E_NOMEM, 0, "sign a question");
+	if (!stg_scep_key_print(own, transaction))
+		return stg_fail(err, STG_E_NOMEM, 0, "name a question");
+	m.content = stg_buf_view(&named);
+	if (!converse(s, met, &m, &plain, err) || !stg_scep_crl_unpack(stg_buf_view(&plain), ret, err))
+		return false;
+	const unsigned char *p = ret->data;
+	X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)ret->len);
+	bool ok = crl && X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1;
+	X509_CRL_free(crl);
+	ERR_clear_error();
+	return ok || no_use(err, "its list is not signed by its authority");
 }

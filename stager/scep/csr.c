@@ -45,13 +45,18 @@ json_t *stg_scep_csr_read(struct stg_bytes der, struct stg_secret *ret_challenge
 	return stg_steal(r);
 }
 
-bool stg_scep_key_is(struct x509_st *cert, const char *spki_sha256)
+bool stg_scep_key_print(struct x509_st *cert, char ret[65])
 {
 	uint8_t *der = NULL;
-	char hash[65] = "";
 	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
 	if (n > 0)
-		stg_sha256_hex(stg_bytes(der, (size_t)n), hash);
+		stg_sha256_hex(stg_bytes(der, (size_t)n), ret);
 	OPENSSL_free(der);
-	return n > 0 && strcmp(hash, spki_sha256) == 0;
+	return n > 0;
+}
+
+bool stg_scep_key_is(struct x509_st *cert, const char *spki_sha256)
+{
+	char hash[65];
+	return stg_scep_key_print(cert, hash) && strcmp(hash, spki_sha256) == 0;
 }

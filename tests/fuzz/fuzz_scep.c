@@ -45,11 +45,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	struct stg_bytes in = stg_bytes(data + 1, size - 1);
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0: {
 		STG_AUTO(stg_scep_msg_free_at) struct stg_scep_msg *m = stg_scep_open(in, STG_SCEP_DES, NULL, &err);
 		if (m ? strlen(m->transaction_id) < 1 || m->sender.len > STG_SCEP_NONCE_MAX || !m->signer : err.id != STG_ID_SCEP_MESSAGE)
 			abort();
+		break;
+	}
+	case 5: {
+		STG_AUTO(stg_buf_clear) struct stg_buf list = STG_BUF(STG_SCEP_MESSAGE_MAX);
+		char hex[80] = "";
+		if (stg_scep_named_read(in, own, hex, &err) ? !*hex : !err.id)
+			abort();
+		(void)stg_scep_crl_unpack(in, &list, &err);
 		break;
 	}
 	case 1: {

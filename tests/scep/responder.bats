@@ -99,6 +99,14 @@ ask() { curl -s --max-time "$PEER_SECONDS" -o "$BATS_TEST_TMPDIR/body" -w '%{htt
 	! grep -aqF "$word" "$STAGER_STATE"/stager.db* "$DESK/serve.err" "$DESK/run.err"
 }
 
+@test "our own client gets the list of what was revoked, and openssl reads it" {
+	run --separate-stderr timeout "$PEER_SECONDS" "$STAGER" scep crl "$URL" "$BATS_TEST_TMPDIR/list.crl" --fingerprint "${RA//a/b}"
+	[ "$status" -eq 5 ]
+	[ ! -e "$BATS_TEST_TMPDIR/list.crl" ]
+	timeout "$PEER_SECONDS" "$STAGER" scep crl "$URL" "$BATS_TEST_TMPDIR/list.crl" --fingerprint "$(openssl x509 -in "$ISSUING" -noout -fingerprint -sha256 | sed 's/.*=//')"
+	openssl crl -inform der -in "$BATS_TEST_TMPDIR/list.crl" -CAfile "$ISSUING" -noout 2>&1 | grep -q "verify OK"
+}
+
 @test "the audit log has a row for each word and each certificate" {
 	run "$STAGER" audit verify
 	[ "$status" -eq 0 ]
