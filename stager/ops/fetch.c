@@ -116,6 +116,9 @@ static json_t *how_said(struct stg_op_ctx *c, const json_t *in, struct stg_error
 	const char *url = stg_json_str(in, "url"), *mdm = stg_json_str_or(in, "mdm", "other");
 	if (!mdm_of(mdm, err) || !life_ok(in, err))
 		return NULL;
+	/* where a secret is sent is an administrator's word: any address could be its reader */
+	if (*stg_json_str(in, "secret") && !stg_op_may(c, "admin", err))
+		return NULL;
 	if (strlen(url) > 2000 || !stg_net_url_ok(url, true, err)) {
 		err->code = STG_E_USAGE;
 		stg_say(err, STG_ID_WORD_WRONG);

@@ -315,6 +315,33 @@ static void a_profile_made_by_hand_is_left_alone(void **state)
 	is_kept("mine", stg_bytes_str("mine"));
 }
 
+/* Whoever may choose the address would be the secret's reader; the same again is anybody's. */
+static void only_an_administrator_says_where_a_secret_goes(void **state)
+{
+	(void)state;
+	struct stg_error err = { 0 };
+	STG_AUTO(stg_json_free_at) json_t *none = NULL, *kept = NULL;
+	char tess[sizeof(desk.c.actor)];
+	stg_copy(tess, sizeof(tess), desk.c.actor);
+	will_give("application/x-apple-aspen-config", enrolment);
+	kept = good(asked("theirs", "jamf", "token"));
+	assert_true(call("user.add", json_pack("{s:s,s:s,s:s}", "name", "boss", "role", "admin", "pin", "471147"), &none, &err));
+	json_decref(none);
+	none = NULL;
+	if (!call("user.add", json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", "tess", "role", "technician", "pin", "471148", "second", "boss", "second_pin", "471147"), &none, &err))
+		fail_msg("%s", err.msg);
+	stg_copy(desk.c.actor, sizeof(desk.c.actor), "tess");
+	int before = web->requests;
+	json_decref(none);
+	none = NULL;
+	assert_false(call("profile.fetch", asked("bad", "jamf", "token"), &none, &err));
+	assert_int_equal(web->requests, before);
+	will_give("application/x-apple-aspen-config", enrolment);
+	json_decref(kept);
+	kept = good(json_pack("{s:s}", "name", "theirs"));
+	stg_copy(desk.c.actor, sizeof(desk.c.actor), tess);
+}
+
 /* A closed line is not looked through, but this machine is no line. */
 static void a_closed_line_holds_fetching_back(void **state)
 {
@@ -384,6 +411,7 @@ static void workspace_one_wants_an_account_or_a_header_of_its_own(void **state)
 	will_answer("401 Unauthorized", NULL, "", 0, "WWW-Authenticate: Basic realm=\"console\"\r\n");
 	will_give("application/x-apple-aspen-config", enrolment);
 	STG_AUTO(stg_json_free_at) json_t *kept = good(in), *again = NULL;
+	assert_true(stg_json_bool(kept, "changed", false));
 	assert_int_equal(strncmp(header("authorization"), "Basic ", 6), 0);
 	in = asked("ws1", "workspace-one", "token");
 	stg_json_put(in, "header", "aw-tenant-code");
@@ -403,6 +431,7 @@ static void ivanti_gives_a_file_behind_a_token_in_the_address(void **state)
 	stg_json_put(in, "url", with_token);
 	will_give("application/x-apple-aspen-config; charset=utf-8", enrolment);
 	STG_AUTO(stg_json_free_at) json_t *kept = good(in), *list = NULL;
+	assert_null(strstr(stg_json_str(kept, "host"), "MARKED"));
 	struct stg_error err = { 0 };
 	/* the address is kept sealed, and shown nowhere */
 	assert_true(call("profile.fetched", json_object(), &list, &err));
@@ -422,7 +451,7 @@ static void micromdm_gives_a_new_challenge_each_time(void **state)
 	json_t *in = asked("micro", "micromdm", "");
 	stg_json_put_bool(in, "once", true);
 	will_give(NULL, enrolment);
-	STG_AUTO(stg_json_free_at) json_t *first = good(in), *second = NULL, *list = NULL;
+	STG_AUTO(stg_json_free_at) json_t *first = good(in), *second = NULL;
 	assert_true(stg_json_bool(first, "once", false));
 	assert_int_equal(stg_json_int(first, "not_after_ms", -1), 0);
 	will_give(NULL, other);
@@ -501,6 +530,7 @@ int main(void)
 		cmocka_unit_test(ivanti_gives_a_file_behind_a_token_in_the_address),
 		cmocka_unit_test(micromdm_gives_a_new_challenge_each_time),
 		cmocka_unit_test(nanomdm_is_a_file_of_its_operator),
+		cmocka_unit_test(only_an_administrator_says_where_a_secret_goes),
 	};
 	return cmocka_run_group_tests(tests, up, down);
 }
