@@ -321,6 +321,7 @@ const char *const detail_sentences[] = {
 	N_("%.80s (noted)"),
 	N_("%s ends on %s, the batch on %s"),
 	N_("%s ends on %s"),
+	N_("Profile %.60s: %.140s is not on the allow-list"),
 	N_("the certificate has a name outside those its issuer %.80s permits"),
 	N_("the certificate has a name its issuer %.80s excludes"),
 	N_("the certificate has a name that the constraints of its issuer %.80s cannot judge"),

@@ -18,6 +18,7 @@
 #include <stager/clock.h>
 #include <stager/error.h>
 #include <stager/file.h>
+#include <stager/payload.h>
 
 #include "_allow.h"
 #include "_profile.h"
@@ -26,6 +27,7 @@
 #define SETTING "profile_allow"
 #define ENTRIES_MAX 500
 #define SIGNER_BYTES_MAX (64u << 10)
+#define PROFILE_BYTES_MAX (4u << 20)
 
 static json_t *stored(struct stg_op_ctx *c, struct stg_error *err)
 {
@@ -184,6 +186,31 @@ json_t *ops_allow(struct stg_op_ctx *c, struct stg_error *err)
 	stg_json_put_new(ret, "signers", ops_profile_signers(c));
 	stg_json_put_bool(ret, "set", is_set);
 	return ret;
+}
+
+bool ops_allow_warn(struct stg_op_ctx *c, const json_t *profiles, json_t *warnings, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *allow = ops_allow(c, err);
+	const char *name;
+	json_t *one;
+	if (!allow)
+		return false;
+	json_object_foreach((json_t *)(uintptr_t)profiles, name, one) {
+		STG_AUTO(stg_buf_clear) struct stg_buf bytes = STG_BUF(PROFILE_BYTES_MAX);
+		if (!stg_json_bool(allow, "set", false) || !json_object_get(one, "base64") || !stg_unbase64(stg_json_str(one, "base64"), &bytes, NULL))
+			continue;
+		/* one that cannot be read is told by the lint */
+		STG_AUTO(stg_json_free_at) json_t *found = stg_profile_rogue(stg_json_str(one, "path"), stg_buf_view(&bytes), allow, NULL);
+		const json_t *list = json_object_get(found, "findings");
+		for (size_t i = 0; i < json_array_size(list); i++) {
+			const json_t *f = json_array_get(list, i);
+			char text[300];
+			snprintf(text, sizeof(text), "Profile %.60s: %.140s is not on the allow-list", name, stg_json_str(f, "what"));
+			if (strcmp(stg_json_str(f, "level"), "error") == 0)
+				json_array_append_new(warnings, json_string(text));
+		}
+	}
+	return true;
 }
 
 bool ops_allow_put(struct stg_op_ctx *c, const json_t *entry, struct stg_error *err)

@@ -34,6 +34,7 @@
 #include <stager/report.h>
 #include <stager/text.h>
 
+#include "_allow.h"
 #include "_expiry.h"
 #include "_names.h"
 #include "_order.h"
@@ -386,7 +387,7 @@ static bool start(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	STG_AUTO(stg_json_free_at) json_t *warnings = json_array();
 	STG_AUTO(stg_json_free_at) json_t *detail = pins_detail(pins);
 	if (!ops_warn_order(json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), warnings, err) ||
-	    !check_ends(c, in, pins, warnings, detail, err))
+	    !ops_allow_warn(c, json_object_get(pins, "profiles"), warnings, err) || !check_ends(c, in, pins, warnings, detail, err))
 		return false;
 	if (!set_state(c, name, "started", pins, err) || !stg_op_audit(c, "batch.start", name, NULL, json_incref(detail), err))
 		return false;

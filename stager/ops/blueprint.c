@@ -18,6 +18,7 @@
 #include <stager/registry.h>
 #include <stager/step.h>
 
+#include "_allow.h"
 #include "_rules.h"
 #include "_order.h"
 #include "_trial.h"
@@ -139,7 +140,8 @@ static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	STG_AUTO(stg_json_free_at) json_t *pinned = stg_blueprint_profiles(c->state_dir, b, err);
 	STG_AUTO(stg_json_free_at) json_t *used = stg_variables_used(json_object_get(b, "steps"));
 	STG_AUTO(stg_json_free_at) json_t *warnings = json_array();
-	if (!pinned || !lint_profiles(c->state_dir, pinned, warnings, err) || !ops_warn_order(b, pinned, warnings, err) || !warn_secrets(c, used, warnings, err))
+	if (!pinned || !lint_profiles(c->state_dir, pinned, warnings, err) || !ops_warn_order(b, pinned, warnings, err) || !ops_allow_warn(c, pinned, warnings, err) ||
+	    !warn_secrets(c, used, warnings, err))
 		return false;
 	const json_t *params = json_object_get(b, "params");
 	const char *key;

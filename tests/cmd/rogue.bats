@@ -211,3 +211,27 @@ rogue() {
 	[[ "$stderr" == *STG-1340* ]]
 	[[ "$output" != *"Nothing in it leads"* ]] || { echo "$output"; false; }
 }
+
+@test "a blueprint's profiles are held against the list as well, once somebody has made one" {
+	stager init --rehearsal
+	mkdir -p "$STAGER_STATE/blueprints" "$STAGER_STATE/profiles"
+	profile mine com.apple.proxy.http.global "$(key ProxyType Manual)$(key ProxyServer p.example)<key>ProxyServerPort</key><integer>3128</integer>"
+	mv mine.mobileconfig "$STAGER_STATE/profiles/"
+	printf 'name: mine\nsteps:\n  - identify:\n  - pair:\n  - install_profile: {profile: mine}\n' >"$STAGER_STATE/blueprints/mine.yaml"
+	printf 'Serial Number;Ownership\nAAAA111122;pool\n' >list.csv
+	stager blueprint check mine
+	is_status 0
+	[[ "$output" != *"allow-list"* ]]
+	stager profile allow host other.example
+	stager blueprint check mine
+	is_status 0
+	[[ "$output$stderr" == *"Profile mine: p.example is not on the allow-list"* ]] || { echo "$output$stderr"; false; }
+	stager batch import list.csv --name N --blueprint mine
+	stager --lang fr batch start N
+	is_status 0
+	[[ "$stderr" == *"Profil mine : p.example n'est pas sur la liste autorisée"* ]] || { echo "$stderr"; false; }
+	stager batch pause N
+	stager profile allow host p.example
+	stager batch start N
+	[[ "$stderr" != *"allow-list"* ]] || { echo "$stderr"; false; }
+}

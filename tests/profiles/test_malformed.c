@@ -267,7 +267,7 @@ static void constrained(const char *constraint, const char *path_length, const c
 	struct maker m = make();
 	EVP_PKEY *key = make_key(0), *other = make_key(0);
 	X509 *ca = make_cert(&good_ca, m.ca_key, NULL, NULL);
-	X509_delete_ext(ca, X509_get_ext_by_NID(ca, NID_basic_constraints, -1));
+	X509_EXTENSION_free(X509_delete_ext(ca, X509_get_ext_by_NID(ca, NID_basic_constraints, -1)));
 	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, path_length);
 	X509_add_ext(ca, e, -1);
 	X509_EXTENSION_free(e);
