@@ -72,7 +72,6 @@ bool push_clock_seen(const json_t *headers);
 const char *push_auth_signs_in(const struct push_target *t);
 /* "Bearer ..." from the cache or, `anew` in any case, from the sign-in server. When that fails `ret` stays unset and ret_failed says why. */
 bool push_token_get(const struct push_target *t, bool anew, struct stg_stop *stop, struct stg_secret *ret, struct stg_net_answer *ret_failed, struct stg_error *err);
-bool push_token_check(const struct push_target *t, struct stg_error *err);
 /* The request for a token, its secrets masked. */
 json_t *push_token_try(const struct push_target *t, struct stg_error *err);
 

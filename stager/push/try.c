@@ -18,9 +18,9 @@ static json_t *sample_record(bool rehearsal)
 {
 	char now[STG_TIME_TEXT];
 	stg_time_text(stg_wall_ms(), now);
-	return json_pack("{s:s,s:s,s:s,s:i,s:b,s:s,s:b,s:{s:s,s:s,s:s,s:s,s:[s],s:s},s:s,s:{s:s}}", "schema", "stager.result/1", "record_id",
-			 "00000000-0000-7000-8000-000000000000", "station", "sample", "seq", 0, "sample", 1, "end", "staged", "rehearsal", rehearsal ? 1 : 0, "device",
-			 "serial", "SAMPLE000000", "model", "iPad13,18", "model_name", "iPad (10th generation)", "os_version", "17.6.1", "imei", "353245010000010",
+	return json_pack("{s:s,s:s,s:s,s:i,s:b,s:s,s:b,s:{s:s,s:s,s:s,s:s,s:s,s:[s],s:s},s:s,s:{s:s}}", "schema", "stager.result/1", "record_id",
+			 "00000000-0000-7000-8000-000000000000", "station", "sample", "seq", 0, "sample", 1, "outcome", "staged", "rehearsal", rehearsal ? 1 : 0, "device",
+			 "serial", "SAMPLE000000", "platform", "ios", "model", "iPad13,18", "model_name", "iPad (10th generation)", "os_version", "17.6.1", "imei", "353245010000010",
 			 "udid", "00008030-000000000000001E", "asset_tag", "A-0000", "time", "wall", now);
 }
 
@@ -92,12 +92,21 @@ static bool add_calls(struct push_target *t, const char *phase, const json_t *ro
 	return true;
 }
 
+/* Credentials and settings are what the connector needs, whether this record makes a request or not. */
+static bool can_sign(const struct push_target *t, struct stg_error *err)
+{
+	struct push_request r = { .headers = json_object(), .body = STG_BUF(16) };
+	bool ok = push_auth_apply(t, stg_bytes("", 0), "sample", push_clock_s(), &r, err);
+	push_request_clear(&r);
+	return ok;
+}
+
 static json_t *try_web(struct push_target *t, const json_t *rows, const json_t *records, struct stg_error *err)
 {
 	static const char *const letters[] = { "A", "B", "E" };
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
 	json_t *sign_in = NULL, *one;
-	if (push_auth_signs_in(t) && !(sign_in = push_token_try(t, err)))
+	if (!can_sign(t, err) || (push_auth_signs_in(t) && !(sign_in = push_token_try(t, err))))
 		return NULL;
 	if (sign_in)
 		json_array_append_new(list, sign_in);
@@ -135,7 +144,10 @@ json_t *stg_push_try(const json_t *target, const struct stg_secret *credentials,
 	STG_AUTO(stg_json_free_at) json_t *records = json_array();
 	json_array_append_new(records, record ? json_incref((json_t *)(uintptr_t)record) : sample_record(rehearsal));
 	const char *id = stg_json_str(json_array_get(records, 0), "record_id");
-	STG_AUTO(stg_json_free_at) json_t *rows = json_pack("[{s:s,s:s}]", "record_id", id, "idempotency_key", id);
+	char sum[65];
+	STG_AUTO(stg_free_at) char *bytes = stg_json_text(json_array_get(records, 0));
+	stg_sha256_hex(stg_bytes_str(bytes), sum);
+	STG_AUTO(stg_json_free_at) json_t *rows = json_pack("[{s:s,s:s,s:s}]", "record_id", id, "idempotency_key", id, "payload_sha256", sum);
 	if (!t.is_file)
 		return try_web(&t, rows, records, err);
 	char path[4096];

@@ -218,10 +218,12 @@ static inline void server_one(struct server *s, struct end *e)
 		pthread_mutex_lock(&s->lock);
 		char *said = s->vendor(s, s->vendor_ctx);
 		pthread_mutex_unlock(&s->lock);
-		if (own)
+		if (own) {
 			free(said);
-		else
+		} else {
 			own = said;
+			len = said ? strlen(said) : len;
+		}
 	}
 	const char *text = own ? own : good;
 	switch (way) {

@@ -76,3 +76,49 @@ teardown() {
 	[ "$status" -eq 0 ]
 	[ "$(jq .waiting <<<"$output")" = 0 ]
 }
+
+@test "a connector file that is wrong is told with its line, a right one with what it needs" {
+	cd "$DIR"
+	printf 'name: x\nabout: y\nauth: {kind: none}\nrequest: {method: POST, path: "/{{config.town}}", body: "."}\n' >x.yaml
+	run "$STAGER" target check x.yaml
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"x.yaml:4: {{config.town}}"* ]]
+	printf 'name: x\nabout: y\nauth: {kind: jwt-bearer}\nrequest: {method: POST, path: /a, body: "."}\n' >x.yaml
+	run "$STAGER" target check x.yaml
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"x.yaml:3: 'token_url'"* ]]
+	printf 'name: x\nabout: y\nauth: {kind: none}\nupdate: {method: PUT, path: /a, body: "."}\n' >x.yaml
+	run "$STAGER" target check x.yaml
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"x.yaml:4: 'update'"* ]]
+	for c in "$BATS_TEST_DIRNAME"/../../stager/push/connectors/*.yaml; do
+		"$STAGER" target check "$c"
+	done
+	run "$STAGER" target check "$BATS_TEST_DIRNAME/../../stager/push/connectors/intune.yaml" --json
+	[ "$(jq -r .phases <<<"$output")" = AB ]
+	[ "$(jq -r '.settings[] | select(.required) | .name' <<<"$output")" = tenant ]
+}
+
+@test "every request of a target is shown, no secret, and none where the result is not for it" {
+	cd "$DIR"
+	run "$STAGER" target add graph --connector intune --url http://127.0.0.1:9 --config login=http://127.0.0.1:9 --config tenant=T --config client_id=APP </dev/null
+	[ "$status" -eq 3 ]
+	run "$STAGER" target add graph --connector intune --url http://127.0.0.1:9 --config login=https://login.example.com --config tenant=T --config client_id=APP <<<MARKED/S+1
+	[ "$status" -eq 5 ]
+	"$STAGER" target add graph --connector intune --url http://127.0.0.1:9 --config login=http://127.0.0.1:9 --config tenant=T --config client_id=APP <<<MARKED/S+1
+	"$STAGER" target try graph --json >out
+	[ "$(jq -r '[.requests[].what] | join(" ")' out)" = "sign_in lookup request update lookup update" ]
+	! grep -q MARKED out
+	printf '{"record_id":"0190b1c2-0000-7000-8000-000000000001","device":{"serial":"SN 1"},"outcome":"failed"}' >r.json
+	run "$STAGER" target try graph --record r.json
+	[ "$status" -eq 0 ]
+	[[ "$output" != *POST*import* ]]
+	echo '{"a":1}' >r.json
+	run "$STAGER" target try graph --record r.json
+	[ "$status" -eq 3 ]
+	# credentials do not follow to another sign-in server
+	run "$STAGER" target add graph --connector intune --url http://127.0.0.1:9 --config login=http://127.0.0.1:10 --config tenant=T --config client_id=APP --replace </dev/null
+	[ "$status" -eq 3 ]
+	run "$STAGER" outbox retry --take ours
+	[ "$status" -eq 2 ]
+}

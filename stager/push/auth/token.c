@@ -115,14 +115,6 @@ static bool plan(const struct push_target *t, const char *kind, struct sign_in *
 	return true;
 }
 
-bool push_token_check(const struct push_target *t, struct stg_error *err)
-{
-	struct sign_in s;
-	const char *kind = push_auth_signs_in(t);
-	STG_AUTO(stg_buf_clear) struct stg_buf body = STG_BUF(64u << 10);
-	return !kind || (plan(t, kind, &s, err) && fields(&s, &body, err));
-}
-
 json_t *push_token_try(const struct push_target *t, struct stg_error *err)
 {
 	static const char *const secret[] = { "client_secret=", "assertion=", "client_assertion=" };
