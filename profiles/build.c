@@ -323,3 +323,34 @@ json_t *stg_profile_wants(const char *file_name, struct stg_bytes file, const st
 	profile_close(&p);
 	return w.list;
 }
+
+struct uses {
+	const char *family;
+	bool found;
+};
+
+static void look_for_family(void *ctx, plist_t node, const char *key, const char *path)
+{
+	struct uses *u = ctx;
+	struct stg_variable v;
+	(void)key, (void)path;
+	for (const char *at = node_str(node); at && stg_variable_next(at, &v); at = v.after) {
+		char word[STG_VARIABLE_NAME_MAX];
+		size_t from = 0;
+		bool is_quoted = false;
+		while (!v.is_literal && stg_variable_word(&v, &from, word, &is_quoted))
+			u->found = u->found || (!is_quoted && strncmp(word, u->family, strlen(u->family)) == 0);
+	}
+}
+
+bool stg_profile_uses(struct stg_bytes file, const char *family)
+{
+	struct profile p;
+	struct uses u = { .family = family };
+	char path[PROFILE_PATH_MAX] = "";
+	if (!profile_open("profile", file, &p, NULL))
+		return false;
+	tree_walk(p.root, path, look_for_family, &u);
+	profile_close(&p);
+	return u.found;
+}

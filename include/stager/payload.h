@@ -115,6 +115,8 @@ bool stg_profile_build(const struct stg_profile_plan *plan, const struct stg_pro
 /* What a part asks for: [{"name","kind" (what may stand there: "text", "a whole number", ...),"where","otherwise" (what it is when nothing is
  * given; absent: it must be given),"device":bool (each device says it)}]. */
 json_t *stg_profile_wants(const char *file_name, struct stg_bytes file, const struct stg_profile_rules *rules, struct stg_error *err);
+/* Does any variable in it name a value of this family ("secret.", "scep.")? False also for what is no profile. */
+bool stg_profile_uses(struct stg_bytes file, const char *family);
 /* Only whoever holds the key of this certificate (PEM or DER, RSA) reads its payloads; name and identifier stay readable. Encrypt first, sign
  * after. STG_ID_PROFILE_SIGNED, STG_ID_PROFILE_OPEN, STG_ID_PROFILE_ENCRYPTED, STG_ID_RECIPIENT. */
 bool stg_profile_encrypt(const char *file_name, struct stg_bytes file, struct stg_bytes certificate, struct stg_buf *ret, struct stg_error *err);

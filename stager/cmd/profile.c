@@ -41,7 +41,7 @@ static void say_built(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	if (!stg_json_bool(ret, "changed", true))
 		fprintf(say, _("%s is as it was: version %lld\n"), stg_json_str(ret, "identifier"), (long long)stg_json_int(ret, "version", 1));
 	else
-		fprintf(say, _("%s, version %lld: %zu payloads\n"), stg_json_str(ret, "identifier"), (long long)stg_json_int(ret, "version", 1),
+		fprintf(say, _("%s, version %lld; payloads: %zu\n"), stg_json_str(ret, "identifier"), (long long)stg_json_int(ret, "version", 1),
 			json_array_size(json_object_get(ret, "payloads")));
 	for (size_t i = 0; i < json_array_size(open); i++)
 		fprintf(say, "%s%s", i ? ", " : _("filled in for each device: "), json_string_value(json_array_get(open, i)));

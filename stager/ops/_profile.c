@@ -32,8 +32,11 @@ bool ops_profile_named(const char *state_dir, const char *name, struct stg_buf *
 							       "profile", name);
 	STG_AUTO(stg_json_free_at) json_t *found = stg_blueprint_profiles(state_dir, as_step, err);
 	const json_t *one = json_object_get(found, name);
+	/* said without the step that nobody wrote */
+	if (!one && (found || !err || err->id == STG_ID_PROFILE_UNKNOWN))
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_PROFILE_UNKNOWN, 0, "'%.64s': profiles/%.64s.mobileconfig, /etc/stager/profiles/", name, name);
 	if (!one)
-		return found ? stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_PROFILE_UNKNOWN, 0, "%.64s", name) : false;
+		return false;
 	stg_copy(ret_path, size, stg_json_str_or(one, "path", name));
 	return stg_unbase64(stg_json_str(one, "base64"), ret, err);
 }

@@ -88,12 +88,11 @@ static bool add_device(struct stg_op_ctx *c, const char *word, json_t *values, s
 /* Only a profile for one device holds secrets, and whoever reads the file reads them: an administrator's act. */
 static bool add_secrets(struct stg_op_ctx *c, const struct parts *p, json_t *values, struct stg_error *err)
 {
-	static const char WORD[] = "secret.";
 	bool used = false;
 	size_t i;
 	json_t *one;
 	for (size_t k = 0; k < p->n; k++)
-		used = used || memmem(p->bytes[k].data, p->bytes[k].len, WORD, sizeof(WORD) - 1);
+		used = used || stg_profile_uses(p->one[k].file, "secret.");
 	if (!used)
 		return true;
 	STG_AUTO(stg_json_free_at) json_t *names = stg_op_may(c, "admin", err) ? stg_store_secrets(c->store, err) : NULL;

@@ -70,12 +70,11 @@ json_t *job_values(const struct stg_station *s, const struct slot *slot)
 /* A word with which this device may ask once for a certificate: this station's, or one fetched from the named server before. */
 static bool collect_challenge(struct stg_store *store, struct make *m, struct stg_error *err)
 {
-	static const char USED[] = "scep.";
 	const json_t *params = json_object_get(m->step, "params");
 	const char *server = stg_json_str(params, "scep_server");
 	STG_AUTO(stg_json_free_at) json_t *in = json_object(), *got = NULL;
 	STG_AUTO(stg_buf_clear) struct stg_buf print = STG_BUF(64), text = STG_BUF(128);
-	if (!m->is_template || !memmem(m->profile.data, m->profile.len, USED, sizeof(USED) - 1))
+	if (!m->is_template || !stg_profile_uses(stg_buf_view(&m->profile), "scep."))
 		return true;
 	struct stg_op_ctx c = { .store = store, .keys = m->station->keys, .state_dir = m->station->state_dir, .actor = "station", .rehearsal = m->station->rehearsal };
 	stg_json_put(in, "name", server);

@@ -49,13 +49,13 @@ pin() { stager profile build passcode --out "$DESK/pin.mobileconfig"; is_status 
 	is_status 0
 	stager profile build desk passcode usb-open --keep
 	is_status 0
-	[[ "$output" == *"io.stager.desk, version 1: 2 payloads"* ]] || { echo "$output"; false; }
+	[[ "$output" == *"io.stager.desk, version 1; payloads: 2"* ]] || { echo "$output"; false; }
 	cp "$STAGER_STATE/profiles/desk.mobileconfig" "$DESK/one"
 	stager profile build desk passcode usb-open --keep
 	[[ "$output" == *"as it was: version 1"* ]] || { echo "$output"; false; }
 	cmp "$DESK/one" "$STAGER_STATE/profiles/desk.mobileconfig"
 	stager profile build desk passcode usb-open domains --keep
-	[[ "$output" == *"version 2: 3 payloads"* ]] || { echo "$output"; false; }
+	[[ "$output" == *"version 2; payloads: 3"* ]] || { echo "$output"; false; }
 	[ "$(stat -c %a "$STAGER_STATE/profiles/desk.mobileconfig")" = 600 ]
 	# what is kept is found by its name, by lint and by blueprints
 	stager profile list

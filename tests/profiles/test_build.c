@@ -471,6 +471,22 @@ static void what_is_encrypted_openssl_opens_and_names_stay_readable(void **state
 	result_clear(&r);
 }
 
+/* "scep." in an identifier is no variable, and neither is a text that only looks like a name. */
+static void a_family_of_values_is_found_where_it_is_used(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"<?xml version=\"1.0\"?><plist version=\"1.0\"><dict><key>PayloadIdentifier</key><string>org.scep.secret.x</string>"
+		"<key>PayloadDisplayName</key><string>{{name|'secret.x'}} {{{{secret.y}}</string><key>A</key><string>%s</string></dict></plist>";
+	char full[1000];
+	snprintf(full, sizeof(full), text, "x");
+	assert_false(stg_profile_uses(stg_bytes_str(full), "scep."));
+	assert_false(stg_profile_uses(stg_bytes_str(full), "secret."));
+	snprintf(full, sizeof(full), text, "{{asset_tag | scep.url}}");
+	assert_true(stg_profile_uses(stg_bytes_str(full), "scep."));
+	assert_false(stg_profile_uses(stg_bytes_str("rubbish"), "scep."));
+}
+
 static int keys_up(void **state)
 {
 	(void)state;
@@ -502,6 +518,7 @@ int main(void)
 		cmocka_unit_test(a_value_given_now_is_what_an_open_one_falls_back_to),
 		cmocka_unit_test(an_update_keeps_what_stands_and_counts_up),
 		cmocka_unit_test(an_update_of_another_tools_profile_keeps_its_uuids),
+		cmocka_unit_test(a_family_of_values_is_found_where_it_is_used),
 		cmocka_unit_test(what_is_encrypted_openssl_opens_and_names_stay_readable),
 	};
 	return cmocka_run_group_tests(tests, keys_up, keys_down);
