@@ -270,5 +270,6 @@ mdm_away() {
 	stager stop --now
 	wait $run || true
 	mdm_away
-	[ "$(sqlite3 "$STAGER_STATE/stager.db" "SELECT count(*) FROM audit WHERE body LIKE '%profile.keep%' AND body LIKE '%\"station\"%'")" = 1 ]
+	sqlite3 "$STAGER_STATE/stager.db" "SELECT body FROM audit WHERE body LIKE '%profile.keep%'" >"$DESK/kept"
+	grep -q '"actor":"station"' "$DESK/kept" || { cat "$DESK/kept" "$DESK/run.err"; false; }
 }
