@@ -169,6 +169,23 @@ bool stg_escrow_take(const char *family, const char *unit, struct stg_secret *re
 
 /* The first certificate of a PEM text, or one in DER, as PEM. */
 bool stg_certificate_pem(struct stg_bytes pem_or_der, struct stg_buf *ret_pem, struct stg_error *err);
+/* ---- bundles: what travels by stick, see stager/bundle/README.md ---- */
+#define STG_BUNDLE_BYTES_MAX (64u << 20)
+#define KEYS_CARD_NAME 128
+/* A machine's card: two P-256 certificates in PEM, the first signs, the second is encrypted to; `ret_sealed` their keys. */
+bool stg_card_make(const struct stg_keys *k, const char *name, const char *station_id, struct stg_buf *ret_card, struct stg_buf *ret_sealed,
+		   struct stg_error *err);
+/* A card from outside, one or two certificates: as it is kept, the hash people compare, the name it bears. STG_E_INPUT + STG_ID_BUNDLE_CARD. */
+bool stg_card_read(struct stg_bytes file, struct stg_buf *ret_card, char ret_sha256[65], char ret_name[KEYS_CARD_NAME], struct stg_error *err);
+/* Signed by us, readable by `to_card`: CMS SignedData within AuthEnvelopedData, DER. STG_ID_BUNDLE_TOO_LARGE. */
+bool stg_bundle_seal(const struct stg_keys *k, struct stg_bytes own_card, struct stg_bytes own_sealed, struct stg_bytes to_card,
+		     struct stg_bytes content, struct stg_buf *ret, struct stg_error *err);
+/* Takes the encryption off. STG_E_INPUT + STG_ID_BUNDLE_DAMAGED, STG_ID_BUNDLE_NOT_FOR_US. */
+bool stg_bundle_open(const struct stg_keys *k, struct stg_bytes own_card, struct stg_bytes own_sealed, struct stg_bytes file, struct stg_buf *ret,
+		     struct stg_error *err);
+/* Takes the signature off: it must be of one of `cards` (PEM texts); which one. STG_E_SAFETY + STG_ID_BUNDLE_SIGNER, STG_ID_BUNDLE_DAMAGED. */
+bool stg_bundle_verify(struct stg_bytes in, const json_t *cards, size_t *ret_card, struct stg_buf *ret, struct stg_error *err);
+
 /* CN, issuer, dates, sha256 of a PEM or DER certificate, for shows and radars. */
 json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err);
 

@@ -328,6 +328,41 @@ json_t *stg_store_outbox(struct stg_store *s, const json_t *filter, struct stg_e
 /* {"waiting","oldest_ms","by_target":[{"name","waiting","delivered","rejected","in_doubt","state","text","due_ms"}]} */
 json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err);
 
+/* ---- by stick (stager/bundle) ---- */
+/* Machines whose cards are trusted: {"name","role":"office|station","card" (PEM),"sha256","by"}; the list also says "added_ms","written","read",
+ * "read_ms". STG_ID_BUNDLE_PEER_EXISTS, STG_ID_BUNDLE_PEER_UNKNOWN; a card put in past us: STG_ID_ROW_DAMAGED. */
+bool stg_store_bundle_peer_add(struct stg_store *s, const json_t *peer, struct stg_error *err);
+bool stg_store_bundle_peer_remove(struct stg_store *s, const char *name, struct stg_error *err);
+json_t *stg_store_bundle_peers(struct stg_store *s, struct stg_error *err);
+/* The last bundle written for a machine: {"chain","seq","sha256","last_told" (our newest record in any),"acknowledged" (the same of those it has)}; {}. */
+json_t *stg_store_bundle_out_last(struct stg_store *s, const char *peer, struct stg_error *err);
+/* {"peer","chain","seq","at_ms","prev","sha256","first_record","last_record","records","deliveries","receipts","files"} */
+bool stg_store_bundle_out_add(struct stg_store *s, const json_t *row, struct stg_error *err);
+/* The newest one never reached a stick: its number is free again and its deliveries wait as before. */
+bool stg_store_bundle_out_undo(struct stg_store *s, const char *chain, int64_t seq, struct stg_error *err);
+/* That machine has every bundle up to this one. */
+bool stg_store_bundle_acknowledged(struct stg_store *s, const char *peer, const char *chain, int64_t seq, struct stg_error *err);
+/* Records of these deliveries and those this machine does not have yet, as stg_store_record() gives them, by number. */
+json_t *stg_store_bundle_records(struct stg_store *s, const json_t *last, const json_t *deliveries, int64_t most, struct stg_error *err);
+/* Hands deliveries of our own results to a bundle: what waits becomes "carried" with this answer, what was carried goes along again.
+ * [{"record_id","target","phase","again"}]; "" = every target. */
+json_t *stg_store_outbox_carry(struct stg_store *s, const char *target, int64_t most, const json_t *answer, struct stg_error *err);
+/* {"record_id","target","phase","state"}: what became of a carried delivery. ret_closed false: it was settled before, or is none of ours. */
+bool stg_store_outbox_receipt(struct stg_store *s, const json_t *receipt, const json_t *answer, bool *ret_closed, struct stg_error *err);
+/* Where a bundle {"chain","seq","prev","sha256"} stands in its row: there already, or which numbers before it are missing (at most 20,
+ * appended). STG_E_SAFETY + STG_ID_BUNDLE_CHAIN: it contradicts those that were read. */
+bool stg_store_bundle_in_check(struct stg_store *s, const char *peer, const json_t *b, bool *ret_again, json_t *ret_missing, struct stg_error *err);
+bool stg_store_bundle_in_add(struct stg_store *s, const char *peer, const json_t *b, const char *by, struct stg_error *err);
+/* Up to which number its latest row of bundles is here without a gap; 0: none. */
+bool stg_store_bundle_in_whole(struct stg_store *s, const char *peer, char ret_chain[40], int64_t *ret_seq, struct stg_error *err);
+/* A result of another station, `text` its exact bytes: its device, an ended job, the record, and the row of an open order here. The same
+ * set of results gives the same rows in any order. STG_ID_BUNDLE_CONTENT. */
+bool stg_store_carried_put(struct stg_store *s, const char *text, const json_t *record, bool *ret_new, bool *ret_twice, struct stg_error *err);
+/* It is to be told to our target `target`; {"record_id","target" (the station's word),"phase"}. */
+bool stg_store_carried_delivery(struct stg_store *s, const char *peer, const json_t *delivery, const char *target, struct stg_error *err);
+/* What became of deliveries this machine brought and was not told yet: [{"record_id","target","phase","state","text","status","at_ms"}]. */
+json_t *stg_store_carried_receipts(struct stg_store *s, const char *peer, int64_t most, bool and_mark, struct stg_error *err);
+
 /* ---- audit, people ---- */
 /* {"actor","verb","object","job","unit","outcome","detail":{}}: hash-chained; an intent row is one with outcome "intent". */
 bool stg_store_audit(struct stg_store *s, const json_t *entry, struct stg_error *err);

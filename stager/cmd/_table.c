@@ -67,7 +67,7 @@ static const char *word_of(const char *value)
 		{ "admin", N_("word: admin") }, { "auditor", N_("word: auditor") }, { "device", N_("word: device") },
 		{ "certificate", N_("word: certificate") }, { "queued", N_("word: queued") }, { "sending", N_("word: sending") },
 		{ "op_pending", N_("word: op_pending") }, { "in_doubt", N_("word: in_doubt") }, { "conflict", N_("word: conflict") },
-		{ "sent_unproven", N_("word: sent_unproven") }, { "dropped", N_("word: dropped") }, { "damaged", N_("word: damaged") },
+		{ "sent_unproven", N_("word: sent_unproven") }, { "dropped", N_("word: dropped") }, { "damaged", N_("word: damaged") }, { "carried", N_("word: carried") }, { "office", N_("word: office") },
 		{ "expected", N_("word: expected") }, { "batch", N_("word: batch") }, { "record", N_("word: record") }, { "job", N_("word: job") },
 		{ "made", N_("word: made") }, { "here", N_("word: here") }, { "in_backup", N_("word: in_backup") },
 		{ "elsewhere", N_("word: elsewhere") },

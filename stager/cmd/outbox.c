@@ -32,6 +32,8 @@ static void say_summary(const struct stg_cmd_ctx *c, const json_t *in, const jso
 	(void)in;
 	char day[32];
 	printf(_("Results: %lld waiting, %lld delivered.\n"), (long long)stg_json_int(ret, "waiting", 0), (long long)stg_json_int(ret, "delivered", 0));
+	if (stg_json_int(ret, "carried", 0))
+		printf(_("%lld left on a stick and wait for a receipt.\n"), (long long)stg_json_int(ret, "carried", 0));
 	if (stg_json_int(ret, "oldest_ms", 0)) {
 		day_text(stg_json_int(ret, "oldest_ms", 0), day);
 		printf(_("The oldest that waits is of %s.\n"), day);

@@ -110,7 +110,7 @@ static bool bag_of(const struct stg_identity *who, const struct stg_secret *toke
 }
 
 /* OAEP: PKCS#1 v1.5 would make whoever opens it an oracle. */
-static bool add_recipient(CMS_ContentInfo *cms, X509 *cert, struct stg_error *err)
+bool keys_add_reader(CMS_ContentInfo *cms, X509 *cert, struct stg_error *err)
 {
 	CMS_RecipientInfo *ri = CMS_add1_recipient_cert(cms, cert, CMS_BINARY | CMS_KEY_PARAM);
 	EVP_PKEY_CTX *c = ri ? CMS_RecipientInfo_get0_pkey_ctx(ri) : NULL;
@@ -138,7 +138,7 @@ bool stg_escrow_seal(const char *recovery_pem, const struct stg_identity *who, c
 	uint8_t *der = NULL;
 	if (!in || !cms)
 		return keys_ssl_fail(err, STG_E_NOMEM, "seal");
-	if (!add_recipient(cms, cert, err))
+	if (!keys_add_reader(cms, cert, err))
 		return false;
 	if (CMS_final(cms, in, NULL, how) != 1)
 		return keys_ssl_fail(err, STG_E_NOMEM, "seal");

@@ -146,6 +146,10 @@ EVP_PKEY *keys_org_issuing_key(const json_t *row, const struct stg_secret *bag, 
 /* One key of the opened bag: "supervisor", "root", "issuing", "signer". */
 EVP_PKEY *keys_org_key(const struct stg_secret *bag, const char *which, struct stg_error *err);
 
+/* ---- escrow.c ---- */
+/* A recipient of what is encrypted: OAEP with SHA-256 for RSA, ECDH for EC. */
+bool keys_add_reader(CMS_ContentInfo *cms, X509 *cert, struct stg_error *err);
+
 /* ---- token.c ---- */
 /* A key of a PKCS#11 token, as a handle; the key stays in it. `uri` as RFC 7512 with an optional module-path, never with a PIN.
  * STG_ID_TOKEN_URI, STG_ID_TOKEN_MODULE, STG_ID_TOKEN_KEY. */

@@ -51,6 +51,8 @@ static unsigned int id_of(const json_t *row, const char *target_state)
 		return STG_ID_DELIVERY_PARKED;
 	if (strcmp(state, "op_pending") == 0 && !*target_state)
 		return STG_ID_DELIVERY_OPERATION;
+	if (strcmp(state, "carried") == 0)
+		return STG_ID_DELIVERY_CARRIED;
 	if (strcmp(state, "in_doubt") == 0 && !*target_state)
 		return STG_ID_DELIVERY_IN_DOUBT;
 	if (strcmp(state, "queued") != 0 && strcmp(state, "in_doubt") != 0 && strcmp(state, "op_pending") != 0)
@@ -81,7 +83,7 @@ static bool list(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 
 static bool may_retry(const char *state)
 {
-	static const char *const states[] = { "rejected", "in_doubt", "conflict", "parked", "sent_unproven" };
+	static const char *const states[] = { "rejected", "in_doubt", "conflict", "parked", "sent_unproven", "carried" };
 	for (size_t i = 0; i < STG_ARRAY_LEN(states); i++)
 		if (strcmp(states[i], state) == 0)
 			return true;

@@ -208,8 +208,9 @@ static bool remove_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 	if (!sums)
 		return false;
 	json_array_foreach(json_object_get(sums, "by_target"), i, sum)
-		if (strcmp(stg_json_str(sum, "name"), name) == 0 && stg_json_int(sum, "waiting", 0))
-			return stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_IN_USE, 0, "%s: %lld", name, (long long)stg_json_int(sum, "waiting", 0));
+		if (strcmp(stg_json_str(sum, "name"), name) == 0 && stg_json_int(sum, "waiting", 0) + stg_json_int(sum, "carried", 0))
+			return stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_IN_USE, 0, "%s: %lld", name,
+					   (long long)(stg_json_int(sum, "waiting", 0) + stg_json_int(sum, "carried", 0)));
 	/* Its deliveries are history and keep its name; what it knew of secrets goes. */
 	stg_json_put_bool(row, "enabled", false);
 	if (!stg_keys_seal(c->keys, PURPOSE, stg_bytes_str("{}"), &sealed, err) || !stg_store_target_put(c->store, row, stg_buf_view(&sealed), err) ||

@@ -151,6 +151,12 @@ bool queued_over(struct stg_store *s, const struct stg_identity *who, struct stg
 bool outbox_queue(struct stg_store *s, int64_t seq, int64_t device, struct stg_error *err);
 /* The same for targets that want every record, whatever it is about. */
 bool outbox_queue_evidence(struct stg_store *s, int64_t seq, int64_t device, int64_t *ret_n, struct stg_error *err);
+/* One row for one target, or the one there is. */
+bool outbox_add(struct stg_store *s, int64_t seq, const char *record_id, int64_t device, const char *target, const char *phase, int64_t *ret_id,
+		struct stg_error *err);
+/* A record of another station, byte for byte, under a number of ours (its job has the same). */
+bool record_put_carried(struct stg_store *s, const json_t *r, const char *bytes, int64_t seq, int64_t device, int64_t at_ms, bool final, const char *sha256,
+			struct stg_error *err);
 /* After a crash: what was being sent may have arrived. After a reboot: backoff counted on a clock that is gone. */
 bool outbox_in_doubt(struct stg_store *s, struct stg_error *err);
 bool outbox_due_now(struct stg_store *s, struct stg_error *err);

@@ -13,14 +13,14 @@
 
 #include "db.h"
 
-enum state { QUEUED, SENDING, DELIVERED, OP_PENDING, IN_DOUBT, REJECTED, CONFLICT, PARKED, SENT_UNPROVEN, SUPERSEDED, DROPPED, DAMAGED, STATES };
+enum state { QUEUED, SENDING, DELIVERED, OP_PENDING, IN_DOUBT, REJECTED, CONFLICT, PARKED, SENT_UNPROVEN, SUPERSEDED, DROPPED, DAMAGED, CARRIED, STATES };
 
 static const char *const names[STATES] = { "queued", "sending", "delivered", "op_pending", "in_doubt", "rejected", "conflict", "parked",
-					   "sent_unproven", "superseded", "dropped", "damaged" };
+					   "sent_unproven", "superseded", "dropped", "damaged", "carried" };
 
 /* DELIVERED, SUPERSEDED and DROPPED are for good. A person may queue a rejected, doubtful or parked row again. */
 static const bool may_move[STATES][STATES] = {
-	[QUEUED] = { [SENDING] = true, [QUEUED] = true, [SUPERSEDED] = true, [DROPPED] = true, [PARKED] = true, [REJECTED] = true, [CONFLICT] = true },
+	[QUEUED] = { [SENDING] = true, [QUEUED] = true, [SUPERSEDED] = true, [DROPPED] = true, [PARKED] = true, [REJECTED] = true, [CONFLICT] = true, [CARRIED] = true },
 	[SENDING] = { [DELIVERED] = true, [OP_PENDING] = true, [IN_DOUBT] = true, [REJECTED] = true, [CONFLICT] = true, [QUEUED] = true,
 		      [PARKED] = true, [SENT_UNPROVEN] = true, [SUPERSEDED] = true },
 	[IN_DOUBT] = { [SENDING] = true, [DELIVERED] = true, [QUEUED] = true, [DROPPED] = true, [IN_DOUBT] = true, [REJECTED] = true },
@@ -29,6 +29,8 @@ static const bool may_move[STATES][STATES] = {
 	[CONFLICT] = { [QUEUED] = true, [DROPPED] = true },
 	[PARKED] = { [QUEUED] = true, [DROPPED] = true, [SUPERSEDED] = true },
 	[SENT_UNPROVEN] = { [QUEUED] = true, [DELIVERED] = true, [DROPPED] = true },
+	/* on a stick: the receipt says what became of it, or a person sends it from here after all */
+	[CARRIED] = { [QUEUED] = true, [DELIVERED] = true, [REJECTED] = true, [DROPPED] = true, [SUPERSEDED] = true, [SENT_UNPROVEN] = true },
 };
 
 /* As in the index outbox_open, word for word. */
@@ -295,6 +297,29 @@ bool outbox_queue_evidence(struct stg_store *s, int64_t seq, int64_t device, int
 	return queue(s, seq, device, true, ret_n, err);
 }
 
+bool outbox_add(struct stg_store *s, int64_t seq, const char *record_id, int64_t device, const char *target, const char *phase, int64_t *ret_id,
+		struct stg_error *err)
+{
+	struct row r = { .seq = seq, .state = QUEUED };
+	{
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT id FROM outbox WHERE record_id = :record_id AND target = :target AND phase = :phase");
+		stmt_text(&q, ":record_id", record_id);
+		stmt_text(&q, ":target", target);
+		stmt_text(&q, ":phase", phase);
+		int got = stmt_step(&q, err);
+		if (got)
+			*ret_id = got > 0 ? col_int(&q, 0) : 0;
+		if (got)
+			return got > 0;
+	}
+	if (!stg_copy(r.target, sizeof(r.target), target) || !stg_copy(r.phase, sizeof(r.phase), phase) || !stg_copy(r.record_id, sizeof(r.record_id), record_id))
+		return stg_fail(err, STG_E_BUG, 0, "a target's name is too long");
+	if (!insert(s, &r, device, err) || (strcmp(phase, "E") != 0 && !supersede(s, &r, device, err)))
+		return false;
+	*ret_id = r.id;
+	return true;
+}
+
 /* Bytes of the record behind a row, checked against the record's own MAC. */
 static json_t *payload_of(struct stg_store *s, const struct row *r, struct stg_error *err)
 {
@@ -356,7 +381,7 @@ json_t *stg_store_outbox_take(struct stg_store *s, const char *target, int64_t m
 	STG_AUTO(tx_end) struct tx t = { 0 };
 	if (!tx_begin(&t, s, err) || !unpark(s, target, most, now_ms, err))
 		return NULL;
-	int64_t after = 0;
+	int64_t after = INT64_MIN;    /* what came by stick has numbers below zero */
 	while ((int64_t)json_array_size(list) < most) {
 		struct row r;
 		STG_AUTO(stmt_close) struct stmt q =
@@ -534,6 +559,7 @@ json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err)
 		s, "SELECT target.name AS name, target.enabled AS \"enabled:bool\", target.state AS state, target.text AS text, target.not_before_ms AS due_ms,"
 		   " coalesce(sum(o.n) FILTER (WHERE o.state IN (" OPEN_STATES ")), 0) AS waiting,"
 		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'delivered'), 0) AS delivered,"
+		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'carried'), 0) AS carried,"
 		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'rejected'), 0) AS rejected,"
 		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'in_doubt'), 0) AS in_doubt,"
 		   " coalesce(sum(o.n) FILTER (WHERE o.state = 'conflict'), 0) AS conflict,"
@@ -543,15 +569,18 @@ json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err)
 	json_t *targets = stmt_list(&q, err);
 	if (!targets)
 		return NULL;
-	int64_t waiting = 0, delivered = 0;
+	int64_t waiting = 0, delivered = 0, carried = 0;
 	size_t i;
 	json_t *one;
 	json_array_foreach(targets, i, one) {
 		waiting += stg_json_int(one, "waiting", 0);
 		delivered += stg_json_int(one, "delivered", 0);
+		carried += stg_json_int(one, "carried", 0);
 	}
 	stg_json_put_int(all, "waiting", waiting);
 	stg_json_put_int(all, "delivered", delivered);
+	if (carried)
+		stg_json_put_int(all, "carried", carried);
 	stg_json_put_new(all, "by_target", targets);
 	STG_AUTO(stmt_close) struct stmt old =
 		stmt_open(s, "SELECT created_ms FROM outbox INDEXED BY outbox_open WHERE state IN (" OPEN_STATES ") ORDER BY id LIMIT 1");
@@ -560,4 +589,71 @@ json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err)
 		return NULL;
 	stg_json_put_int(all, "oldest_ms", got ? col_int(&old, 0) : 0);
 	return stg_steal(all);
+}
+
+/* ---- by stick ---- */
+
+json_t *stg_store_outbox_carry(struct stg_store *s, const char *target, int64_t most, const json_t *answer, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *list = json_array();
+	STG_AUTO(tx_end) struct tx t = { 0 };
+	if (!tx_begin(&t, s, err))
+		return NULL;
+	/* what never left first; what left without a receipt goes along again, the receiver knows it by its record */
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT id, record_id, target, phase, state FROM outbox WHERE state IN ('queued','carried') AND seq > 0 AND"
+							  " (:target = '' OR target = :target) ORDER BY state = 'carried', seq, target LIMIT :most");
+	stmt_text(&q, ":target", target);
+	stmt_int(&q, ":most", most);
+	STG_AUTO(stg_json_free_at) json_t *rows = stmt_list(&q, err);
+	size_t i;
+	json_t *one;
+	if (!rows)
+		return NULL;
+	json_array_foreach(rows, i, one) {
+		struct stg_error found = { 0 };
+		bool is_new = strcmp(stg_json_str(one, "state"), "queued") == 0;
+		if (is_new && !stg_store_outbox_settle(s, stg_json_int(one, "id", 0), "carried", 0, answer, &found)) {
+			if (found.id == STG_ID_ROW_DAMAGED && set_aside(s, stg_json_int(one, "id", 0), &found, err))
+				continue;
+			if (err)
+				*err = found;
+			return NULL;
+		}
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b}", "record_id", stg_json_str(one, "record_id"), "target", stg_json_str(one, "target"), "phase",
+						      stg_json_str(one, "phase"), "again", !is_new));
+	}
+	return tx_commit(&t, err) ? stg_steal(list) : NULL;
+}
+
+bool stg_store_outbox_receipt(struct stg_store *s, const json_t *receipt, const json_t *answer, bool *ret_closed, struct stg_error *err)
+{
+	static const char *const states[] = { "delivered", "rejected", "dropped", "superseded", "sent_unproven" };
+	const char *state = stg_json_str(receipt, "state");
+	int64_t id;
+	bool was_queued, known = false;
+	*ret_closed = false;
+	for (size_t i = 0; i < STG_ARRAY_LEN(states); i++)
+		known = known || strcmp(states[i], state) == 0;
+	if (!known)
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_BUNDLE_CONTENT, 0, "a receipt that says '%.32s'", state);
+	STG_AUTO(tx_end) struct tx t = { 0 };
+	if (!tx_begin(&t, s, err))
+		return false;
+	{
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT id, state FROM outbox WHERE record_id = :id AND target = :target AND phase = :phase AND seq > 0 AND"
+								  " state IN ('carried','queued')");
+		stmt_text(&q, ":id", stg_json_str(receipt, "record_id"));
+		stmt_text(&q, ":target", stg_json_str(receipt, "target"));
+		stmt_text(&q, ":phase", stg_json_str_or(receipt, "phase", "E"));
+		int got = stmt_step(&q, err);
+		if (got <= 0)
+			return got == 0;   /* settled before, or never ours */
+		id = col_int(&q, 0);
+		was_queued = strcmp(col_text(&q, 1), "queued") == 0;
+	}
+	/* a person meant to send it from here, and the stick was quicker */
+	if ((was_queued && !stg_store_outbox_settle(s, id, "carried", 0, NULL, err)) || !stg_store_outbox_settle(s, id, state, 0, answer, err))
+		return false;
+	*ret_closed = true;
+	return tx_commit(&t, err);
 }

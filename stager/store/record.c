@@ -323,7 +323,7 @@ static json_t *row_sealed(const struct row *r)
 
 static bool last_record(struct stg_store *s, int64_t *ret_seq, char ret_sha256[65], struct stg_error *err)
 {
-	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT seq, sha256 FROM record ORDER BY seq DESC LIMIT 1");
+	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT seq, sha256 FROM record WHERE seq > 0 ORDER BY seq DESC LIMIT 1");
 	int got = stmt_step(&q, err);
 	if (got < 0)
 		return false;
@@ -388,6 +388,30 @@ static bool insert(struct stg_store *s, json_t *r, const json_t *job, int64_t de
 	stmt_text(&q, ":content", sum);
 	stmt_text(&q, ":mac", mac);
 	*ret_seq = seq;
+	return stmt_done(&q, err);
+}
+
+bool record_put_carried(struct stg_store *s, const json_t *r, const char *bytes, int64_t seq, int64_t device, int64_t at_ms, bool final, const char *sha256,
+			struct stg_error *err)
+{
+	char mac[65];
+	struct row row = { seq, seq, device, final, at_ms, stg_json_str(r, "record_id"), stg_json_str(r, "outcome"), sha256, stg_json_str(r, "prev") };
+	STG_AUTO(stg_json_free_at) json_t *sealed = row_sealed(&row);
+	if (!sealed || !mac_make(s, "record", sealed, mac, err))
+		return false;
+	STG_AUTO(stmt_close) struct stmt q =
+		stmt_open(s, "INSERT INTO record (seq, record_id, job, device, batch, final, end_state, at_ms, bytes, sha256, prev, content, mac) VALUES (:seq,"
+			     " :record_id, :seq, :device, (SELECT batch FROM job WHERE id = :seq), :final, :end, :at, :bytes, :sha256, :prev, '', :mac)");
+	stmt_int(&q, ":seq", seq);
+	stmt_text(&q, ":record_id", row.record_id);
+	stmt_int(&q, ":device", device);
+	stmt_int(&q, ":final", final);
+	stmt_text(&q, ":end", row.end_state);
+	stmt_int(&q, ":at", at_ms);
+	stmt_text(&q, ":bytes", bytes);
+	stmt_text(&q, ":sha256", sha256);
+	stmt_text(&q, ":prev", row.prev);
+	stmt_text(&q, ":mac", mac);
 	return stmt_done(&q, err);
 }
 
