@@ -338,6 +338,15 @@ static bool put_device(struct stg_store *s, const json_t *r, int64_t at_ms, int6
 	return device_put_id(s, who, ret, err);
 }
 
+static bool is_end(const char *outcome)
+{
+	static const char *const ends[] = { "staged", "waiting", "hold", "failed" };
+	for (size_t i = 0; i < STG_ARRAY_LEN(ends); i++)
+		if (strcmp(outcome, ends[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool put_job(struct stg_store *s, const json_t *r, int64_t seq, int64_t device, int64_t at_ms, struct stg_error *err)
 {
 	char label[128];
@@ -345,12 +354,14 @@ static bool put_job(struct stg_store *s, const json_t *r, int64_t seq, int64_t d
 	snprintf(label, sizeof(label), "%.60s %.60s", stg_json_str(r, "station"), stg_json_str(r, "port"));
 	STG_AUTO(stmt_close) struct stmt q =
 		stmt_open(s, "INSERT INTO job (id, device, batch, state, end_state, wait, blueprint_name, attributes, port, label, actor, why_id, why_code, why_msg, why_step,"
-			     " record_id, created_ms, changed_ms, started_ms, ended_ms) VALUES (:seq, :device, (SELECT id FROM batch WHERE name = :batch), 'done', :end,"
+			     " record_id, created_ms, changed_ms, started_ms, ended_ms) VALUES (:seq, :device, (SELECT id FROM batch WHERE name = :batch), :state, :end,"
 			     " :wait, :blueprint, :attributes, :port, :label, :actor, :why_id, :why_code, :why_msg, :why_step, :record_id, :at, :at, :at, :at)");
 	stmt_int(&q, ":seq", seq);
 	stmt_int(&q, ":device", device);
 	stmt_text(&q, ":batch", stg_json_str(r, "batch"));
-	stmt_text(&q, ":end", stg_json_str(r, "outcome"));
+	/* what is told outside of a job ("revoked") is no end of one */
+	stmt_text(&q, ":state", is_end(stg_json_str(r, "outcome")) ? "done" : "cancelled");
+	stmt_text(&q, ":end", is_end(stg_json_str(r, "outcome")) ? stg_json_str(r, "outcome") : "");
 	stmt_text(&q, ":wait", stg_json_str(reason, "wait"));
 	stmt_text(&q, ":blueprint", stg_json_str(json_object_get(r, "blueprint"), "name"));
 	stmt_json(&q, ":attributes", json_object_get(r, "order"));
@@ -441,12 +452,10 @@ bool stg_store_carried_put(struct stg_store *s, const char *text, const json_t *
 	char sha256[65];
 	struct stg_identity who;
 	int64_t seq, at_ms = 0, device;
-	static const char *const ends[] = { "staged", "waiting", "hold", "failed" };
-	bool end_ok = false;
-	for (size_t i = 0; i < STG_ARRAY_LEN(ends); i++)
-		end_ok = end_ok || strcmp(end, ends[i]) == 0;
+	bool is_result = is_end(end) && strcmp(stg_json_str(r, "schema"), "stager.result/1") == 0;
+	bool is_revocation = strcmp(end, "revoked") == 0 && strcmp(stg_json_str(r, "schema"), "stager.revocation/1") == 0;
 	stg_sha256_hex(stg_bytes_str(text), sha256);
-	if (!stg_uuid_ok(record_id) || !end_ok || strcmp(stg_json_str(r, "schema"), "stager.result/1") != 0 ||
+	if (!stg_uuid_ok(record_id) || !(is_result || is_revocation) ||
 	    !stg_time_parse(stg_json_str(json_object_get(r, "time"), "wall"), &at_ms) || at_ms < 0 || at_ms >= 1LL << SEQ_TIME_BITS)
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_BUNDLE_CONTENT, 0, "a line that is no result (%.40s)", record_id);
 	STG_AUTO(tx_end) struct tx t = { 0 };
@@ -464,7 +473,7 @@ bool stg_store_carried_put(struct stg_store *s, const char *text, const json_t *
 		if (!record_put_carried(s, r, text, seq, device, at_ms, stg_json_bool(r, "final", false), sha256, err))
 			return false;
 	}
-	return attach(s, &who, stg_json_str(r, "batch"), seq, device, at_ms, err) && staged_twice(s, seq, stg_json_str(r, "station_id"), ret_twice, err) &&
+	return (!is_result || attach(s, &who, stg_json_str(r, "batch"), seq, device, at_ms, err)) && staged_twice(s, seq, stg_json_str(r, "station_id"), ret_twice, err) &&
 	       tx_commit(&t, err);
 }
 
