@@ -261,6 +261,17 @@ static void a_certificate_that_devices_refuse_is_told_why(void **state)
 	assert_true(told(none, "error", "PayloadContent[0].PayloadContent", "is no certificate: DER or PEM of one was expected"));
 }
 
+static void add_certificate(struct stg_buf *file, X509 *cert, int i, const char *uuid)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf b64 = STG_BUF(BIG);
+	uint8_t *der = NULL;
+	int n = i2d_X509(cert, &der);
+	assert_true(n > 0 && stg_base64(stg_bytes(der, (size_t)n), &b64, NULL));
+	assert_true(stg_buf_printf(file, NULL, "<dict>" S("PayloadType", "com.apple.security.pkcs1") I("PayloadVersion", "1") S("PayloadIdentifier", "a.%d")
+				   S("PayloadUUID", "%s") "<key>PayloadContent</key><data>%s</data></dict>", i, uuid, stg_buf_str(&b64)));
+	OPENSSL_free(der);
+}
+
 /* A CA with a constraint, what it issued, and the sentence about that; NULL: none. */
 static void constrained(const char *constraint, const char *path_length, const char *name, bool is_ca, bool with_wrong_key, const char *text)
 {
@@ -288,15 +299,8 @@ static void constrained(const char *constraint, const char *path_length, const c
 	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(BIG);
 	assert_true(stg_buf_add_str(&file, HEAD "<dict>\n" OWN_KEYS "<key>PayloadContent</key><array>", NULL));
 	X509 *both[] = { leaf, ca };
-	for (int i = 0; i < 2; i++) {
-		STG_AUTO(stg_buf_clear) struct stg_buf b64 = STG_BUF(BIG);
-		uint8_t *der = NULL;
-		int n = i2d_X509(both[i], &der);
-		assert_true(n > 0 && stg_base64(stg_bytes(der, (size_t)n), &b64, NULL));
-		assert_true(stg_buf_printf(&file, NULL, "<dict>" S("PayloadType", "com.apple.security.pkcs1") I("PayloadVersion", "1") S("PayloadIdentifier", "a.%d")
-					   S("PayloadUUID", "%s") "<key>PayloadContent</key><data>%s</data></dict>", i, i ? UUID_C : UUID_B, stg_buf_str(&b64)));
-		OPENSSL_free(der);
-	}
+	for (int i = 0; i < 2; i++)
+		add_certificate(&file, both[i], i, i ? UUID_C : UUID_B);
 	assert_true(stg_buf_add_str(&file, "</array></dict></plist>", NULL));
 	STG_AUTO(stg_json_free_at) json_t *list = checked(stg_buf_view(&file), NULL);
 	if (text)
@@ -307,6 +311,36 @@ static void constrained(const char *constraint, const char *path_length, const c
 	X509_free(ca);
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(other);
+	unmake(&m);
+}
+
+/* Root, authority, device: the root permits no authority below the first. */
+static void too_deep(void)
+{
+	struct maker m = make();
+	EVP_PKEY *key = make_key(0), *key2 = make_key(0);
+	X509 *root = make_cert(&good_ca, m.ca_key, NULL, NULL);
+	X509_EXTENSION_free(X509_delete_ext(root, X509_get_ext_by_NID(root, NID_basic_constraints, -1)));
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
+	X509_add_ext(root, e, -1);
+	X509_EXTENSION_free(e);
+	assert_true(X509_sign(root, m.ca_key, EVP_sha256()) > 0);
+	X509 *sub = make_cert(&(struct recipe){ "Sub CA", -1, 300, 0, true, false, 8 }, key, root, m.ca_key);
+	X509 *leaf = make_cert(&(struct recipe){ "DX3F", -1, 300, 0, false, false, 9 }, key2, sub, key);
+	STG_AUTO(stg_buf_clear) struct stg_buf file = STG_BUF(BIG);
+	assert_true(stg_buf_add_str(&file, HEAD "<dict>\n" OWN_KEYS "<key>PayloadContent</key><array>", NULL));
+	X509 *all[] = { leaf, sub, root };
+	const char *uuids[] = { UUID_B, UUID_C, UUID_D };
+	for (int i = 0; i < 3; i++)
+		add_certificate(&file, all[i], i, uuids[i]);
+	assert_true(stg_buf_add_str(&file, "</array></dict></plist>", NULL));
+	STG_AUTO(stg_json_free_at) json_t *list = checked(stg_buf_view(&file), NULL);
+	assert_true(told(list, "error", "PayloadContent[0].PayloadContent", "the certificate stands below more authorities than its issuers permit (pathlen)"));
+	X509_free(leaf);
+	X509_free(sub);
+	X509_free(root);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(key2);
 	unmake(&m);
 }
 
@@ -321,6 +355,7 @@ static void a_certificate_its_own_issuer_forbids_is_told_why(void **state)
 	constrained("critical,permitted;URI:.devices.example", ca, "URI:urn:x-device:serial:DX3F", false, false,
 		    "the certificate has a name that the constraints of its issuer Ward CA cannot judge");
 	constrained(NULL, no_more, NULL, true, false, NULL);
+	too_deep();
 	constrained(NULL, "critical,CA:FALSE", NULL, false, false, "the certificate's issuer Ward CA is no certificate authority");
 	constrained(NULL, ca, NULL, false, true, "the certificate's signature is not that of its issuer Ward CA beside it");
 }
