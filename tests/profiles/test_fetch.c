@@ -347,14 +347,14 @@ static void a_closed_line_holds_fetching_back(void **state)
 {
 	(void)state;
 	struct stg_error err = { 0 };
-	STG_AUTO(stg_json_free_at) json_t *none = NULL, *kept = NULL;
-	assert_true(call("window.close", json_object(), &none, &err));
+	STG_AUTO(stg_json_free_at) json_t *none = NULL, *kept = NULL, *closed = NULL, *opened = NULL;
+	assert_true(call("window.close", json_object(), &closed, &err));
 	assert_false(call("profile.fetch", json_pack("{s:s,s:s}", "name", "bad", "url", "https://mdm.example.org/x"), &none, &err));
 	assert_int_equal(err.id, STG_ID_LINE_CLOSED);
 	assert_int_equal(stg_exit_status(&err), 6);
 	will_give("application/x-apple-aspen-config", enrolment);
 	kept = good(asked("near", "other", ""));
-	assert_true(call("window.open", json_object(), &none, &err));
+	assert_true(call("window.open", json_object(), &opened, &err));
 }
 
 /* ---- as each gives it out ---- */
