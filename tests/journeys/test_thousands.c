@@ -152,14 +152,16 @@ static bool hand(struct journey *j, size_t i, const json_t *row, const json_t *s
 	const char *serial = journey_serial(j, i), *ask = stg_json_str(slot, "ask"), *code = stg_json_str(slot, "code");
 	int64_t why = stg_json_int(row, "why_id", 0);
 	(void)ctx;
+	STG_AUTO(stg_json_free_at) json_t *d = look_device(j, serial);
 	if (strcmp(ask, "unlock") == 0 || strcmp(code, "STG-1409") == 0 || why == STG_ID_DEVICE_LOCKED) {
+		if (*ask && !stg_json_bool(d, "locked", true))
+			return false;
 		journey_tell(j, "unlock", serial, NULL, NULL);
 		if (!*ask)    /* nobody waits beside it any more */
 			journey_tell(j, "replug", serial, NULL, NULL);
 		return true;
 	}
 	if (strcmp(ask, "trust") == 0) {
-		STG_AUTO(stg_json_free_at) json_t *d = look_device(j, serial);
 		if (strcmp(stg_json_str(d, "dialog"), "open") != 0)
 			return false;   /* answered, or not there yet: the station is about to ask again */
 		/* the dialog may have closed since the board was read */
