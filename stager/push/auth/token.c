@@ -144,7 +144,6 @@ json_t *push_token_try(const struct push_target *t, struct stg_error *err)
 static void sum_of(const struct sign_in *s, char ret[65])
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf all = STG_BUF(1u << 20);
-	STG_AUTO(stg_free_at) char *known = NULL;
 	const json_t *v = s->t->credentials.values;
 	(void)stg_buf_printf(&all, NULL, "%s\n%s\n%s\n%s\n%s\n%s\n", s->t->name, s->kind, s->url, s->scope, s->subject, stg_json_str(s->t->config, "client_id"));
 	(void)stg_buf_printf(&all, NULL, "%s\n%s\n%s", stg_json_str(v, "secret"), stg_json_str(v, "token"), stg_json_str(v, "key_pem"));
