@@ -313,7 +313,8 @@ static void a_device_that_is_not_enrolled_waits_and_is_told_later(void **state)
 	assert_int_equal(in_state(s, "parked"), 1);
 	assert_int_equal(g.patches, 0);
 	json_object_set_new(g.devices, "F2LXK0AA0001", json_pack("{s:s,s:s,s:s}", "id", "dev-1", "notes", "screen replaced", "managedDeviceOwnerType", "unknown"));
-	OK(stg_store_outbox_settle(s->st.s, stg_json_int(row_in(s, "parked"), "id", 0), "queued", 0, NULL, err));
+	STG_AUTO(stg_json_free_at) json_t *row = row_in(s, "parked");
+	OK(stg_store_outbox_settle(s->st.s, stg_json_int(row, "id", 0), "queued", 0, NULL, err));
 	assert_int_equal(round_now(s), 1);
 	const char *notes = stg_json_str(json_object_get(g.devices, "F2LXK0AA0001"), "notes");
 	assert_int_equal(strncmp(notes, "screen replaced\nAT=", 19), 0);    /* what people wrote stays */
