@@ -60,7 +60,9 @@ static void outbox(const json_t *ret)
 	} else {
 		snprintf(open, sizeof(open), "%s", is_open ? _("open") : _("closed"));
 	}
-	if (!waiting)
+	if (!waiting && stg_json_int(box, "carried", 0))
+		printf(_("Line     %s; %lld results left on a stick, receipts awaited\n"), open, (long long)stg_json_int(box, "carried", 0));
+	else if (!waiting)
 		printf(_("Line     %s; outbox empty, %lld delivered\n"), open, (long long)stg_json_int(box, "delivered", 0));
 	else
 		printf(_("Line     %s; %lld results wait, the oldest for %lld min\n"), open, (long long)waiting,

@@ -214,7 +214,7 @@ static bool explain(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 		stg_json_put(said, "sentence", stg_id_sentence(code));
 		stg_json_put(said, "act", stg_id_act(code));
 	}
-	if (row_due || target_due)
+	if ((row_due || target_due) && strcmp(stg_json_str(row, "state"), "carried") != 0)
 		stg_json_put_int(said, "next_ms", row_due > target_due ? row_due : target_due);
 	*ret = said;
 	return true;
