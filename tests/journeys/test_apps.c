@@ -44,11 +44,13 @@ static json_t *add_app(struct journey *j, const struct ipa *a)
 }
 
 /* A further order of the same devices. */
-static void order(struct journey *j, const char *batch, const char *blueprint)
+static void order(struct journey *j, const char *batch, const char *blueprint, const char *despite)
 {
 	json_decref(journey_op(j, "batch.import", json_pack("{s:s, s:s, s:s}", "name", batch, "file", file(j, "order.csv"), "blueprint", blueprint),
 			       file(j, "order.csv")));
-	json_decref(journey_op(j, "batch.start", json_pack("{s:s}", "name", batch), NULL));
+	if (despite)
+		look_refused(j, "batch.start", json_pack("{s:s}", "name", batch), STG_E_REFUSED);
+	json_decref(journey_op(j, "batch.start", json_pack("{s:s, s:s*}", "name", batch, "despite", despite), NULL));
 }
 
 static bool has_app(struct journey *j, const char *serial, const char *id)
@@ -131,9 +133,10 @@ static void what_a_device_would_refuse_is_not_even_sent(void **state)
 		struct ipa ipa;
 		unsigned int id;
 	} cases[] = {
-		{ { .id = APP, .version = "1", .build = "1", .until = "2020-01-01" }, STG_ID_APP_EXPIRED },
 		{ { .id = APP, .version = "1", .build = "1", .minimum_os = "99.0" }, STG_ID_APP_NEEDS_OTHER_DEVICE },
 		{ { .id = APP, .version = "1", .build = "1", .signing = "ad-hoc", .udid = "00008101-0000000000000001" }, STG_ID_APP_NOT_SIGNED_FOR_IT },
+		/* no batch begins with it, but for a lead's word */
+		{ { .id = APP, .version = "1", .build = "1", .until = "2020-01-01" }, STG_ID_APP_EXPIRED },
 	};
 	struct journey j;
 	char name[32];
@@ -147,7 +150,7 @@ static void what_a_device_would_refuse_is_not_even_sent(void **state)
 		if (!i)
 			journey_batch(&j, "apps", "pool");
 		else
-			order(&j, name, "apps");
+			order(&j, name, "apps", cases[i].id == STG_ID_APP_EXPIRED ? "to see what the device says" : NULL);
 		journey_tell(&j, i ? "replug" : "plug", serial, NULL, NULL);
 		ends_with(&j, name, serial, "failed", cases[i].id);
 		json_decref(journey_op(&j, "batch.close", json_pack("{s:s, s:b}", "name", name, "open", 1), NULL));
@@ -317,7 +320,7 @@ static void an_app_is_installed_once_skipped_when_there_and_brought_up_to_date(v
 	json_decref(journey_op(&j, "batch.close", json_pack("{s:s, s:b}", "name", BATCH, "open", 1), NULL));
 
 	/* the same order again: it is there, nothing is sent */
-	order(&j, "SECOND", "apps");
+	order(&j, "SECOND", "apps", NULL);
 	journey_tell(&j, "replug", one, NULL, NULL);
 	is_staged(&j, "SECOND", one);
 	assert_int_equal(look_sent(&j, one, "Install"), 1);
@@ -325,7 +328,7 @@ static void an_app_is_installed_once_skipped_when_there_and_brought_up_to_date(v
 
 	/* a newer build in the repository: brought up to date; its documents stay */
 	json_decref(add_app(&j, &(struct ipa){ .id = APP, .version = "1.10", .build = "110", .bytes = 5 << 20, .fill = 'x' }));
-	order(&j, "THIRD", "apps");
+	order(&j, "THIRD", "apps", NULL);
 	journey_tell(&j, "replug", one, NULL, NULL);
 	is_staged(&j, "THIRD", one);
 	assert_int_equal(look_sent(&j, one, "Install"), 1);
