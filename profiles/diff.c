@@ -283,10 +283,10 @@ static void compare(struct diff *d, plist_t before, plist_t after)
 
 static void label(struct diff *d, plist_t one, json_t *says)
 {
-	const struct type_fact *fact = type_find(or(tree_str(one, "PayloadType"), "?"));
+	const struct type_fact *fact = type_find(text_or(tree_str(one, "PayloadType"), "?"));
 	const char *name = stg_json_str(json_array_get(says, 0), "about"), *what;
 	char clean[120];
-	d->type = or(tree_str(one, "PayloadType"), "?");
+	d->type = text_or(tree_str(one, "PayloadType"), "?");
 	/* restrictions are about many things, and have no name of their own */
 	if (strcmp(d->type, "com.apple.applicationaccess") == 0)
 		name = "";
@@ -345,9 +345,9 @@ static void compare_payload(struct diff *d, plist_t before, plist_t after, uint3
 	STG_AUTO(stg_json_free_at) json_t *says = says_of(d, after, i);
 	char text[500];
 	label(d, after, says);
-	const char *a = or(tree_str(before, "PayloadUUID"), ""), *b = or(tree_str(after, "PayloadUUID"), "");
+	const char *a = text_or(tree_str(before, "PayloadUUID"), ""), *b = text_or(tree_str(after, "PayloadUUID"), "");
 	compare(d, before, after);
-	if (!d->is_other && (strcasecmp(a, b) != 0 || strcmp(or(tree_str(before, "PayloadIdentifier"), ""), or(tree_str(after, "PayloadIdentifier"), "")) != 0)) {
+	if (!d->is_other && (strcasecmp(a, b) != 0 || strcmp(text_or(tree_str(before, "PayloadIdentifier"), ""), text_or(tree_str(after, "PayloadIdentifier"), "")) != 0)) {
 		snprintf(text, sizeof(text), d->french ? "Dans %s : autre UUID ou identifiant, l'appareil l'enlève puis l'installe de nouveau." :
 							 "In %s: another UUID or identifier, a device takes it out and installs it anew.", d->label);
 		add(d, "renewed", "PayloadUUID", "", "", text);

@@ -62,7 +62,7 @@ static void put_payload(json_t *list, plist_t one, uint32_t i)
 	const char *bytes = data && plist_get_node_type(data) == PLIST_DATA ? plist_get_data_ptr(data, &n) : NULL;
 	STG_AUTO(stg_json_free_at) json_t *cert = bytes && n ? stg_certificate_json(stg_bytes(bytes, (size_t)n), NULL) : NULL;
 	if (cert)
-		put(list, "certificate", path, or(stg_json_str(cert, "cn"), name), stg_json_int(cert, "not_after_ms", 0));
+		put(list, "certificate", path, text_or(stg_json_str(cert, "cn"), name), stg_json_int(cert, "not_after_ms", 0));
 }
 
 /* Of Microsoft's, and made for enrolling directly: what its portal exports. */

@@ -112,7 +112,7 @@ static void judge_proxy(struct judging *j, plist_t d, char *path)
 	judge_key(j, STG_ID_ROGUE_PROXY, d, "ProxyServer", path);
 	judge_key(j, STG_ID_ROGUE_PROXY, d, "ProxyPACURL", path);
 	/* whoever runs the network would say which */
-	if (strcmp(or(tree_str(d, "ProxyType"), ""), "Auto") == 0 && !tree_get(d, "ProxyPACURL"))
+	if (strcmp(text_or(tree_str(d, "ProxyType"), ""), "Auto") == 0 && !tree_get(d, "ProxyPACURL"))
 		found(j, "error", STG_ID_ROGUE_PROXY, path, "WPAD");
 }
 
@@ -134,7 +134,7 @@ static void judge_vpn_value(void *ctx, plist_t node, const char *key, const char
 static void judge_vpn(struct judging *j, plist_t d, char *path)
 {
 	tree_walk(d, path, judge_vpn_value, j);
-	if (strcmp(or(tree_str(d, "VPNType"), ""), "VPN") == 0)
+	if (strcmp(text_or(tree_str(d, "VPNType"), ""), "VPN") == 0)
 		judge_app(j, STG_ID_ROGUE_VPN, d, "VPNSubType", path);
 }
 
@@ -227,9 +227,9 @@ static void judge_certificate(struct judging *j, plist_t d, char *path)
 	const char *hash = stg_json_str(cert, "sha256");
 	char what[300];
 	if (!cert)
-		found(j, "error", STG_ID_ROGUE_SEALED, path, or(tree_str(d, "PayloadDisplayName"), text_of(d, "PayloadType")));
+		found(j, "error", STG_ID_ROGUE_SEALED, path, text_or(tree_str(d, "PayloadDisplayName"), text_of(d, "PayloadType")));
 	else if ((is_root || stg_json_bool(cert, "is_ca", false)) && !listed(json_object_get(j->allow, "certificates"), hash)) {
-		snprintf(what, sizeof(what), "%.120s, SHA-256 %s", or(stg_json_str(cert, "cn"), stg_json_str(cert, "subject")), hash);
+		snprintf(what, sizeof(what), "%.120s, SHA-256 %s", text_or(stg_json_str(cert, "cn"), stg_json_str(cert, "subject")), hash);
 		found(j, "error", STG_ID_ROGUE_AUTHORITY, path, what);
 	}
 	path[n] = 0;

@@ -45,14 +45,14 @@ const char *in(const struct telling *t, const char *english, const char *french)
 	return t->french ? french : english;
 }
 
-const char *or(const char *text, const char *otherwise)
+const char *text_or(const char *text, const char *otherwise)
 {
 	return text && *text ? text : otherwise;
 }
 
 const char *text_of(plist_t dict, const char *key)
 {
-	return or(tree_str(dict, key), "?");
+	return text_or(tree_str(dict, key), "?");
 }
 
 uint32_t count_of(plist_t list)
@@ -176,7 +176,7 @@ static const struct { const char *type; tell_fn *tell; } tellers[] = {
 
 void tell_payload(struct telling *t, plist_t one, int number)
 {
-	const char *type = or(tree_str(one, "PayloadType"), "?");
+	const char *type = text_or(tree_str(one, "PayloadType"), "?");
 	const struct type_fact *fact = type_find(type);
 	t->payload = number;
 	t->type = type;

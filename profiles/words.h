@@ -24,7 +24,7 @@ const char *in(const struct telling *t, const char *english, const char *french)
 #define URL_SHOWN 200
 
 /* The text, or what else to say when it is absent or empty. */
-const char *or(const char *text, const char *otherwise);
+const char *text_or(const char *text, const char *otherwise);
 /* The text of a key, "?" when it is absent. */
 const char *text_of(plist_t dict, const char *key);
 uint32_t count_of(plist_t list);

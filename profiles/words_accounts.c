@@ -11,7 +11,7 @@
 /* "for jan@example.org", or nothing when the user is asked. */
 static const char *for_whom(const struct telling *t, const char *who)
 {
-	return or(who, in(t, "somebody the device asks for", "une personne que l'appareil demande"));
+	return text_or(who, in(t, "somebody the device asks for", "une personne que l'appareil demande"));
 }
 
 static void tell_secure(struct telling *t, plist_t d, const char *key)
@@ -28,7 +28,7 @@ void tell_exchange(struct telling *t, plist_t d)
 	};
 	t->about = tree_str(d, "Host");
 	say(t, "exchange.account", "Adds an Exchange account on %.120s for %.120s.", "Ajoute un compte Exchange sur %.120s pour %.120s.", text_of(d, "Host"),
-	    for_whom(t, or(tree_str(d, "EmailAddress"), tree_str(d, "UserName"))));
+	    for_whom(t, text_or(tree_str(d, "EmailAddress"), tree_str(d, "UserName"))));
 	for (size_t i = 0; i < STG_ARRAY_LEN(parts); i++)
 		if (!tree_bool(d, parts[i].key, true))
 			say(t, "exchange.without", "Without its %s.", "Sans ses %s.", in(t, parts[i].english, parts[i].french));

@@ -77,7 +77,7 @@ static void count_icons(plist_t list, uint32_t *apps, uint32_t *folders, uint32_
 {
 	for (uint32_t i = 0; i < count_of(list); i++) {
 		plist_t one = plist_array_get_item(list, i);
-		const char *type = or(tree_str(one, "Type"), "");
+		const char *type = text_or(tree_str(one, "Type"), "");
 		if (is_list(one)) {
 			count_icons(one, apps, folders, links);
 		} else if (strcmp(type, "Folder") == 0) {
@@ -146,8 +146,8 @@ void tell_web_clip(struct telling *t, plist_t d)
 
 void tell_font(struct telling *t, plist_t d)
 {
-	t->about = or(tree_str(d, "Name"), tree_str(d, "PayloadDisplayName"));
-	say(t, "font.add", "Adds the font %.80s.", "Ajoute la police %.80s.", or(t->about, "?"));
+	t->about = text_or(tree_str(d, "Name"), tree_str(d, "PayloadDisplayName"));
+	say(t, "font.add", "Adds the font %.80s.", "Ajoute la police %.80s.", text_or(t->about, "?"));
 }
 
 void tell_setup(struct telling *t, plist_t d)

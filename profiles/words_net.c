@@ -57,7 +57,7 @@ static void tell_proxy_of(struct telling *t, plist_t d, bool global)
 void tell_wifi(struct telling *t, plist_t d)
 {
 	plist_t eap = tree_get(d, "EAPClientConfiguration");
-	const char *ssid = or(tree_str(d, "SSID_STR"), or(tree_str(d, "DomainName"), "?"));
+	const char *ssid = text_or(tree_str(d, "SSID_STR"), text_or(tree_str(d, "DomainName"), "?"));
 	t->about = ssid;
 	say(t, "wifi.join", "Joins the Wi-Fi network %.80s %s.", "Rejoint le réseau Wi-Fi %.80s %s.", ssid, how_it_proves(t, d, eap));
 	if (is_dict(eap))
@@ -83,7 +83,7 @@ void tell_ethernet(struct telling *t, plist_t d)
 
 void tell_proxy(struct telling *t, plist_t d)
 {
-	t->about = or(tree_str(d, "ProxyServer"), tree_str(d, "ProxyPACURL"));
+	t->about = text_or(tree_str(d, "ProxyServer"), tree_str(d, "ProxyPACURL"));
 	tell_proxy_of(t, d, true);
 	if (tree_bool(d, "ProxyCaptiveLoginAllowed", false))
 		say(t, "proxy.captive", "Sign-in pages of networks are reached without it.", "Les pages d'accueil des réseaux s'atteignent sans lui.");
@@ -115,7 +115,7 @@ void tell_apn(struct telling *t, plist_t d)
 	if (!texts_of(t, list, "apn", names))
 		texts_of(t, tree_get(tree_get(plist_array_get_item(tree_get(d, "PayloadContent"), 0), "DefaultsData"), "apns"), "apn", names);
 	say(t, "apn.use", "Uses mobile data through the access point %s (an old form of this setting).",
-	    "Utilise les données mobiles par le point d'accès %s (ancienne forme de ce réglage).", or(names, "?"));
+	    "Utilise les données mobiles par le point d'accès %s (ancienne forme de ce réglage).", text_or(names, "?"));
 }
 
 void tell_private_network(struct telling *t, plist_t d)
@@ -195,7 +195,7 @@ void tell_app_vpn(struct telling *t, plist_t d)
 void tell_dns(struct telling *t, plist_t d)
 {
 	plist_t dns = tree_get(d, "DNSSettings");
-	const char *server = or(tree_str(dns, "ServerURL"), tree_str(dns, "ServerName"));
+	const char *server = text_or(tree_str(dns, "ServerURL"), tree_str(dns, "ServerName"));
 	char url[URL_SHOWN], list[TELL_MAX];
 	t->about = server;
 	say(t, "dns.server", "Asks %s for addresses (DNS over %.10s).", "Demande les adresses à %s (DNS par %.10s).",
@@ -219,7 +219,7 @@ void tell_relay(struct telling *t, plist_t d)
 	char list[TELL_MAX], url[URL_SHOWN];
 	for (uint32_t i = 0; i < count_of(relays) && i < 8; i++) {
 		plist_t one = plist_array_get_item(relays, i);
-		const char *to = or(tree_str(one, "HTTP3RelayURL"), tree_str(one, "HTTP2RelayURL"));
+		const char *to = text_or(tree_str(one, "HTTP3RelayURL"), tree_str(one, "HTTP2RelayURL"));
 		t->about = to;
 		say(t, "relay.server", "Sends traffic through the relay %s.", "Envoie le trafic par le relais %s.", to ? url_shown(to, url) : "?");
 	}
@@ -243,7 +243,7 @@ void tell_domains(struct telling *t, plist_t d)
 void tell_filter(struct telling *t, plist_t d)
 {
 	char list[TELL_MAX], url[URL_SHOWN];
-	const char *how = or(tree_str(d, "FilterType"), "BuiltIn");
+	const char *how = text_or(tree_str(d, "FilterType"), "BuiltIn");
 	if (strcmp(how, "Plugin") == 0) {
 		t->about = tree_str(d, "PluginBundleID");
 		say(t, "filter.app", "Lets the app %.120s filter what is seen of the web.", "Laisse l'app %.120s filtrer le web.", text_of(d, "PluginBundleID"));

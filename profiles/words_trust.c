@@ -23,14 +23,14 @@ static struct stg_bytes data_of(plist_t d, const char *key)
 
 static const char *name_of(plist_t d)
 {
-	return or(tree_str(d, "PayloadDisplayName"), or(tree_str(d, "PayloadCertificateFileName"), "?"));
+	return text_or(tree_str(d, "PayloadDisplayName"), text_or(tree_str(d, "PayloadCertificateFileName"), "?"));
 }
 
 void tell_certificate(struct telling *t, plist_t d)
 {
 	struct stg_bytes bytes = data_of(d, "PayloadContent");
 	STG_AUTO(stg_json_free_at) json_t *cert = bytes.len ? stg_certificate_json(bytes, NULL) : NULL;
-	const char *name = or(stg_json_str(cert, "cn"), name_of(d));
+	const char *name = text_or(stg_json_str(cert, "cn"), name_of(d));
 	bool is_root = strcmp(t->type, "com.apple.security.root") == 0;
 	t->about = name;
 	if (is_root || stg_json_bool(cert, "is_ca", false))
@@ -51,7 +51,7 @@ void tell_identity(struct telling *t, plist_t d)
 void tell_scep(struct telling *t, plist_t d)
 {
 	plist_t ask = tree_get(d, "PayloadContent");
-	const char *url = or(tree_str(ask, "URL"), "?");
+	const char *url = text_or(tree_str(ask, "URL"), "?");
 	char shown[URL_SHOWN];
 	t->about = url_shown(url, shown);
 	say(t, "scep.ask", "Asks %s for a certificate while it is installed (SCEP).", "Demande un certificat à %s pendant l'installation (SCEP).", shown);
@@ -63,7 +63,7 @@ void tell_scep(struct telling *t, plist_t d)
 void tell_acme(struct telling *t, plist_t d)
 {
 	char shown[URL_SHOWN];
-	t->about = url_shown(or(tree_str(d, "DirectoryURL"), "?"), shown);
+	t->about = url_shown(text_or(tree_str(d, "DirectoryURL"), "?"), shown);
 	say(t, "acme.ask", "Asks %s for a certificate while it is installed (ACME).", "Demande un certificat à %s pendant l'installation (ACME).", shown);
 	if (tree_bool(d, "HardwareBound", false))
 		say(t, "acme.bound", "Its key never leaves the device.", "Sa clé ne quitte jamais l'appareil.");
@@ -123,7 +123,7 @@ static void tell_rights(struct telling *t, int64_t has)
 void tell_mdm(struct telling *t, plist_t d)
 {
 	char shown[URL_SHOWN], other[URL_SHOWN], host[256], check_in[256];
-	const char *url = or(tree_str(d, "ServerURL"), "?"), *in_url = tree_str(d, "CheckInURL");
+	const char *url = text_or(tree_str(d, "ServerURL"), "?"), *in_url = tree_str(d, "CheckInURL");
 	int64_t has = 0;
 	t->about = url_shown(url, shown);
 	say(t, "mdm.enrol", "Enrols the device in the MDM at %s.", "Inscrit l'appareil dans le MDM de %s.", shown);

@@ -498,7 +498,7 @@ static bool weigh_one(struct round *r, json_t *row, json_t *record, const json_t
 {
 	char text[PUSH_TEXT_MAX];
 	const bool in_doubt = strcmp(stg_json_str(row, "was"), "queued") != 0;
-	const char *state = "delivered", *class = "ok";
+	const char *state = "delivered", *said = "ok";
 	int64_t wait = 0, tries = stg_json_int(row, "attempts", 1);
 	switch (push_weigh(r->target, record, found, in_doubt, stg_json_str(json_object_get(row, "answer"), "decided"), text, sizeof(text))) {
 	case PUSH_TELL_NEW:
@@ -513,21 +513,21 @@ static bool weigh_one(struct round *r, json_t *row, json_t *record, const json_t
 		break;
 	case PUSH_NEWER:
 		state = "superseded";
-		class = "newer";
+		said = "newer";
 		snprintf(text, sizeof(text), "a newer result stands there");
 		break;
 	case PUSH_CONFLICT:
-		state = class = "conflict";
+		state = said = "conflict";
 		break;
 	case PUSH_UNKNOWN_THERE:
-		state = class = "parked";
+		state = said = "parked";
 		wait = (int64_t)PARKED_FIRST_MS << (tries < 7 ? tries - 1 : 6);
 		wait = wait < PARKED_MOST_MS ? wait : PARKED_MOST_MS;
 		snprintf(text, sizeof(text), "the receiver does not show this device yet");
 		break;
 	}
 	push_credentials_hide(&r->target->credentials, text);
-	STG_AUTO(stg_json_free_at) json_t *answer = answer_of(class, 0, text);
+	STG_AUTO(stg_json_free_at) json_t *answer = answer_of(said, 0, text);
 	stg_json_put(answer, "id", stg_json_str(found, "id"));
 	bool is_done = strcmp(state, "delivered") == 0;
 	if (!settle(r, row, state, wait, answer, err))

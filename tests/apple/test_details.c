@@ -157,7 +157,8 @@ static void other_programs_read_the_same_battery_and_sims(void **state)
 	desk_begin(&d, "--iphones", "1");
 	tell(&d.bench, "set %s battery_cycles 512", d.bench.udid);
 	tell(&d.bench, "set %s iccid2 8933150319060000019", d.bench.udid);
-	STG_AUTO(stg_device_close_at) struct stg_device *dev = trusted(&d);
+	STG_AUTO(stg_device_close_at) struct stg_device *dev = trusted(&d);    /* only so that the tools are let in */
+	assert_non_null(dev);
 	snprintf(line, sizeof(line), "idevicediagnostics -u %s ioregentry AppleSmartBattery 2>&1; ideviceinfo -u %s 2>&1", d.bench.udid, d.bench.udid);
 	FILE *p = popen(line, "r");
 	assert_non_null(p);
