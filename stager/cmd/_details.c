@@ -164,3 +164,15 @@ void detail_text(const char *text, char *ret, size_t size)
 	else
 		translate(text, 0, ret, size);
 }
+
+void detail_warnings(const json_t *warnings)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach((json_t *)(uintptr_t)warnings, i, one) {
+		char safe[400], text[800];
+		stg_printable(json_string_value(one), true, safe, sizeof(safe));
+		detail_text(safe, text, sizeof(text));
+		fprintf(stderr, "  ! %s\n", text);
+	}
+}

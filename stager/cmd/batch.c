@@ -108,25 +108,12 @@ static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json
 /* --watch was asked for. */
 static bool watching;
 
-/* Profiles in an order that cannot hold: every device of the batch would stumble over it. */
-static void say_warnings(const json_t *ret)
-{
-	size_t i;
-	json_t *one;
-	json_array_foreach(json_object_get(ret, "warnings"), i, one) {
-		char safe[400], text[800];
-		stg_printable(json_string_value(one), true, safe, sizeof(safe));
-		detail_text(safe, text, sizeof(text));
-		fprintf(stderr, "  ! %s\n", text);
-	}
-}
-
 static void say_state(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)in;
 	const char *state = stg_json_str(ret, "state");
 	/* nobody would see what is plugged in; with --watch a station is started right after this */
-	say_warnings(ret);
+	detail_warnings(json_object_get(ret, "warnings"));
 	bool alone = c->caller->fd < 0 && strcmp(state, "started") == 0 && !watching;
 	if (alone)
 		printf(_("Batch %s is started, but no station runs. Start one: stager run, or stager status --watch\n"), stg_json_str(ret, "name"));
@@ -157,7 +144,7 @@ static void say_updated(const struct stg_cmd_ctx *c, const json_t *in, const jso
 	size_t i;
 	json_t *one;
 	(void)c, (void)in;
-	say_warnings(ret);
+	detail_warnings(json_object_get(ret, "warnings"));
 	if (!stg_json_bool(ret, "changed", false)) {
 		printf(_("Batch %s: the blueprint and its profiles are as they were.\n"), stg_json_str(ret, "name"));
 		return;

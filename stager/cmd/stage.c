@@ -18,6 +18,7 @@
 #include "_board.h"
 #include "_io.h"
 #include "_child.h"
+#include "_details.h"
 #include "_stage.h"
 #include "_words.h"
 #include "_table.h"
@@ -85,6 +86,20 @@ static int outcome(struct stg_cmd_ctx *c, const struct stage *st)
 	return failed ? 1 : other ? 6 : 0;
 }
 
+/* What has ended would be refused by one device after the other. */
+static bool allowed(struct stg_caller *caller, json_t *in, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *ask = json_object(), *ret = NULL;
+	json_object_set(ask, "plan", json_object_get(in, "blueprint"));
+	json_object_set(ask, "profiles", json_object_get(in, "profiles"));
+	stg_json_put(ask, "despite", stg_json_str(in, "despite"));
+	json_object_del(in, "despite");
+	if (!stg_call(caller, "expiry.allows", ask, NULL, 0, &ret, err))
+		return false;
+	detail_warnings(json_object_get(ret, "warnings"));
+	return true;
+}
+
 int stage_devices(struct stg_cmd_ctx *c, struct stg_caller *caller, const char *blueprint, json_t *in)
 {
 	struct stg_error err = { 0 };
@@ -96,6 +111,8 @@ int stage_devices(struct stg_cmd_ctx *c, struct stg_caller *caller, const char *
 		return stg_cmd_tell(c, &err);
 	json_object_set(in, "blueprint", plan);
 	json_object_set(in, "profiles", profiles);
+	if (!allowed(caller, in, &err))
+		return stg_cmd_tell(c, &err);
 	if (!stg_call(caller, "stage", in, NULL, 0, &ret, &err))
 		return stg_cmd_tell(c, &err);
 	const json_t *staging = json_object_get(ret, "staging");
@@ -119,14 +136,15 @@ int stage_devices(struct stg_cmd_ctx *c, struct stg_caller *caller, const char *
 
 static int run(struct stg_cmd_ctx *c)
 {
-	enum { BLUEPRINT = 256, PORT, SERIAL, ALL, PARAMS };
+	enum { BLUEPRINT = 256, PORT, SERIAL, ALL, PARAMS, DESPITE };
 	static const struct option options[] = {
 		{ "blueprint", required_argument, NULL, BLUEPRINT }, { "port", required_argument, NULL, PORT },
 		{ "serial", required_argument, NULL, SERIAL }, { "all", no_argument, NULL, ALL },
-		{ "params", required_argument, NULL, PARAMS }, { 0 },
+		{ "params", required_argument, NULL, PARAMS },
+		{ "despite", required_argument, NULL, DESPITE }, { 0 },
 	};
 	STG_AUTO(stg_json_free_at) json_t *in = json_object(), *serials = json_array(), *params = json_object();
-	const char *blueprint = NULL;
+	const char *blueprint = NULL, *despite = "";
 	struct stg_error err = { 0 };
 	struct child station;
 	int opt, status = 0;
@@ -144,6 +162,7 @@ static int run(struct stg_cmd_ctx *c)
 				return 2;
 			}
 			break;
+		case DESPITE: despite = optarg; break;
 		case ALL: stg_json_put_bool(in, "all", true); break;
 		case PARAMS:
 			eq = strchr(optarg, '=');
@@ -166,6 +185,7 @@ static int run(struct stg_cmd_ctx *c)
 		return 2;
 	}
 	json_object_set(in, "params", params);
+	stg_json_put(in, "despite", despite);
 	struct stg_caller *caller = stg_cmd_caller(c, &status);
 	if (!caller)
 		return status;
@@ -178,7 +198,8 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_stage = {
 	.name = "stage",
-	.usage = N_("stager stage --blueprint B (--port P | --serial S... | --all) [--params KEY=VALUE]\n"
+	.usage = N_("stager stage --blueprint B (--port P | --serial S... | --all) [--params KEY=VALUE] [--despite REASON]\n"
+		    "    --despite: a lead lets it begin although something it needs has ended (see: stager expiry)\n"
 		    "    --serial - reads serials from standard input, as a scanner types them"),
 	.about = N_("one-shot staging of what is plugged in; never erases"),
 	.run = run,

@@ -414,7 +414,9 @@ bool ops_expiry_allows(struct stg_op_ctx *c, const json_t *plan, const json_t *p
 	STG_AUTO(stg_json_free_at) json_t *all = ops_expiry_of(c, plan, profiles, err), *ends = json_array();
 	int64_t now = stg_wall_ms(), last = until_ms > now ? until_ms : now;
 	char on[16], batch[16];
-	if (!all)
+	if (*despite && (strlen(despite) < 3 || strlen(despite) > 200))
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "--despite: 3-200");
+	if (!all || (*despite && !stg_op_may(c, "lead", err)))
 		return false;
 	day_of(last, batch);
 	for (size_t i = 0; i < json_array_size(all); i++) {
@@ -428,7 +430,8 @@ bool ops_expiry_allows(struct stg_op_ctx *c, const json_t *plan, const json_t *p
 		if (ends_ms < last + SAFETY_MS)
 			json_array_append(ends, one);
 		if (ends_ms < last + SAFETY_MS && !*despite)
-			return stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_OUTLIVES, 0, "%s ends on %s, the batch on %s", words, on, batch);
+			return until_ms ? stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_OUTLIVES, 0, "%s ends on %s, the batch on %s", words, on, batch)
+					: stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_OUTLIVES, 0, "%s ends on %s", words, on);
 		snprintf(text, sizeof(text), "%s ends on %s", words, on);
 		json_array_append_new(warnings, json_string(text));
 	}

@@ -354,12 +354,9 @@ static bool check_ends(struct stg_op_ctx *c, const json_t *in, json_t *pins, jso
 	STG_AUTO(stg_json_free_at) json_t *ends = NULL;
 	if (*until && !ops_expiry_until(until, &until_ms, err))
 		return false;
-	if (*despite && (strlen(despite) < 3 || strlen(despite) > 200))
-		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "--despite: 3-200");
 	if (until_ms)
 		stg_json_put_int(pins, "until_ms", until_ms);
-	if ((*despite && !stg_op_may(c, "lead", err)) ||
-	    !ops_expiry_allows(c, json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), until_ms, despite, warnings, &ends, err))
+	if (!ops_expiry_allows(c, json_object_get(pins, "blueprint"), json_object_get(pins, "profiles"), until_ms, despite, warnings, &ends, err))
 		return false;
 	if (json_array_size(ends)) {
 		stg_json_put(detail, "despite", despite);

@@ -8,6 +8,7 @@
  *
  *   expiry         {"batch" or "blueprint", "params", "days"} -> {"v":1, "of", "until_ms" (of the batch), "entries":[{... as _expiry.h, "state":
  *                  "ended|soon|ok"}]}: the first to end first; with days only what ends within so many. "soon": within 30 days
+ *   expiry.allows  {"plan","profiles","despite"} -> {"v":1,"warnings":[text]}: may devices be staged by this blueprint today?
  *   expiry.note    {"name","until","note","blueprint"} -> {"v":1,"name","ends_ms"}: a date no file tells, as of a push certificate
  *   expiry.forget  {"name"} -> {"v":1,"name"}
  */
@@ -80,6 +81,20 @@ static bool expiry(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	return true;
 }
 
+static bool allows(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const json_t *plan = json_object_get(in, "plan");
+	const char *despite = stg_json_str(in, "despite");
+	STG_AUTO(stg_json_free_at) json_t *warnings = json_array(), *ends = NULL;
+	if (!ops_expiry_allows(c, plan, json_object_get(in, "profiles"), 0, despite, warnings, &ends, err))
+		return false;
+	if (json_array_size(ends) &&
+	    !ops_audit(c, "expiry.despite", stg_json_str(plan, "name"), json_pack("{s:s, s:O}", "despite", despite, "ends", ends), err))
+		return false;
+	*ret = json_pack("{s:i, s:O}", "v", 1, "warnings", warnings);
+	return true;
+}
+
 static bool note(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	const char *name = stg_json_str(in, "name"), *text = stg_json_str(in, "note"), *blueprint = stg_json_str(in, "blueprint");
@@ -127,6 +142,7 @@ static bool forget(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 
 const struct stg_op stg_ops_expiry[] = {
 	{ "expiry", STG_OP_STORE, expiry },
+	{ "expiry.allows", STG_OP_STORE, allows },
 	{ "expiry.note", STG_OP_STORE, note },
 	{ "expiry.forget", STG_OP_STORE, forget },
 	{ 0 },

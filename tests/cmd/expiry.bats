@@ -104,6 +104,17 @@ entry() {
 	[[ "$(grep batch.start <<<"$output")" == *"forty devices, one hour"*"expiration"* ]] || { echo "$output"; false; }
 }
 
+@test "staging without a batch asks the calendar too" {
+	profile "<key>PayloadExpirationDate</key><date>$(utc '-2 days')</date>"
+	stager stage --blueprint mine --all
+	is_status 1
+	[[ "$stderr" == *"STG-1906"*"Profile p, its own end ends on $(day '-2 days')"* ]] || { echo "$stderr"; false; }
+	stager stage --blueprint mine --all --despite "the device's clock is behind"
+	[[ "$stderr" != *"STG-1906"* && "$stderr" == *"! Profile p, its own end ends on"* ]] || { echo "$stderr"; false; }
+	stager audit export -
+	[[ "$(grep expiry.despite <<<"$output")" == *"clock is behind"* ]] || { echo "$output"; false; }
+}
+
 @test "how long a batch lasts is said at its start; what ends soon after it is told, not refused" {
 	profile "<key>PayloadExpirationDate</key><date>$(utc '+12 days')</date>"
 	stager batch import list.csv --name N --blueprint mine
