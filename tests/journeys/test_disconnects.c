@@ -288,25 +288,10 @@ static void a_device_cut_anywhere_ends_as_if_it_had_not_been(void **state)
 	print_message("%zu cuts in all\n", sum);
 }
 
-static int begin(void **state)
-{
-	(void)state;
-	quick_keys();
-	(void)virtual_begin();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	virtual_end();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_device_cut_anywhere_ends_as_if_it_had_not_been),
 	};
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, virtual_group_begin, virtual_group_end);
 }

@@ -265,25 +265,10 @@ static void each_of_thousands_lies_where_it_belongs(void **state)
 	}
 }
 
-static int begin(void **state)
-{
-	(void)state;
-	quick_keys();
-	(void)virtual_begin();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	virtual_end();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_of_thousands_lies_where_it_belongs),
 	};
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, virtual_group_begin, virtual_group_end);
 }

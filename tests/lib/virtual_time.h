@@ -191,4 +191,20 @@ static inline void virtual_end(void)
 	virtual_time.clock = NULL;
 }
 
+/* For groups of tests: keys from the drawer and virtual time, from the first to the last. */
+static inline int virtual_group_begin(void **state)
+{
+	(void)state;
+	quick_keys();
+	(void)virtual_begin();
+	return 0;
+}
+
+static inline int virtual_group_end(void **state)
+{
+	(void)state;
+	virtual_end();
+	return 0;
+}
+
 #endif
