@@ -34,3 +34,8 @@ soak: deps-check build tests $(B)/bench-keys/63.pem ## the long runs: 200 kills 
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_EVERY=1 $(B)/tests/hostile/test_hostile
 	$(Q)sh tests/bench/rehearsal.sh $(B)
 	@echo "soak: all eight came to their end and agree"
+
+.PHONY: push-faults
+push-faults: build tests ## every fault on every request of every kind of receiver (2,820 cells), and 500 kills during pushing
+	$(Q)B=$(B) STG_CELLS=0 $(B)/tests/push/test_faults
+	$(Q)B=$(B) STG_KILLS=500 $(B)/tests/push/test_killed

@@ -6,6 +6,8 @@
 
 #include "parts.h"
 
+#define LATER_MS 60000
+
 struct round {
 	const struct stg_push_door *door;
 	struct push_target *target;
@@ -32,6 +34,28 @@ void tell(struct round *r, const char *what, int64_t count);
 /* ---- exchange.c ---- */
 /* Rows of one phase with their records, to a target that is no file. */
 enum go exchange(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err);
+
+/* ---- operation.c ---- */
+/* Asks for the operations that rows wait for, each by itself; the rows of none go to ret_rows. */
+enum go operations(struct round *r, const json_t *rows, const json_t *records, json_t *ret_rows, json_t *ret_records, struct stg_error *err);
+
+/* ---- sending.c ---- */
+/* Tells these records by one of the exchange's calls, in as many requests as it takes, and settles each. */
+enum go send_rows(struct round *r, const json_t *call, const json_t *rows, const json_t *records, struct stg_error *err);
+/* Receipts of an answer by natural key: {"KEY": {"outcome","message"}}; in an answer to one record the key may be left out. NULL when
+ * the answer cannot be understood. */
+json_t *receipts_by(const struct push_target *t, const char *program, const json_t *body, const json_t *records, struct stg_error *err);
+/* Each row by what its receipt says; a row without one is in doubt, not delivered. */
+bool settle_by_receipts(struct round *r, const json_t *rows, const json_t *records, const json_t *receipts, int status, struct stg_error *err);
+/* A request that came to no answer about our records. `row_state` NULL: nothing was told. */
+enum go no_answer(struct round *r, const json_t *rows, const char *row_state, const struct stg_net_answer *a, struct stg_error *err);
+/* Takes one request from the target's rate; else everything waits its turn. */
+bool may_ask(struct round *r, const json_t *rows, enum go *ret, struct stg_error *err);
+/* How long a row in doubt is left alone: the receiver is asked only when it would show what arrived. */
+int64_t doubt_wait_ms(const struct push_target *t, int64_t least_ms);
+/* Does the connector take this status for a fault of the record? */
+bool is_row_fault(const struct push_target *t, int status);
+json_t *slice(const json_t *list, size_t from, size_t to);
 /* The target is left alone; the rows get row_state, NULL: what they were. */
 enum go pause_target(struct round *r, const json_t *rows, const char *row_state, enum stg_net_class class, const char *state, int64_t retry_after_ms,
 		     int status, const char *text, struct stg_error *err);

@@ -85,13 +85,21 @@ json_t *push_lookup(const struct push_target *t, const json_t *rows, const json_
 		    struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *by_key = json_object();
-	size_t i, n = push_call_is_single(json_object_get(t->exchange, "lookup")) ? json_array_size(records) : 1;
+	const bool is_single = push_call_is_single(json_object_get(t->exchange, "lookup"));
+	size_t i, n = is_single ? json_array_size(records) : 1;
 	for (i = 0; i < n; i++) {
 		STG_AUTO(stg_json_free_at) json_t *row = n > 1 ? json_pack("[O]", json_array_get(rows, i)) : json_incref((json_t *)(uintptr_t)rows);
 		STG_AUTO(stg_json_free_at) json_t *record = n > 1 ? json_pack("[O]", json_array_get(records, i)) : json_incref((json_t *)(uintptr_t)records);
-		stg_net_answer_clear(ret_failed);
-		if (!ask(t, row, record, stop, by_key, ret_failed, err))
-			return NULL;
+		const char *key = push_key_of(json_array_get(record, 0), stg_json_str(t->exchange, "natural_key"));
+		/* an answer to one question that names others alone may be somebody else's (a cache, a proxy): asked once more */
+		for (int tries = 0; tries < 2; tries++) {
+			size_t before = json_object_size(by_key);
+			stg_net_answer_clear(ret_failed);
+			if (!ask(t, row, record, stop, by_key, ret_failed, err))
+				return NULL;
+			if (!is_single || json_object_size(by_key) == before || json_object_get(by_key, key))
+				break;
+		}
 	}
 	return stg_steal(by_key);
 }

@@ -467,18 +467,40 @@ bool stg_store_outbox_settle(struct stg_store *s, int64_t id, const char *state,
 	return ok && tx_commit(&t, err);
 }
 
+static void row_interrupted(struct row *r)
+{
+	if (!r->answer)
+		r->answer = json_object();
+	json_object_del(r->answer, "status");
+	stg_json_put(r->answer, "class", "interrupted");
+	stg_json_put(r->answer, "text", "the station stopped while this was being told");
+	stg_json_put_int(r->answer, "at_ms", stg_wall_ms());
+}
+
+/* Whatever was known of an earlier try, this one began and nobody saw its end: that alone counts from now on. What it was
+ * asked under and what a person decided stays. */
 bool outbox_in_doubt(struct stg_store *s, struct stg_error *err)
 {
 	for (;;) {
-		int64_t id;
-		{
-			STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT id FROM outbox WHERE state = 'sending' LIMIT 1");
-			int got = stmt_step(&q, err);
-			if (got <= 0)
-				return got == 0;
-			id = col_int(&q, 0);
+		struct row r;
+		struct stg_error found;
+		STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT " ROW_COLUMNS " FROM outbox WHERE state = 'sending' LIMIT 1");
+		int got = stmt_step(&q, err);
+		if (got <= 0)
+			return got == 0;
+		bool whole = row_read(s, &q, &r, &found);
+		stmt_close(&q);
+		if (!whole) {
+			if (!set_aside(s, r.id, &found, err))
+				return false;
+			continue;
 		}
-		if (!stg_store_outbox_settle(s, id, "in_doubt", 0, NULL, err))
+		row_interrupted(&r);
+		r.state = IN_DOUBT;
+		r.not_before_ms = 0;
+		bool ok = row_write(s, &r, err);
+		row_clear(&r);
+		if (!ok)
 			return false;
 	}
 }
@@ -505,6 +527,8 @@ bool outbox_due_now(struct stg_store *s, struct stg_error *err)
 			continue;
 		}
 		r.not_before_ms = 0;
+		if (r.state == IN_DOUBT)
+			row_interrupted(&r);    /* how long ago it left is not known any more */
 		bool ok = row_write(s, &r, err);
 		row_clear(&r);
 		if (!ok)
