@@ -137,7 +137,7 @@ if [ -n "${STG_VALGRIND:-}" ]; then
 fi
 [ -z "${STG_SETTLE_MS:-}" ] || export STG_SETTLE_MS
 # a station that lives for a test of seconds need not make keys for a day: making them is most of what the run costs
-: "${STAGER_POOL:=4}"
+: "${STAGER_POOL:=1}"
 export STAGER_POOL
 : "${ASAN_OPTIONS:=abort_on_error=0:detect_stack_use_after_return=1:handle_abort=1}" "${TSAN_OPTIONS:=second_deadlock_stack=1:suppressions=$top/tests/tsan.supp}"
 # GCC's two runtimes in one program share the place to write to and only the first obeys it: so the undefined-behaviour one
