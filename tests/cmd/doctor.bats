@@ -73,10 +73,10 @@ run_station() {
 	is_status 0
 	[ "$(jq -rs 'map(select(.check == "identity" or .check == "CA")) | length > 3 and all(.level == "ok")' <<<"$output")" = true ]
 	# the issuing authority lives three years; the clock may go forward, never back
-	run --separate-stderr timeout 120 faketime -f '+1080d' "$STAGER" --json doctor 3>&- 9>&-
+	at +1080d --json doctor
 	is_status 0
 	[ "$(jq -rs 'map(select(.check == "CA" and .level == "warn" and .code == "STG-1535")) | length > 0' <<<"$output")" = true ] || { echo "$output"; false; }
-	run --separate-stderr timeout 120 faketime -f '+1200d' "$STAGER" --json doctor 3>&- 9>&-
+	at +1200d --json doctor
 	is_status 4
 	[ "$(jq -rs 'map(select(.check == "CA" and .level == "fail" and .code == "STG-1536")) | length > 0' <<<"$output")" = true ]
 }

@@ -16,11 +16,6 @@ teardown() { cd /; desk_away; }
 
 day() { date -d "$1" +%F; }
 utc() { date -u -d "$1" +%FT%TZ; }
-at() { # at +20d ARGS...: the same command, its clock put forward (never back again in one test)
-	local when=$1
-	shift
-	run --separate-stderr timeout 120 faketime -f "$when" "$STAGER" "$@" 3>&- 9>&-
-}
 
 # profile KEYS-OF-THE-PROFILE [PAYLOADS]: the profile that the blueprint installs
 profile() {

@@ -48,6 +48,13 @@ stager() {
 	run --separate-stderr timeout 120 "$STAGER" "$@" 3>&- 9>&-
 }
 
+# at +20d ARGS...: the same with its clock put forward (never back again in one test). faketime comes before a sanitizer's library.
+at() {
+	local when=$1
+	shift
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 run --separate-stderr timeout 120 faketime -f "$when" "$STAGER" "$@" 3>&- 9>&-
+}
+
 # is_status N: says what was printed when it is another one.
 is_status() {
 	[ "$status" -eq "$1" ] || { printf 'status %s, not %s\n%s\n%s\n' "$status" "$1" "$output" "$stderr"; return 1; }

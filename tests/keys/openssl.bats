@@ -54,7 +54,7 @@ password() {
 }
 
 @test "a station with another clock issues nothing" {
-	[ -z "${STG_SANITIZED:-}" ] || skip "a sanitized program does not run under faketime"
-	run faketime "2001-01-01 00:00:00" "$STAGER" ca issue DX3H "$DIR/none.p12"
+	# faketime comes before a sanitizer's library
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 run faketime "2001-01-01 00:00:00" "$STAGER" ca issue DX3H "$DIR/none.p12"
 	[ "$status" -eq 4 ]
 }
