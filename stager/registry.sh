@@ -4,6 +4,7 @@
 #   stager/steps/NAME.c     const struct stg_step stg_step_NAME
 #   stager/cmd/NAME.c       const struct stg_cmd stg_cmd_NAME      (files beginning with _ are shared parts)
 #   stager/ops/NAME.c       const struct stg_op stg_ops_NAME[]     (ends with a row without a name)
+#   stager/push/kinds/NAME.c  const struct push_kind stg_push_kind_NAME
 #   drivers/ROOM/codes/NAME.c  const struct stg_codes stg_codes_NAME
 set -eu
 names() { for f in $1; do [ -e "$f" ] || continue; n=$(basename "$f" .c); case $n in _*) ;; *) printf '%s\n' "$n" ;; esac; done | sort; }
@@ -19,4 +20,5 @@ table stg_driver stg_driver_ stg_drivers "$drivers" '' '&'
 table stg_step stg_step_ stg_steps "$(names 'stager/steps/*.c')" '' '&'
 table stg_cmd stg_cmd_ stg_cmds "$(names 'stager/cmd/*.c')" '' '&'
 table stg_codes stg_codes_ stg_code_tables "$(names 'drivers/*/codes/*.c')" '' '&'
+table push_kind stg_push_kind_ stg_push_kinds "$(names 'stager/push/kinds/*.c')" '' '&'
 table stg_op stg_ops_ stg_op_tables "$(names 'stager/ops/*.c')" '[]' ''

@@ -64,4 +64,14 @@ bool stg_net_url_ok(const char *url, bool allow_loopback_http, struct stg_error 
 /* True for hosts that cannot leave this machine: 127.0.0.0/8, ::1, localhost. */
 bool stg_net_is_loopback(const char *url);
 
+/* An address of something that is no HTTP, taken apart: scheme://host[:port][/path]. */
+struct stg_net_place {
+	char scheme[16], host[256];              /* an IPv6 address without brackets */
+	int port;                                /* 0: none was given */
+	char path[1024];                         /* decoded, without the first slash; "" */
+	bool is_loopback;
+};
+/* STG_E_INPUT: not such an address, or with a name, password, question or fragment inside. `form` is what the message expects. */
+bool stg_net_place(const char *url, const char *form, struct stg_net_place *ret, struct stg_error *err);
+
 #endif

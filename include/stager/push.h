@@ -44,6 +44,13 @@ json_t *stg_connector_load(const char *state_dir, const char *name_or_path, stru
 json_t *stg_connector_read(const char *file, struct stg_bytes text, struct stg_error *err);
 /* The phases its receiver is told in: "E", or letters of "A" (before enrolment), "B" (once it is enrolled). */
 void stg_connector_phases(const json_t *connector, char ret[4]);
+/* Does a target of this connector need a line? Files do not. */
+bool stg_push_needs_line(const char *connector);
+/* Is this a receiver that is no HTTP, so that there is no connector file of it? It is told once of each result. */
+bool stg_push_is_kind(const char *connector);
+/* The tables a target needs at its receiver, where its kind has any: {"sql","have","want"}; sql is the whole, safe to carry out again.
+ * With `apply` they are made or upgraded there now. STG_ID_TARGET_NO_SCHEMA, STG_ID_TARGET_SCHEMA_NEWER, or why it could not be asked. */
+json_t *stg_push_schema(const struct stg_push_door *door, const char *target, bool apply, struct stg_error *err);
 /* [{"name","about","where":"state|site|built-in"}] */
 json_t *stg_connector_list(const char *state_dir);
 /* Checks a target's row (connector, config) and the names of its credentials without speaking to it: STG_E_INPUT, STG_E_SAFETY. */

@@ -13,12 +13,14 @@ struct stg_step;
 struct stg_cmd;
 struct stg_op;
 struct stg_codes;
+struct push_kind;
 
 extern const struct stg_driver *const stg_drivers[];
 extern const struct stg_step *const stg_steps[];
 extern const struct stg_cmd *const stg_cmds[];
 extern const struct stg_op *const stg_op_tables[];
 extern const struct stg_codes *const stg_code_tables[];
+extern const struct push_kind *const stg_push_kinds[];
 
 /* A file of profiles/blueprints, profiles/templates or stager/push/connectors, under its path in the tree. */
 struct stg_data {

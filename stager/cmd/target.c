@@ -79,6 +79,16 @@ static void say_try(const struct stg_cmd_ctx *c, const json_t *in, const json_t 
 		puts(_("With the target's client certificate."));
 }
 
+/* The SQL goes to standard output as it is, so that it can be given to the database's administrator. */
+static void say_schema(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	(void)c, (void)in;
+	if (!stg_json_bool(ret, "applied", false))
+		fputs(stg_json_str(ret, "sql"), stdout);
+	else
+		printf(_("Target %s has its tables, version %lld.\n"), stg_json_str(ret, "name"), (long long)stg_json_int(ret, "have", 0));
+}
+
 /* Offline is nobody's failure and may be over in an hour. */
 static int test_status(const json_t *ret)
 {
@@ -92,6 +102,7 @@ static const struct verb verbs[] = {
 	{ "check", "target.check", "name", NULL, NULL, say_check, NULL },
 	{ "try", "target.try", "name --record_id= --record<", NULL, NULL, say_try, NULL },
 	{ "test", "target.test", "name", NULL, NULL, NULL, test_status },
+	{ "schema", "target.schema", "name --apply!", NULL, NULL, say_schema, NULL },
 	{ "remove", "target.remove", "name", NULL, NULL, NULL, NULL },
 	{ "connectors", "target.connectors", "", connectors, NULL, NULL, NULL },
 	{ 0 },
@@ -120,7 +131,7 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_target = {
 	.name = "target",
-	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--replace]\n"
+	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|postgresql|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--replace]\n"
 		    "    asks for the secret (webhook's, client's or password) and the token; an empty answer is none; two lines of standard input do\n"
 		    "    --cert: certificate and key for mutual TLS; --key: the key to sign in with, with its certificate where the server wants it\n"
 		    "stager target list | check NAME | connectors\n"
@@ -131,6 +142,8 @@ const struct stg_cmd stg_cmd_target = {
 		    "    shows the requests without sending them, secrets masked; FILE holds one result as JSON\n"
 		    "stager target test NAME\n"
 		    "    asks the server whether it answers\n"
+		    "stager target schema NAME [--apply]\n"
+		    "    the tables a shared inventory needs, as SQL for its administrator; --apply makes or upgrades them there\n"
 		    "stager target remove NAME"),
 	.about = N_("the systems that get the results"),
 	.run = run,

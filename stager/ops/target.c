@@ -15,6 +15,7 @@
  *                 file: a connector -> {"file","name","about","phases","auth":[...],"settings":[{"name","about","required","default"}],"ok"}
  *   target.try    {"name","record_id"} [+ record: a file] -> the exact requests, secrets masked, nothing sent
  *   target.test   {"name"} -> {"name","ok","class","status","text"}: whether it answers and would take us
+ *   target.schema {"name","apply":bool} -> {"name","sql","have","want"}: the tables it needs at its receiver; made there with "apply"
  *   target.connectors -> [{"name","about","where"}]
  */
 #include <stdio.h>
@@ -98,7 +99,7 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	/* which phases there are the connector says; a wrong one is told by the check that follows */
 	char phases[4];
 	STG_AUTO(stg_json_free_at) json_t *connector =
-		strcmp(stg_json_str(row, "connector"), "file") == 0 ? NULL : stg_connector_load(c->state_dir, stg_json_str(row, "connector"), NULL);
+		stg_push_is_kind(stg_json_str(row, "connector")) ? NULL : stg_connector_load(c->state_dir, stg_json_str(row, "connector"), NULL);
 	stg_connector_phases(connector, phases);
 	stg_json_put(row, "phase", phases);
 	stg_json_put_bool(row, "enabled", stg_json_bool(in, "enabled", true));
@@ -351,8 +352,39 @@ static bool test(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &t->credentials, err);
 	if (!row || !(t->targets = stg_store_targets(c->store, err)) || !stg_store_window(c->store, &open, NULL, err))
 		return false;
-	return open || strcmp(stg_json_str(row, "connector"), "file") == 0 ||
+	return open || !stg_push_needs_line(stg_json_str(row, "connector")) ||
 	       stg_fail_id(err, STG_E_WAITING, STG_ID_LINE_CLOSED, 0, "%s", stg_json_str(row, "name"));
+}
+
+/* ---- target.schema: asked outside, as the test ---- */
+
+static bool schema_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	const struct stg_push_door door = { .ctx = c->carry, .targets = door_targets, .credentials = door_credentials, .rehearsal = c->rehearsal,
+					    .state_dir = c->state_dir };
+	*ret = stg_push_schema(&door, stg_json_str(in, "name"), stg_json_bool(in, "apply", false), err);
+	if (!*ret)
+		return false;
+	stg_json_put(*ret, "name", stg_json_str(in, "name"));
+	stg_json_put_bool(*ret, "applied", stg_json_bool(in, "apply", false));
+	stg_json_put_int(*ret, "v", 1);
+	return true;
+}
+
+static bool schema(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	bool open = false, apply = stg_json_bool(in, "apply", false);
+	struct test *t = stg_calloc(1, sizeof(*t));
+	(void)ret;
+	c->carry = t;
+	c->carry_free = test_free;
+	c->outside = schema_outside;
+	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &t->credentials, err);
+	if (!row || (apply && !stg_op_may(c, "admin", err)) || !(t->targets = stg_store_targets(c->store, err)) || !stg_store_window(c->store, &open, NULL, err))
+		return false;
+	if (!open && stg_push_needs_line(stg_json_str(row, "connector")))
+		return stg_fail_id(err, STG_E_WAITING, STG_ID_LINE_CLOSED, 0, "%s", stg_json_str(row, "name"));
+	return !apply || audit(c, "target.schema", row, err);
 }
 
 static bool connectors(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
@@ -369,6 +401,7 @@ const struct stg_op stg_ops_target[] = {
 	{ "target.check", STG_OP_STORE, check },
 	{ "target.try", STG_OP_STORE, try_target },
 	{ "target.test", STG_OP_STORE, test },
+	{ "target.schema", STG_OP_STORE, schema },
 	{ "target.connectors", STG_OP_STORE, connectors },
 	{ 0 },
 };

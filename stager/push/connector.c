@@ -14,7 +14,7 @@
 #include <stager/file.h>
 #include <stager/registry.h>
 
-#include "parts.h"
+#include "kind.h"
 
 #define FILE_MAX (256u << 10)
 #define SITE_FOLDER "/etc/stager/connectors"
@@ -134,6 +134,7 @@ json_t *stg_connector_list(const char *state_dir)
 		STG_AUTO(stg_json_free_at) json_t *c = stg_connector_load(NULL, name, NULL);
 		list_add(list, name, stg_json_str(c, "about"), "built-in");
 	}
-	list_add(list, "file", "A file on this machine or a mounted share: JSON Lines or CSV", "built-in");
+	for (size_t i = 0; stg_push_kinds[i]; i++)
+		list_add(list, stg_push_kinds[i]->name, stg_push_kinds[i]->about, "built-in");
 	return list;
 }

@@ -2,7 +2,7 @@
  * delivery.c - results leave the outbox: sent, understood, settled.
  *
  * For:    the push thread and `stager push`.
- * Uses:   target.c, exchange.c, file.c, pace.c; the inventory only through the door.
+ * Uses:   target.c, exchange.c, kinds/, pace.c; the inventory only through the door.
  * Called: one round after another, for ever.
  * Thread: one at a time.
  * Facts:  states of mdm-push 10.1, waits of 10.3.
@@ -18,9 +18,9 @@
 #include <stager/clock.h>
 
 #include "deliver.h"
+#include "kind.h"
 
 #define ONE_REQUEST_MAX 5000
-#define FILE_ROWS 200
 #define DB_WAIT_MOST_MS (7 * 3600 * 1000)
 
 /* ---- telling the inventory ---- */
@@ -147,7 +147,7 @@ void note(struct round *r, const char *state, int64_t wait_ms, const char *text)
 /* A closed line is nobody's fault: nothing is sent, nothing counted, and the push thread is woken when it opens. */
 static bool may_leave(struct round *r)
 {
-	bool open = r->target->is_file || !r->door->line || r->door->line(r->door->ctx);
+	bool open = (r->target->kind && r->target->kind->is_local) || !r->door->line || r->door->line(r->door->ctx);
 	bool was_closed = strcmp(r->old_state, "line") == 0;
 	if (open && was_closed)
 		note(r, "", 0, "");
@@ -158,16 +158,46 @@ static bool may_leave(struct round *r)
 
 /* ---- one batch ---- */
 
-static enum go write_rows(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err)
+/* A receiver that is no HTTP says what became of each row; those it did not come to are what they were, or in doubt. */
+static enum go tell_kind(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err)
 {
-	struct stg_error why = { 0 };
-	int64_t added;
-	if (!push_file_deliver(r->target, rows, records, &added, &why))
-		return pause_target(r, rows, "queued", STG_NET_SERVER, why.code == STG_E_INPUT ? "config" : "disk", -1, why.origin, why.msg, err);
+	STG_AUTO(stg_json_free_at) json_t *rest = json_array();
+	struct push_told told = { 0 };
+	bool ok = true;
+	int64_t done = 0;
+	size_t i;
+	json_t *row;
+	r->target->kind->deliver(r->target, rows, records, r->stop, &told);
+	STG_AUTO(stg_json_free_at) json_t *outcomes = told.outcomes;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		json_t *one = json_array_get(outcomes, i);
+		const char *state = stg_json_str(one, "state");
+		if (!*state) {
+			json_array_append(rest, row);
+			continue;
+		}
+		const bool is_done = strcmp(state, "delivered") == 0 || strcmp(state, "sent_unproven") == 0;
+		STG_AUTO(stg_json_free_at) json_t *answer = answer_of(is_done ? "ok" : strcmp(state, "rejected") == 0 ? "row" : state, told.origin, stg_json_str(one, "text"));
+		json_object_update_missing(answer, one);
+		json_object_del(answer, "state");
+		ok = settle(r, row, state, 0, answer, ok ? err : NULL) && ok;
+		done += is_done;
+		if (!is_done)
+			tell(r, state, 1);
+	}
+	r->delivered += done;
+	if (done)
+		tell(r, "delivered", done);
+	if (!ok) {
+		(void)settle_back(r, rest, 0, NULL, NULL);
+		return GO_FAIL;
+	}
+	if (told.class != STG_NET_OK)
+		return pause_target(r, rest, told.class == STG_NET_IN_DOUBT ? "in_doubt" : NULL, told.class, told.state ? told.state : stg_net_class_name(told.class), -1,
+				    told.origin, told.text, err);
 	push_pace_clear(r->pace);
 	note(r, "", 0, "");
-	STG_AUTO(stg_json_free_at) json_t *answer = answer_of("ok", 0, "");
-	return settle_all(r, rows, "delivered", 0, answer, err) ? GO_ON : GO_FAIL;
+	return GO_ON;
 }
 
 /* The smaller of what the connector says and what the server has shown to be too much. */
@@ -207,8 +237,8 @@ static enum go deliver(struct round *r, const json_t *rows, const json_t *record
 {
 	static const char *const letters[] = { "A", "B", "E" };
 	enum go g = GO_ON;
-	if (r->target->is_file)
-		return write_rows(r, rows, records, err);
+	if (r->target->kind)
+		return tell_kind(r, rows, records, err);
 	for (size_t k = 0; k < STG_ARRAY_LEN(letters); k++) {
 		STG_AUTO(stg_json_free_at) json_t *part = json_array();
 		STG_AUTO(stg_json_free_at) json_t *of = json_array();
@@ -233,7 +263,7 @@ static enum go deliver(struct round *r, const json_t *rows, const json_t *record
 /* What may have arrived is told again where the receiver knows it by its key, or can be asked. */
 static bool may_repeat(struct push_target *t, const json_t *row)
 {
-	return t->is_file || !push_target_phase(t, stg_json_str_or(row, "phase", "E")) || *stg_json_str(t->exchange, "natural_key") ||
+	return t->kind || !push_target_phase(t, stg_json_str_or(row, "phase", "E")) || *stg_json_str(t->exchange, "natural_key") ||
 	       *stg_json_str(json_object_get(row, "answer"), "op_ref");
 }
 
@@ -271,7 +301,7 @@ static bool sort_out(struct round *r, const json_t *taken, json_t *ret_rows, jso
 static bool open_credentials(struct round *r, struct stg_error *err)
 {
 	struct stg_secret text = { 0 };
-	bool ok = r->target->is_file || (r->door->credentials(r->door->ctx, r->target->name, &text, err) &&
+	bool ok = (r->target->kind && !r->target->kind->has_credentials) || (r->door->credentials(r->door->ctx, r->target->name, &text, err) &&
 					 push_credentials_parse(&text, &r->target->credentials, err));
 	stg_secret_clear(&text);
 	return ok;
@@ -352,7 +382,7 @@ static bool round_of(const struct stg_push_door *door, const json_t *row, bool b
 	if (must_wait(&r, row, by_person)) {
 		ok = true;
 	} else if (push_target_open(row, door->rehearsal, door->state_dir, &t, &why)) {
-		r.max_items = t.is_file ? FILE_ROWS : most_items(&t, r.pace);
+		r.max_items = t.kind ? t.kind->most : most_items(&t, r.pace);
 		ok = work(&r, err);
 	} else if (by_person) {
 		if (err)
@@ -401,31 +431,49 @@ bool stg_push_round(const struct stg_push_door *door, const char *only_target, s
 
 /* ---- asking without telling ---- */
 
-json_t *stg_push_test(const struct stg_push_door *door, const char *target, struct stg_error *err)
+/* The target of that name with its credentials. */
+static bool open_named(const struct stg_push_door *door, const char *target, struct push_target *t, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *targets = door->targets(door->ctx, err);
-	STG_AUTO(push_target_clear) struct push_target t = { 0 };
-	struct stg_error why = { 0 };
 	json_t *row = NULL, *one;
 	size_t i;
 	json_array_foreach(targets, i, one)
 		if (strcmp(stg_json_str(one, "name"), target) == 0)
 			row = one;
 	if (!targets)
+		return false;
+	if (!row)
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_TARGET_UNKNOWN, 0, "no target '%.48s'", target);
+	struct round r = { .door = door, .target = t };
+	return push_target_open(row, door->rehearsal, door->state_dir, t, err) && open_credentials(&r, err);
+}
+
+json_t *stg_push_schema(const struct stg_push_door *door, const char *target, bool apply, struct stg_error *err)
+{
+	STG_AUTO(push_target_clear) struct push_target t = { 0 };
+	if (!open_named(door, target, &t, err))
 		return NULL;
-	if (!row) {
-		stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_TARGET_UNKNOWN, 0, "no target '%.48s'", target);
-		return NULL;
-	}
-	struct round r = { .door = door, .target = &t };
-	if (!push_target_open(row, door->rehearsal, door->state_dir, &t, err) || !open_credentials(&r, err))
+	if (t.kind && t.kind->schema)
+		return t.kind->schema(&t, apply, err);
+	stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_NO_SCHEMA, 0, "%s", t.name);
+	return NULL;
+}
+
+json_t *stg_push_test(const struct stg_push_door *door, const char *target, struct stg_error *err)
+{
+	STG_AUTO(push_target_clear) struct push_target t = { 0 };
+	if (!open_named(door, target, &t, err))
 		return NULL;
 	json_t *said = json_object();
 	stg_json_put(said, "name", t.name);
-	if (t.is_file) {
-		bool ok = push_file_test(&t, &why);
-		stg_json_put_bool(said, "ok", ok);
-		stg_json_put(said, "text", why.msg);
+	if (t.kind) {
+		struct push_told told = { 0 };
+		t.kind->test(&t, &told);
+		const char *state = told.class == STG_NET_OK ? "" : told.state ? told.state : stg_net_class_name(told.class);
+		stg_json_put_bool(said, "ok", told.class == STG_NET_OK);
+		if (!t.kind->is_local)
+			stg_json_put(said, "class", told.class == STG_NET_OK ? "ok" : state);
+		stg_json_put(said, "text", told.text);
 		return said;
 	}
 	/* The connector's own question where it has one; else only whether the address is the server it should be. */

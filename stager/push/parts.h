@@ -50,7 +50,8 @@ struct push_target {
 	json_t *connector, *config;     /* config: with the connector's defaults filled in */
 	const json_t *exchange;         /* of the phase that is being delivered; inside connector */
 	struct push_credentials credentials;
-	bool is_file, rehearsal;
+	const struct push_kind *kind;   /* a receiver that is no HTTP (kind.h); NULL: the connector says how */
+	bool rehearsal;
 	const char *state_dir;
 };
 /* `target` is a row of the store. STG_E_INPUT: its configuration is wrong; STG_E_SAFETY: a rehearsal would leave the machine. */
@@ -123,13 +124,6 @@ enum push_verdict push_weigh(const struct push_target *t, json_t *record, const 
 
 /* Adds the headers of the kinds of authentication in use. */
 bool push_auth_apply(const struct push_target *t, struct stg_bytes body, const char *id, int64_t now_s, struct push_request *r, struct stg_error *err);
-
-/* ---- file.c ---- */
-bool push_file_path(const struct push_target *t, char *ret, size_t size, struct stg_error *err);
-/* Makes sure each record stands in the file exactly once. ret_added: how many were new. */
-bool push_file_deliver(const struct push_target *t, const json_t *rows, const json_t *records, int64_t *ret_added, struct stg_error *err);
-/* Whether it could: folder there and writable, file ours. */
-bool push_file_test(const struct push_target *t, struct stg_error *err);
 
 /* ---- pace.c: when a target may be spoken to again ---- */
 struct push_pace {

@@ -2,7 +2,7 @@
  * target.c - one configured MDM: its row, its connector and its credentials, checked against one another.
  *
  * For:    delivery.c, and the commands that check, try and test a target.
- * Uses:   connector.c, auth.c.
+ * Uses:   connector.c, auth.c, kind.c.
  * Called: once per round and target.
  * Thread: any.
  */
@@ -11,40 +11,7 @@
 #include <stdlib.h>
 
 
-#include "parts.h"
-
-static bool config_only(const json_t *config, const char *const *known, struct stg_error *err)
-{
-	const char *key;
-	json_t *value;
-	json_object_foreach((json_t *)(uintptr_t)config, key, value) {
-		size_t i = 0;
-		while (known[i] && strcmp(known[i], key) != 0)
-			i++;
-		if (!known[i])
-			return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "setting '%.40s' is not known for this connector", key);
-	}
-	return true;
-}
-
-static bool one_of(const json_t *config, const char *key, const char *const *words, struct stg_error *err)
-{
-	const char *value = stg_json_str(config, key);
-	if (!json_object_get(config, key))
-		return true;
-	for (size_t i = 0; words[i]; i++)
-		if (strcmp(words[i], value) == 0)
-			return true;
-	return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "%s '%.40s', %s, %s%s%s was expected", key, value, words[0], words[1], words[2] ? " or " : "",
-			   words[2] ? words[2] : "");
-}
-
-static bool check_file(const struct push_target *t, struct stg_error *err)
-{
-	static const char *const known[] = { "path", "format", NULL }, *const formats[] = { "jsonl", "csv", NULL };
-	char path[4096];
-	return config_only(t->config, known, err) && one_of(t->config, "format", formats, err) && push_file_path(t, path, sizeof(path), err);
-}
+#include "kind.h"
 
 /* What the connector declares, with its defaults; what it cannot do without is asked for by name. */
 static bool fill_settings(struct push_target *t, struct stg_error *err)
@@ -111,14 +78,14 @@ static bool check_web(struct push_target *t, struct stg_error *err)
 		return stg_say(err, STG_ID_TARGET_CONFIG);
 	if (t->rehearsal && !stg_net_is_loopback(url))
 		return stg_fail_id(err, STG_E_SAFETY, STG_ID_TARGET_REHEARSAL, 0, "target %s is not on this machine", t->name);
-	return one_of(t->config, "signature", forms, err);
+	return push_config_one_of(t->config, "signature", forms, err);
 }
 
 bool push_target_phase(struct push_target *t, const char *phase)
 {
 	const json_t *phases = json_object_get(t->connector, "phases");
-	t->exchange = phases ? json_object_get(phases, phase) : strcmp(phase, "E") == 0 || t->is_file ? t->connector : NULL;
-	return t->exchange != NULL || t->is_file;
+	t->exchange = phases ? json_object_get(phases, phase) : strcmp(phase, "E") == 0 ? t->connector : NULL;
+	return t->exchange != NULL || t->kind;
 }
 
 const char *push_policy(const struct push_target *t, const char *field)
@@ -145,10 +112,10 @@ bool push_target_open(const json_t *target, bool rehearsal, const char *state_di
 		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "a target's name has 1 to 48 letters, digits and '-'");
 	stg_copy(t.name, sizeof(t.name), name);
 	t.config = json_object_get(target, "config") ? json_deep_copy(json_object_get(target, "config")) : json_object();
-	t.is_file = strcmp(stg_json_str(target, "connector"), "file") == 0;
-	if (!t.is_file)
+	t.kind = push_kind_find(stg_json_str(target, "connector"));
+	if (!t.kind)
 		t.connector = stg_connector_load(state_dir, stg_json_str(target, "connector"), err);
-	if ((!t.is_file && !t.connector) || !json_is_object(t.config) || !(t.is_file ? check_file(&t, err) : check_web(&t, err))) {
+	if ((!t.kind && !t.connector) || !json_is_object(t.config) || !(t.kind ? t.kind->check(&t, err) : check_web(&t, err))) {
 		if (t.config && !json_is_object(t.config))
 			stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "the settings are not an object");
 		push_target_clear(&t);
@@ -194,6 +161,8 @@ unsigned int stg_push_state_id(const char *state)
 		{ "offline", STG_ID_TARGET_OFFLINE }, { "throttled", STG_ID_TARGET_BUSY }, { "server", STG_ID_TARGET_TROUBLE }, { "in_doubt", STG_ID_TARGET_TROUBLE },
 		{ "clock", STG_ID_TARGET_CLOCK }, { "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE },
 		{ "config", STG_ID_TARGET_CONFIG }, { "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE }, { "line", STG_ID_LINE_CLOSED },
+		{ "schema", STG_ID_TARGET_SCHEMA }, { "newer", STG_ID_TARGET_SCHEMA_NEWER }, { "mighty", STG_ID_TARGET_TOO_MIGHTY }, { "rights", STG_ID_TARGET_RIGHTS },
+		{ "host_key", STG_ID_TARGET_HOST_KEY }, { "folder", STG_ID_TARGET_FOLDER },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)
 		if (strcmp(ids[i].state, state) == 0)

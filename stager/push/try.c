@@ -2,7 +2,7 @@
  * try.c - the exact requests a result would become, secrets masked, nothing sent.
  *
  * For:    `stager target try` and `target check`.
- * Uses:   request.c, auth/token.c.
+ * Uses:   request.c, auth/token.c, kinds/.
  * Called: stager/ops/target.c.
  * Thread: any.
  */
@@ -11,7 +11,7 @@
 
 #include <stager/clock.h>
 
-#include "parts.h"
+#include "kind.h"
 
 /* A record as the inventory makes them, for trying a target that has nothing to send yet. */
 static json_t *sample_record(bool rehearsal)
@@ -148,13 +148,5 @@ json_t *stg_push_try(const json_t *target, const struct stg_secret *credentials,
 	STG_AUTO(stg_free_at) char *bytes = stg_json_text(json_array_get(records, 0));
 	stg_sha256_hex(stg_bytes_str(bytes), sum);
 	STG_AUTO(stg_json_free_at) json_t *rows = json_pack("[{s:s,s:s,s:s}]", "record_id", id, "idempotency_key", id, "payload_sha256", sum);
-	if (!t.is_file)
-		return try_web(&t, rows, records, err);
-	char path[4096];
-	if (!push_file_path(&t, path, sizeof(path), err))
-		return NULL;
-	json_t *shown = json_object();
-	stg_json_put(shown, "path", path);
-	stg_json_put(shown, "format", stg_json_str_or(t.config, "format", "jsonl"));
-	return shown;
+	return t.kind ? t.kind->shown(&t, rows, records, err) : try_web(&t, rows, records, err);
 }

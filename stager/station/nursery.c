@@ -42,7 +42,8 @@
 static void clean_environment(void)
 {
 	static const char *const loud[] = { "LIBIMOBILEDEVICE_DEBUG", "LIBUSB_DEBUG", "LIBUSBMUXD_DEBUG", "SSLKEYLOGFILE",
-		"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy" };
+		"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy",
+		"PGHOSTADDR", "PGOPTIONS", "PGSERVICE", "PGSERVICEFILE", "PGPASSWORD", "LDAPCONF", "LDAPRC" };
 	for (size_t i = 0; i < STG_ARRAY_LEN(loud); i++)
 		unsetenv(loud[i]);
 }

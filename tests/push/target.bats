@@ -52,6 +52,28 @@ teardown() {
 	[ "$("$STAGER" target list --json | jq -r 'select(.name == "hq") | .enabled')" = false ]
 }
 
+@test "a shared inventory: its tables are printed, its password is nowhere" {
+	printf '%s\n\n' MARKED-PASSWORD-5 | "$STAGER" target add site --connector postgresql --url postgresql://127.0.0.1:9/inventory --config user=station7
+	run "$STAGER" target schema site
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"CREATE TABLE IF NOT EXISTS result"* ]]
+	[[ "$output" == *'GRANT SELECT, INSERT ON result TO "station7"'* ]]
+	run "$STAGER" target schema site --apply
+	[ "$status" -ne 0 ]
+	run "$STAGER" target try site
+	[ "$status" -eq 0 ]
+	[[ "$output" == *SAMPLE000000* ]]
+	run "$STAGER" target test site
+	[ "$status" -eq 6 ]
+	[[ "$output" != *MARKED* ]]
+	if grep -rqa MARKED "$STAGER_STATE"; then false; fi
+	"$STAGER" target add usb2 --connector file
+	run "$STAGER" target schema usb2
+	[ "$status" -eq 3 ]
+	run "$STAGER" target add away --connector postgresql --url postgresql://db.example.org/x --config user=u <<<"pw"
+	[ "$status" -eq 5 ]
+}
+
 @test "a target can be asked whether it answers" {
 	"$STAGER" target add down --url http://127.0.0.1:9/hook <<<"$SECRET"
 	run "$STAGER" target test down

@@ -1,8 +1,8 @@
 /*
- * file.c - the target that is a file: JSON Lines or CSV on this machine, a stick or a mounted share.
+ * file.c - a target that is a file: JSON Lines or CSV on this machine, a stick or a mounted share.
  *
  * For:    sites without an MDM that takes results, and as the copy nobody can revoke.
- * Uses:   <stager/csv.h>, <stager/file.h>.
+ * Uses:   csv.c, <stager/file.h>.
  * Called: delivery.c.
  * Thread: one at a time; other programs and stations are kept away by a lock on the file.
  *
@@ -20,19 +20,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <stager/csv.h>
 #include <stager/file.h>
 
-#include "parts.h"
+#include "../kind.h"
 
 #define FILE_BYTES_MAX ((off_t)2 << 30)
+#define FILE_ROWS 200
 
 static bool is_csv(const struct push_target *t)
 {
 	return strcmp(stg_json_str(t->config, "format"), "csv") == 0;
 }
 
-bool push_file_path(const struct push_target *t, char *ret, size_t size, struct stg_error *err)
+static bool path_of(const struct push_target *t, char *ret, size_t size, struct stg_error *err)
 {
 	char own[80];
 	const char *path = stg_json_str(t->config, "path");
@@ -45,60 +45,13 @@ bool push_file_path(const struct push_target *t, char *ret, size_t size, struct 
 	return n < (int)size || stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "'path' is too long");
 }
 
-/* ---- CSV columns: what an importer can use without knowing our record ---- */
-
-static const struct column {
-	const char *name, *in, *key;    /* in: object inside the record, NULL: the record itself */
-	enum stg_csv_kind kind;
-} columns[] = {
-	{ "record_id", NULL, "record_id", STG_CSV_EXACT }, { "seq", NULL, "seq", STG_CSV_EXACT }, { "station", NULL, "station", STG_CSV_TEXT },
-	{ "serial", "device", "serial", STG_CSV_EXACT }, { "imei", "device", "imei", STG_CSV_EXACT }, { "udid", "device", "udid", STG_CSV_EXACT },
-	{ "model", "device", "model", STG_CSV_TEXT }, { "os_version", "device", "os_version", STG_CSV_TEXT }, { "asset_tag", NULL, "asset_tag", STG_CSV_TEXT },
-	{ "batch", NULL, "batch", STG_CSV_TEXT }, { "outcome", NULL, "outcome", STG_CSV_EXACT }, { "final", NULL, "final", STG_CSV_EXACT },
-	{ "rehearsal", NULL, "rehearsal", STG_CSV_EXACT }, { "finished", "time", "wall", STG_CSV_EXACT },
-};
-
-/* One line of text for a value; line breaks inside would make two lines of one record. */
-static void value_text(const json_t *value, char *ret, size_t size)
-{
-	if (json_is_array(value))
-		value = json_array_get(value, 0);       /* IMEIs: slot 1 */
-	if (json_is_integer(value))
-		snprintf(ret, size, "%lld", (long long)json_integer_value(value));
-	else if (json_is_boolean(value))
-		snprintf(ret, size, "%s", json_is_true(value) ? "true" : "false");
-	else
-		snprintf(ret, size, "%s", json_is_string(value) ? json_string_value(value) : "");
-	for (char *p = ret; *p; p++)
-		if (*p == '\n' || *p == '\r')
-			*p = ' ';
-}
-
-static bool csv_heading(struct stg_buf *out, struct stg_error *err)
-{
-	for (size_t i = 0; i < STG_ARRAY_LEN(columns); i++)
-		if (!stg_csv_cell(out, columns[i].name, STG_CSV_EXACT, i + 1 == STG_ARRAY_LEN(columns), err))
-			return false;
-	return true;
-}
-
-static bool csv_line(const json_t *record, struct stg_buf *out, struct stg_error *err)
-{
-	for (size_t i = 0; i < STG_ARRAY_LEN(columns); i++) {
-		char text[1024];
-		const json_t *from = columns[i].in ? json_object_get(record, columns[i].in) : record;
-		value_text(json_object_get(from, columns[i].key), text, sizeof(text));
-		if (!stg_csv_cell(out, text, columns[i].kind, i + 1 == STG_ARRAY_LEN(columns), err))
-			return false;
-	}
-	return true;
-}
+/* ---- lines ---- */
 
 /* JSON Lines hold the record's own bytes, whose hash is published. "record_id":"..." can only stand so in a line of ours:
  * inside a text the quotes would be escaped. */
 static bool line_of(const struct push_target *t, const json_t *row, const json_t *record, struct stg_buf *out, struct stg_error *err)
 {
-	return is_csv(t) ? csv_line(record, out, err) : stg_buf_add_str(out, stg_json_str(row, "payload"), err) && stg_buf_add(out, "\n", 1, err);
+	return is_csv(t) ? push_csv_line(record, out, err) : stg_buf_add_str(out, stg_json_str(row, "payload"), err) && stg_buf_add(out, "\n", 1, err);
 }
 
 static bool holds(const struct push_target *t, struct stg_bytes file, const char *record_id)
@@ -136,7 +89,7 @@ static bool is_ours(const struct push_target *t, const struct opened *o)
 	if (!o->was.len)
 		return true;
 	if (is_csv(t))
-		return csv_heading(&heading, NULL) && o->was.len >= heading.len && memcmp(o->was.data, heading.data, heading.len) == 0;
+		return push_csv_heading(&heading, NULL) && o->was.len >= heading.len && memcmp(o->was.data, heading.data, heading.len) == 0;
 	const uint8_t *end = memchr(o->was.data, '\n', o->was.len);
 	size_t n = end ? (size_t)(end - o->was.data) : o->was.len;
 	return o->was.data[0] == '{' && (!end || memmem(o->was.data, n, "\"record_id\":\"", 13));
@@ -191,13 +144,12 @@ static void sync_folder(const char *path)
 		(void)fsync(fd);        /* some shares cannot, ignoring */
 }
 
-bool push_file_deliver(const struct push_target *t, const json_t *rows, const json_t *records, int64_t *ret_added, struct stg_error *err)
+static bool add_all(const struct push_target *t, const json_t *rows, const json_t *records, struct stg_error *err)
 {
 	STG_AUTO(opened_clear) struct opened o = { .fd = -1 };
 	STG_AUTO(stg_buf_clear) struct stg_buf add = STG_BUF((size_t)PUSH_RECORD_MAX * 16);
 	char path[4096], folder[4096];
-	int64_t added = 0;
-	if (!push_file_path(t, path, sizeof(path), err))
+	if (!path_of(t, path, sizeof(path), err))
 		return false;
 	if (folder_of(path, folder, sizeof(folder)) && !stg_folder_make(folder, 0750, err))
 		return stg_say(err, STG_ID_TARGET_FILE);
@@ -207,7 +159,7 @@ bool push_file_deliver(const struct push_target *t, const json_t *rows, const js
 	const uint8_t *last = o.was.len ? memrchr(o.was.data, '\n', o.was.len) : NULL;
 	off_t end = last ? (off_t)(last - o.was.data) + 1 : 0;
 	struct stg_bytes whole = stg_bytes(o.was.data, (size_t)end);
-	if (!end && is_csv(t) && !csv_heading(&add, err))
+	if (!end && is_csv(t) && !push_csv_heading(&add, err))
 		return false;
 	size_t i;
 	json_t *row;
@@ -217,7 +169,6 @@ bool push_file_deliver(const struct push_target *t, const json_t *rows, const js
 			continue;
 		if (!line_of(t, row, json_array_get(records, i), &add, err))
 			return false;
-		added++;
 	}
 	bool ok = (end == o.size || ftruncate(o.fd, end) == 0) && stg_file_write_fd(o.fd, stg_buf_view(&add), end, NULL) && fdatasync(o.fd) == 0;
 	if (!ok) {
@@ -228,15 +179,14 @@ bool push_file_deliver(const struct push_target *t, const json_t *rows, const js
 	}
 	if (!o.size)
 		sync_folder(path);
-	*ret_added = added;
 	return true;
 }
 
-bool push_file_test(const struct push_target *t, struct stg_error *err)
+static bool could(const struct push_target *t, struct stg_error *err)
 {
 	STG_AUTO(opened_clear) struct opened o = { .fd = -1 };
 	char path[4096], folder[4096];
-	if (!push_file_path(t, path, sizeof(path), err))
+	if (!path_of(t, path, sizeof(path), err))
 		return false;
 	if (access(path, F_OK) == 0)
 		return open_locked(t, path, false, &o, err);
@@ -248,3 +198,49 @@ bool push_file_test(const struct push_target *t, struct stg_error *err)
 	}
 	return access("/", W_OK) == 0 || fail("/", "write in", err);
 }
+
+/* ---- the kind ---- */
+
+static bool check(struct push_target *t, struct stg_error *err)
+{
+	static const char *const known[] = { "path", "format", NULL }, *const formats[] = { "jsonl", "csv", NULL };
+	char path[4096];
+	return push_config_only(t->config, known, err) && push_config_one_of(t->config, "format", formats, err) && path_of(t, path, sizeof(path), err);
+}
+
+static void deliver(const struct push_target *t, const json_t *rows, const json_t *records, struct stg_stop *stop, struct push_told *told)
+{
+	struct stg_error why = { 0 };
+	(void)stop;
+	if (!add_all(t, rows, records, &why)) {
+		push_told_fail(told, STG_NET_SERVER, why.code == STG_E_INPUT ? "config" : "disk", &why);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		push_told_row(told, i, "delivered", "", NULL);
+}
+
+static void test(const struct push_target *t, struct push_told *told)
+{
+	struct stg_error why = { 0 };
+	if (!could(t, &why))
+		push_told_fail(told, STG_NET_SERVER, NULL, &why);
+}
+
+static json_t *shown(const struct push_target *t, const json_t *rows, const json_t *records, struct stg_error *err)
+{
+	char path[4096];
+	(void)rows, (void)records;
+	return path_of(t, path, sizeof(path), err) ? json_pack("{s:s,s:s}", "path", path, "format", stg_json_str_or(t->config, "format", "jsonl")) : NULL;
+}
+
+const struct push_kind stg_push_kind_file = {
+	.name = "file",
+	.about = "A file on this machine or a mounted share: JSON Lines or CSV",
+	.is_local = true,
+	.most = FILE_ROWS,
+	.check = check,
+	.deliver = deliver,
+	.test = test,
+	.shown = shown,
+};
