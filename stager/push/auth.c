@@ -33,6 +33,7 @@ static const struct kind {
 	{ "oauth2-client-assertion", "key_pem", "client_id", true },
 	{ "oauth2-minted-assertion", "token", "client_id", true },
 	{ "jwt-bearer", "key_pem", "client_id", true },
+	{ "session-login", "secret", "user", true },
 };
 
 bool push_auth_known(const char *kind)
@@ -45,7 +46,7 @@ bool push_auth_known(const char *kind)
 
 const char *push_auth_kinds(void)
 {
-	return "none, bearer, header, basic, hmac-webhook, oauth2-client-credentials, oauth2-client-assertion, oauth2-minted-assertion, jwt-bearer";
+	return "none, bearer, header, basic, hmac-webhook, oauth2-client-credentials, oauth2-client-assertion, oauth2-minted-assertion, jwt-bearer, session-login";
 }
 
 /* ---- credentials ---- */

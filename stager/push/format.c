@@ -25,6 +25,7 @@ struct reading {
 	const struct stg_yaml *y;
 	const struct stg_yaml_node *root, *phase;
 	const struct stg_yaml_node *settings;   /* the mapping, NULL: none declared */
+	bool in_login;                  /* user and password may be named */
 };
 
 static const struct stg_yaml_node *find(const struct reading *r, const char *key)
@@ -44,9 +45,13 @@ static bool word_known(const struct reading *r, const char *word)
 {
 	static const char *const words[] = { "base_url", "record_id", "delivery_batch_id", "idempotency_key", "now_s", "key", "page", "op_ref", NULL };
 	static const char *const own[] = { "url", "auth", "signature", "site", "user", "client_id", "key_id", NULL };
+	if (r->in_login && (strcmp(word, "user") == 0 || strcmp(word, "secret") == 0 || strcmp(word, "secret_base64") == 0))
+		return true;
 	for (size_t i = 0; words[i]; i++)
 		if (strcmp(words[i], word) == 0)
-			return true;
+			return !r->in_login || strcmp(word, "base_url") == 0;
+	if (r->in_login && strncmp(word, "config.", 7) != 0)
+		return false;
 	if (strncmp(word, "item.", 5) == 0 || strncmp(word, "found.", 6) == 0)
 		return strchr(word, '.')[1] != 0;
 	if (strncmp(word, "config.", 7) != 0 || !word[7])
@@ -178,20 +183,49 @@ static bool put_kind(const struct stg_yaml *y, const struct stg_yaml_node *n, co
 /* What a kind cannot do without in the file. */
 static bool kind_complete(const struct reading *r, const struct stg_yaml_node *map, const json_t *connector, struct stg_error *err)
 {
-	static const char *const signing_in[] = { "oauth2-client-credentials", "oauth2-client-assertion", "oauth2-minted-assertion", "jwt-bearer" };
+	static const char *const signing_in[] = { "oauth2-client-credentials", "oauth2-client-assertion", "oauth2-minted-assertion", "jwt-bearer", "session-login" };
 	const json_t *auth = json_object_get(connector, "auth");
 	if (push_auth_allowed(connector, "header") && !*stg_json_str(auth, "header"))
 		return stg_yaml_fail(r->y, map, err, "'header' is missing, the name of the header that carries the token was expected");
 	for (size_t i = 0; i < STG_ARRAY_LEN(signing_in); i++)
 		if (push_auth_allowed(connector, signing_in[i]) && !*stg_json_str(auth, "token_url"))
 			return stg_yaml_fail(r->y, map, err, "'token_url' is missing, %s asks there for its token", signing_in[i]);
+	if (push_auth_allowed(connector, "session-login") && !json_object_get(auth, "login"))
+		return stg_yaml_fail(r->y, map, err, "'login' is missing, {body: ..., take: body.NAME} was expected for session-login");
 	return !*stg_json_str(auth, "sign") || stg_jwt_alg_ok(stg_json_str(auth, "sign")) ||
 	       stg_yaml_fail(r->y, stg_yaml_get(map, "sign"), err, "'%.20s' is not a signature, RS256, PS256 or ES256 was expected", stg_json_str(auth, "sign"));
 }
 
+static bool read_headers(const struct reading *r, const struct stg_yaml_node *map, json_t *list, struct stg_error *err);
+
+/* How a session is opened: what is sent, and where it stands in the answer. */
+static bool read_login(const struct reading *r, const struct stg_yaml_node *auth, json_t *ret, struct stg_error *err)
+{
+	static const char *const known[] = { "method", "headers", "body", "take", "send_as", "life", NULL }, *const methods[] = { "POST", "GET", "PUT", NULL };
+	const struct stg_yaml_node *map = stg_yaml_get(auth, "login");
+	struct reading in = *r;
+	int64_t life_ms;
+	if (!map)
+		return true;
+	json_t *login = json_object(), *headers = json_object();
+	stg_json_put_new(ret, "login", login);
+	stg_json_put_new(login, "headers", headers);
+	in.in_login = true;
+	if (!is_map(r->y, map, "login", known, err) || !put_choice(r->y, map, "method", methods, login, err) || !read_headers(r, map, headers, err) ||
+	    !put_words(&in, map, "body", false, login, err) || !put_string(r->y, map, "take", false, login, err) || !put_string(r->y, map, "send_as", false, login, err) ||
+	    !put_ms(r->y, map, "life", "life_ms", 60000, 86400000, 600000, login, err))
+		return false;
+	const char *take = stg_json_str_or(login, "take", "body");
+	if (strcmp(take, "body") != 0 && strncmp(take, "body.", 5) != 0 && strncmp(take, "header.", 7) != 0)
+		return stg_yaml_fail(r->y, stg_yaml_get(map, "take"), err, "take '%.40s', body, body.NAME or header.NAME was expected", take);
+	life_ms = stg_json_int(login, "life_ms", 0);
+	stg_json_put_int(login, "life_s", life_ms / 1000);
+	return true;
+}
+
 static bool read_auth(const struct reading *r, json_t *ret, struct stg_error *err)
 {
-	static const char *const known[] = { "kind", "also", "token_url", "scope", "audience", "subject", "sign", "thumbprint", "header", NULL };
+	static const char *const known[] = { "kind", "also", "token_url", "scope", "audience", "subject", "sign", "thumbprint", "header", "login", NULL };
 	static const char *const texts[] = { "token_url", "scope", "audience", "subject", "sign", "header" };
 	const struct stg_yaml_node *map = stg_yaml_get(r->root, "auth"), *kind, *also, *thumb;
 	const char *word;
@@ -220,6 +254,8 @@ static bool read_auth(const struct reading *r, json_t *ret, struct stg_error *er
 	for (size_t i = 0; i < STG_ARRAY_LEN(texts); i++)
 		if (!put_words(r, map, texts[i], false, auth, err))
 			return false;
+	if (!read_login(r, map, auth, err))
+		return false;
 	thumb = stg_yaml_get(map, "thumbprint");
 	if (thumb && !stg_yaml_bool(r->y, thumb, &with_thumb, err))
 		return false;
@@ -262,13 +298,9 @@ static bool method_ok(const struct stg_yaml *y, const struct stg_yaml_node *map,
 	return stg_yaml_get(map, "method") ? put_choice(y, map, "method", methods, ret, err) : stg_yaml_fail(y, map, err, "'method' is missing");
 }
 
-static bool read_call(const struct reading *r, const struct stg_yaml_node *map, bool needs_body, json_t *ret, struct stg_error *err)
+static bool read_headers(const struct reading *r, const struct stg_yaml_node *map, json_t *list, struct stg_error *err)
 {
 	const struct stg_yaml_node *headers = stg_yaml_get(map, "headers");
-	json_t *list = json_object();
-	stg_json_put_new(ret, "headers", list);
-	if (!method_ok(r->y, map, ret, err) || !put_words(r, map, "path", true, ret, err) || !put_program(r->y, map, "body", needs_body, ret, err))
-		return false;
 	if (headers && headers->kind != STG_YAML_MAP)
 		return stg_yaml_fail(r->y, headers, err, "'headers' is not a mapping, {Name: value} was expected");
 	for (const struct stg_yaml_node *n = headers ? headers->child : NULL; n; n = n->next) {
@@ -278,6 +310,14 @@ static bool read_call(const struct reading *r, const struct stg_yaml_node *map, 
 		stg_json_put_new(list, n->key, json_string(value));
 	}
 	return true;
+}
+
+static bool read_call(const struct reading *r, const struct stg_yaml_node *map, bool needs_body, json_t *ret, struct stg_error *err)
+{
+	json_t *list = json_object();
+	stg_json_put_new(ret, "headers", list);
+	return method_ok(r->y, map, ret, err) && put_words(r, map, "path", true, ret, err) && put_program(r->y, map, "body", needs_body, ret, err) &&
+	       read_headers(r, map, list, err);
 }
 
 /* `request` and `update`: what tells new devices and those the receiver has already. */
@@ -328,8 +368,9 @@ static bool read_operation(const struct reading *r, json_t *ret, struct stg_erro
 	json_t *op = json_object();
 	stg_json_put_new(ret, "operation", op);
 	stg_json_put(op, "method", "GET");
-	stg_json_put_new(op, "headers", json_object());
-	return is_map(r->y, map, "operation", known, err) && put_program(r->y, map, "ref", true, op, err) && put_words(r, map, "path", true, op, err) &&
+	json_t *list = json_object();
+	stg_json_put_new(op, "headers", list);
+	return is_map(r->y, map, "operation", known, err) && read_headers(r, map, list, err) && put_program(r->y, map, "ref", true, op, err) && put_words(r, map, "path", true, op, err) &&
 	       put_program(r->y, map, "done", true, op, err) && put_program(r->y, map, "receipts", true, op, err) &&
 	       put_ms(r->y, map, "most", "most_ms", 60000, 7LL * 86400000, 86400000, op, err);
 }
@@ -400,7 +441,10 @@ static bool exchange_whole(const struct reading *r, const json_t *x, struct stg_
 {
 	const bool many = stg_json_int(json_object_get(x, "batch"), "max_items", 1) > 1, keyed = *stg_json_str(x, "natural_key");
 	const json_t *lookup = json_object_get(x, "lookup");
-	if (!json_object_get(x, "request") && !json_object_get(x, "update"))
+	/* a receiver that takes nothing can still be asked whether it shows the device */
+	const bool only_asks = strcmp(stg_json_str(lookup, "when"), "always") == 0 && strcmp(stg_json_str(lookup, "missing"), "park") == 0 &&
+			       !json_object_size(json_object_get(x, "fields"));
+	if (!json_object_get(x, "request") && !json_object_get(x, "update") && !only_asks)
 		return stg_yaml_fail(r->y, where(r), err, "'request' is missing");
 	if (!keyed && ((many && (*stg_json_str(x, "receipts") || json_object_get(x, "operation"))) || lookup))
 		return stg_yaml_fail(r->y, where(r), err, "'natural_key' is missing, %s are matched to records by it", lookup ? "the answers of 'lookup'" : "receipts");

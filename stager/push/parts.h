@@ -2,7 +2,7 @@
  * parts.h - what the files of stager/push share.
  *
  * A connector travels as the JSON form of its file, checked once when it is read:
- * {"v":1,"name","about","file","auth":{"kind","also":[],"token_url",...},"settings":{NAME:{"about","required","default"}},
+ * {"v":1,"name","about","file","auth":{"kind","also":[],"token_url",...,"login":{"method","headers","body","take","send_as","life_s"}},"settings":{NAME:{"about","required","default"}},
  *  "timeout_ms","rate":{"requests","per_ms"},"test":{"method","path"},"orders":{}, and one exchange, or "phases":{LETTER:exchange}}
  * exchange: {"batch":{"max_items","max_bytes"},"item","fields":{NAME:"ours|theirs|ask"},"natural_key",
  *  "lookup":{call,"found","next","page","when","missing","after_ms","none":[404]},"request":call,"update":call,
@@ -76,6 +76,14 @@ bool push_token_get(const struct push_target *t, bool anew, struct stg_stop *sto
 /* The request for a token, its secrets masked. */
 json_t *push_token_try(const struct push_target *t, struct stg_error *err);
 
+/* ---- auth/session.c: the kind session-login; token.c asks and keeps ---- */
+/* The sign-in's body; masked: with *** for the password. */
+bool push_session_body(const struct push_target *t, bool masked, struct stg_buf *ret, struct stg_error *err);
+json_t *push_session_headers(const struct push_target *t, struct stg_error *err);
+const char *push_session_method(const struct push_target *t);
+const char *push_session_header(const struct push_target *t);   /* what carries the session: "Authorization", "Session-Token" */
+bool push_session_read(const struct push_target *t, const struct stg_net_answer *a, struct stg_secret *ret, int64_t *ret_life_s, struct stg_error *err);
+
 /* ---- auth/webhook.c ---- */
 struct push_request;
 bool push_webhook_apply(const struct push_target *t, struct stg_bytes body, const char *id, int64_t now_s, struct push_request *r, struct stg_error *err);
@@ -85,6 +93,7 @@ struct push_request {
 	char url[2048], method[16];
 	json_t *headers;
 	struct stg_secret bearer;       /* "Bearer ...", the value of Authorization; not set: none */
+	const char *bearer_header;      /* another header that carries it; NULL: Authorization */
 	struct stg_buf body;
 };
 /* What beside the records a path may name. */

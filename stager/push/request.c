@@ -231,7 +231,7 @@ static bool send_once(const struct push_target *t, const struct push_request *r,
 	remember_to_hide(t, r);
 	struct stg_net_ask ask = {
 		.method = r->method, .url = r->url, .headers = r->headers, .body = stg_buf_view(&r->body),
-		.secret_header = stg_secret_is_set(&r->bearer) ? "Authorization" : NULL, .secret_value = &r->bearer,
+		.secret_header = !stg_secret_is_set(&r->bearer) ? NULL : r->bearer_header ? r->bearer_header : "Authorization", .secret_value = &r->bearer,
 		.client_pem = stg_bytes_str(stg_json_str(t->credentials.values, "client_pem")), .ca_pem = stg_bytes_str(stg_json_str(t->config, "ca_pem")),
 		.pinned_keys = *pin ? pin : NULL, .allow_loopback_http = true, .timeout_ms = stg_json_int(t->connector, "timeout_ms", 60000),
 		.answer_max = (size_t)stg_json_int(answer, "max_bytes", 1 << 20), .expect_type = strcmp(type, "any") == 0 ? NULL : type, .stop = stop,
@@ -253,7 +253,10 @@ static bool send_once(const struct push_target *t, const struct push_request *r,
 
 bool push_request_send(const struct push_target *t, struct push_request *r, bool is_read, struct stg_stop *stop, struct stg_net_answer *ret, struct stg_error *err)
 {
-	const bool signs_in = push_auth_signs_in(t) != NULL;
+	const char *kind = push_auth_signs_in(t);
+	const bool signs_in = kind != NULL;
+	if (signs_in && strcmp(kind, "session-login") == 0)
+		r->bearer_header = push_session_header(t);
 	for (int n = 0;; n++) {
 		if (signs_in) {
 			stg_secret_clear(&r->bearer);

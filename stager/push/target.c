@@ -48,7 +48,7 @@ static bool setting_known(const struct push_target *t, const char *key, const js
 	for (size_t i = 0; i < STG_ARRAY_LEN(signing_in); i++)
 		if (strcmp(signing_in[i], key) == 0 && *stg_json_str(json_object_get(t->connector, "auth"), "token_url"))
 			return true;
-	if (strcmp(key, "user") == 0 && push_auth_allowed(t->connector, "basic"))
+	if (strcmp(key, "user") == 0 && (push_auth_allowed(t->connector, "basic") || push_auth_allowed(t->connector, "session-login")))
 		return true;
 	if (strncmp(key, "policy.", 7) == 0)
 		return has_field(t, key + 7) && word && (strcmp(word, "ours") == 0 || strcmp(word, "theirs") == 0 || strcmp(word, "ask") == 0);

@@ -49,6 +49,8 @@ static json_t *shown_call(const struct push_target *t, const char *what, const c
 		shown = json_object();
 		if (stg_secret_is_set(&r.bearer))
 			stg_json_put(r.headers, "Authorization", strncmp((const char *)stg_secret_reveal(&r.bearer).data, "Basic", 5) == 0 ? "Basic ***" : "Bearer ***");
+		else if (push_auth_signs_in(t) && strcmp(push_auth_signs_in(t), "session-login") == 0)
+			stg_json_put(r.headers, push_session_header(t), "*** (from the sign-in)");
 		else if (push_auth_signs_in(t))
 			stg_json_put(r.headers, "Authorization", "Bearer *** (from the sign-in)");
 		mask_headers(&t->credentials, r.headers);

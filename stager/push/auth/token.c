@@ -40,6 +40,11 @@ struct sign_in {
 	char url[1024], scope[512], audience[1024], subject[256];
 };
 
+static bool is_session(const struct sign_in *s)
+{
+	return strcmp(s->kind, "session-login") == 0;
+}
+
 /* ---- what is sent ---- */
 
 static bool add_field(struct stg_buf *out, const char *name, const char *value, struct stg_error *err)
@@ -120,7 +125,14 @@ json_t *push_token_try(const struct push_target *t, struct stg_error *err)
 	static const char *const secret[] = { "client_secret=", "assertion=", "client_assertion=" };
 	struct sign_in s;
 	STG_AUTO(stg_buf_clear) struct stg_buf body = STG_BUF(64u << 10);
-	if (!plan(t, push_auth_signs_in(t), &s, err) || !fields(&s, &body, err))
+	if (!plan(t, push_auth_signs_in(t), &s, err))
+		return NULL;
+	if (is_session(&s)) {
+		STG_AUTO(stg_json_free_at) json_t *headers = push_session_headers(t, err);
+		return headers && push_session_body(t, true, &body, err) ?
+			json_pack("{s:s,s:s,s:s,s:O,s:s}", "what", "sign_in", "method", push_session_method(t), "url", s.url, "headers", headers, "body", stg_buf_str(&body)) : NULL;
+	}
+	if (!fields(&s, &body, err))
 		return NULL;
 	/* a value is encoded, so it would not be found by its own words: everything after these names goes */
 	char *text = (char *)body.data;
@@ -145,7 +157,8 @@ static void sum_of(const struct sign_in *s, char ret[65])
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf all = STG_BUF(1u << 20);
 	const json_t *v = s->t->credentials.values;
-	(void)stg_buf_printf(&all, NULL, "%s\n%s\n%s\n%s\n%s\n%s\n", s->t->name, s->kind, s->url, s->scope, s->subject, stg_json_str(s->t->config, "client_id"));
+	(void)stg_buf_printf(&all, NULL, "%s\n%s\n%s\n%s\n%s\n%s\n", s->t->name, s->kind, s->url, s->scope, s->subject,
+			     stg_json_str(s->t->config, is_session(s) ? "user" : "client_id"));
 	(void)stg_buf_printf(&all, NULL, "%s\n%s\n%s", stg_json_str(v, "secret"), stg_json_str(v, "token"), stg_json_str(v, "key_pem"));
 	stg_sha256_hex(stg_buf_view(&all), ret);
 }
@@ -210,14 +223,14 @@ static void say_refusal(const struct push_target *t, struct stg_net_answer *a)
 static bool ask(const struct sign_in *s, struct stg_stop *stop, struct stg_net_answer *ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf body = STG_BUF(64u << 10);
-	STG_AUTO(stg_json_free_at) json_t *headers =
-		json_pack("{s:s,s:s}", "Content-Type", "application/x-www-form-urlencoded", "Accept", "application/json");
-	if (!fields(s, &body, err))
+	STG_AUTO(stg_json_free_at) json_t *headers = is_session(s) ?
+		push_session_headers(s->t, err) : json_pack("{s:s,s:s}", "Content-Type", "application/x-www-form-urlencoded", "Accept", "application/json");
+	if (!headers || !(is_session(s) ? push_session_body(s->t, false, &body, err) : fields(s, &body, err)))
 		return false;
 	struct stg_net_ask q = {
-		.method = "POST", .url = s->url, .headers = headers, .body = stg_buf_view(&body), .ca_pem = stg_bytes_str(stg_json_str(s->t->config, "ca_pem")),
-		.allow_loopback_http = true, .timeout_ms = SIGN_IN_TIMEOUT_MS, .answer_max = TOKEN_ANSWER_MAX, .expect_type = "application/json", .stop = stop,
-		.repeat_harmless = true, .client_pem = stg_bytes_str(stg_json_str(s->t->credentials.values, "client_pem")),
+		.method = is_session(s) ? push_session_method(s->t) : "POST", .url = s->url, .headers = headers, .body = stg_buf_view(&body), .ca_pem = stg_bytes_str(stg_json_str(s->t->config, "ca_pem")),
+		.allow_loopback_http = true, .timeout_ms = SIGN_IN_TIMEOUT_MS, .answer_max = TOKEN_ANSWER_MAX, .expect_type = is_session(s) ? NULL : "application/json",
+		.stop = stop, .repeat_harmless = true, .client_pem = stg_bytes_str(stg_json_str(s->t->credentials.values, "client_pem")),
 	};
 	return stg_net(&q, ret, err);
 }
@@ -236,7 +249,7 @@ static bool get(const struct sign_in *s, struct stg_stop *stop, struct stg_secre
 		refused = a->class == STG_NET_ROW || a->class == STG_NET_AUTH;
 	}
 	if (a->class == STG_NET_OK)
-		return read_token(a, ret, ret_life_s, err);
+		return is_session(s) ? push_session_read(s->t, a, ret, ret_life_s, err) : read_token(a, ret, ret_life_s, err);
 	say_refusal(s->t, a);
 	if (refused)
 		a->class = STG_NET_AUTH;
