@@ -49,6 +49,8 @@ json_t *receipts_by(const struct push_target *t, const char *program, const json
 bool settle_by_receipts(struct round *r, const json_t *rows, const json_t *records, const json_t *receipts, int status, struct stg_error *err);
 /* A request that came to no answer about our records. `row_state` NULL: nothing was told. */
 enum go no_answer(struct round *r, const json_t *rows, const char *row_state, const struct stg_net_answer *a, struct stg_error *err);
+/* A question that was refused: the wire's class, unless the connector's `errors` knows it as busy, auth or server. */
+void class_of_question(const struct push_target *t, struct stg_net_answer *a);
 /* Takes one request from the target's rate; else everything waits its turn. */
 bool may_ask(struct round *r, const json_t *rows, enum go *ret, struct stg_error *err);
 /* How long a row in doubt is left alone: the receiver is asked only when it would show what arrived. */

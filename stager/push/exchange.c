@@ -105,6 +105,7 @@ static enum go weigh(struct round *r, const json_t *rows, const json_t *records,
 	STG_AUTO(stg_json_free_at) json_t *found = push_lookup(r->target, asked, of, r->stop, &a, &why);
 	if (!found) {
 		char text[PUSH_TEXT_MAX];
+		class_of_question(r->target, &a);
 		refusal_text(r->target, &a, text);
 		/* one question that the receiver refuses is about one of these records: each for itself, then it is that one */
 		bool split = why.code == STG_OK && a.class == STG_NET_ROW && is_row_fault(r->target, a.status);

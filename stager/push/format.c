@@ -334,9 +334,10 @@ static bool read_writing(const struct reading *r, const char *key, json_t *ret, 
 
 static bool read_lookup(const struct reading *r, json_t *ret, struct stg_error *err)
 {
-	static const char *const known[] = { "method", "path", "headers", "body", "found", "next", "page", "when", "missing", "after", "none", NULL };
+	static const char *const known[] = { "method", "path", "headers", "body", "found", "next", "page", "when", "missing", "after", "none", "each", NULL };
 	static const char *const when[] = { "always", "repeat", NULL }, *const missing[] = { "send", "park", NULL };
-	const struct stg_yaml_node *map = find(r, "lookup"), *none;
+	const struct stg_yaml_node *map = find(r, "lookup"), *none, *each;
+	bool one_by_one = false;
 	if (!map)
 		return true;
 	json_t *call = json_object(), *list = json_array();
@@ -347,6 +348,10 @@ static bool read_lookup(const struct reading *r, json_t *ret, struct stg_error *
 	    !put_choice(r->y, map, "when", when, call, err) || !put_choice(r->y, map, "missing", missing, call, err) ||
 	    !put_ms(r->y, map, "after", "after_ms", 0, 3600000, 0, call, err))
 		return false;
+	each = stg_yaml_get(map, "each");
+	if (each && !stg_yaml_bool(r->y, each, &one_by_one, err))
+		return false;
+	stg_json_put_bool(call, "each", one_by_one);
 	none = stg_yaml_get(map, "none");
 	if (none && none->kind != STG_YAML_LIST)
 		return stg_yaml_fail(r->y, none, err, "'none' is not a list, [404] was expected");

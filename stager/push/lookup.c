@@ -28,8 +28,10 @@ static bool status_means_none(const json_t *lookup, int status)
 	return false;
 }
 
-/* Adds what one answer names; "next" of it goes to ret_next, "" when it was the last page. */
-static bool read_page(const struct push_target *t, const json_t *lookup, const struct stg_net_answer *a, json_t *by_key, char *ret_next, size_t size, struct stg_error *err)
+/* Adds what one answer names; what has no key is about the one record that was asked for (`asked`, "" when they were many).
+ * "next" of it goes to ret_next, "" when it was the last page. */
+static bool read_page(const struct push_target *t, const json_t *lookup, const struct stg_net_answer *a, const char *asked, json_t *by_key, char *ret_next,
+		      size_t size, struct stg_error *err)
 {
 	const char *next = stg_json_str(lookup, "next");
 	size_t i;
@@ -39,9 +41,11 @@ static bool read_page(const struct push_target *t, const json_t *lookup, const s
 	STG_AUTO(stg_json_free_at) json_t *found = body ? push_jq(stg_json_str(lookup, "found"), body, err) : NULL;
 	if (!found)
 		return stg_while(err, "lookup of connector %s", stg_json_str(t->connector, "name"));
-	json_array_foreach(found, i, one)
-		if (*stg_json_str(one, "key") && json_object_size(by_key) < FOUND_MAX)
-			stg_json_put_new(by_key, stg_json_str(one, "key"), json_incref(one));
+	json_array_foreach(found, i, one) {
+		const char *key = stg_json_str_or(one, "key", asked);
+		if (*key && json_object_size(by_key) < FOUND_MAX)
+			stg_json_put_new(by_key, key, json_incref(one));
+	}
 	if (!*next)
 		return true;
 	STG_AUTO(stg_json_free_at) json_t *more = push_jq(next, body, err);
@@ -60,6 +64,7 @@ static bool ask(const struct push_target *t, const json_t *rows, const json_t *r
 		struct stg_error *err)
 {
 	const json_t *lookup = json_object_get(t->exchange, "lookup");
+	const char *asked = push_call_is_single(lookup) ? push_key_of(json_array_get(records, 0), stg_json_str(t->exchange, "natural_key")) : "";
 	char page[2048], next[2048];
 	stg_copy(page, sizeof(page), stg_json_str(lookup, "page"));
 	for (int n = 0; n < PAGES_MAX; n++) {
@@ -71,7 +76,7 @@ static bool ask(const struct push_target *t, const json_t *rows, const json_t *r
 			return false;
 		if (status_means_none(lookup, a->status))
 			return true;
-		if (a->class != STG_NET_OK || !read_page(t, lookup, a, by_key, next, sizeof(next), err))
+		if (a->class != STG_NET_OK || !read_page(t, lookup, a, asked, by_key, next, sizeof(next), err))
 			return false;
 		if (!*next || strcmp(next, page) == 0)
 			return true;

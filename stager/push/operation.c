@@ -78,6 +78,7 @@ static enum go poll_operation(struct round *r, const json_t *rows, const json_t 
 		/* what was begun may still be at work: asked at once, it would not be seen and be told a second time */
 		g = settle_all(r, rows, "in_doubt", doubt_wait_ms(r->target, LATER_MS), lost, err) ? GO_ON : GO_FAIL;
 	} else {
+		class_of_question(r->target, &a);
 		g = no_answer(r, rows, NULL, &a, err);
 	}
 	stg_net_answer_clear(&a);

@@ -101,7 +101,7 @@ bool push_fill_config(const struct push_target *t, const char *text, char *ret, 
 bool push_call_is_single(const json_t *call)
 {
 	const char *path = stg_json_str(call, "path");
-	return strstr(path, "{{key}}") || strstr(path, "{{item.") || strstr(path, "{{found.");
+	return stg_json_bool(call, "each", false) || strstr(path, "{{key}}") || strstr(path, "{{item.") || strstr(path, "{{found.");
 }
 
 /* Where the address ends and its path begins. */

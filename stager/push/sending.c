@@ -46,8 +46,8 @@ bool is_row_fault(const struct push_target *t, int status)
 	return false;
 }
 
-/* Receipts by natural key: {"KEY": {"outcome","message"}}; in an answer to one record the key may be left out. NULL when the
- * answer cannot be understood. */
+/* Receipts by natural key: {"KEY": {"outcome","message"}}; in an answer to one record the key may be left out, and the key "*" is
+ * about all that are not named (servers that name only what failed). NULL when the answer cannot be understood. */
 json_t *receipts_by(const struct push_target *t, const char *program, const json_t *body, const json_t *records, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *list = push_jq(program, body, err);
@@ -62,6 +62,12 @@ json_t *receipts_by(const struct push_target *t, const char *program, const json
 			key = push_key_of(json_array_get(records, 0), stg_json_str(t->exchange, "natural_key"));
 		if (*key || json_array_size(records) == 1)
 			json_object_set(by_key, key, one);
+	}
+	const json_t *rest = json_object_get(by_key, "*");
+	for (i = 0; rest && i < json_array_size(records); i++) {
+		const char *key = push_key_of(json_array_get(records, i), stg_json_str(t->exchange, "natural_key"));
+		if (!json_object_get(by_key, key))
+			json_object_set(by_key, key, (json_t *)(uintptr_t)rest);
 	}
 	return by_key;
 }
@@ -225,6 +231,14 @@ static enum stg_net_class class_of(const char *word, enum stg_net_class otherwis
 		if (strcmp(words[i].word, word) == 0)
 			return words[i].class;
 	return otherwise;
+}
+
+void class_of_question(const struct push_target *t, struct stg_net_answer *a)
+{
+	STG_AUTO(stg_json_free_at) json_t *errors = a->class == STG_NET_OK ? NULL : errors_of(t, a);
+	const char *word = stg_json_str(json_array_get(errors, 0), "class");
+	if (strcmp(word, "busy") == 0 || strcmp(word, "auth") == 0 || strcmp(word, "server") == 0)
+		a->class = class_of(word, a->class);
 }
 
 static enum go refused(struct round *r, const json_t *call, const json_t *rows, const json_t *records, const struct stg_net_answer *a, bool is_fault, const char *reason,

@@ -237,6 +237,8 @@ static void stage_android(struct site *s, int count)
 		struct stg_identity who = phone(++s->phones);
 		stg_copy(who.family, sizeof(who.family), "android");
 		snprintf(who.serial, sizeof(who.serial), "R5CT%04d", s->phones);
+		snprintf(who.model, sizeof(who.model), "SM-X200");
+		*who.udid = 0;
 		int64_t job = job_for(s->st.s, &who, NULL, 0);
 		run_steps(s->st.s, job);
 		OK(stg_store_job_finish(s->st.s, job, STG_JOB_DONE, STG_END_STAGED, NULL, &who, NULL, NULL, err));
