@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <stager/cmd.h>
@@ -92,6 +93,8 @@ int main(int argc, char **argv)
 	bool wants_help = false, verbatim = false;
 	STG_AUTO(stg_free_at) char **rest = stg_calloc((size_t)argc + 2, sizeof(*rest));
 	signal(SIGPIPE, SIG_IGN);
+	/* a program that falls leaves no copy of what it knew; the service's unit says the same */
+	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	for (int i = 1; i < argc; i++) {
 		if (!verbatim && strcmp(argv[i], "--") == 0)
 			verbatim = true;

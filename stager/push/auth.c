@@ -8,6 +8,7 @@
  *
  * A client certificate is no kind of its own: whatever the kind, credentials with `client_pem` make the TLS mutual.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@
 #include "parts.h"
 
 #define JWT_MAX 8192
+#define ENCODED_MAX 4096
 
 /* The first that suits is used: `credential` and `setting` are what it cannot do without. */
 static const struct kind {
@@ -136,28 +138,63 @@ void push_credentials_clear(struct push_credentials *c)
 	stg_json_free_at(&c->values);
 }
 
+static void hide(char *text, const char *secret, size_t n)
+{
+	/* also its beginning: a text may have been cut in the middle of it */
+	size_t least = n < 12 ? n : 12;
+	for (char *p = text; n >= 4 && *p; p++) {
+		size_t same = 0;
+		while (same < n && p[same] && p[same] == secret[same])
+			same++;
+		if (same < least && (p[same] || same < 4))
+			continue;
+		memcpy(p, "***", 3);
+		memmove(p + 3, p + same, strlen(p + same) + 1);
+		p += 2;
+	}
+}
+
+/* As it stands in a form we sent, which a server may repeat. */
+static void hide_encoded(char *text, const char *secret, size_t n)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf form = STG_BUF(3 * ENCODED_MAX + 1);
+	bool differs = false;
+	for (size_t i = 0; n <= ENCODED_MAX && i < n; i++) {
+		bool plain = isalnum((unsigned char)secret[i]) || strchr("-._~", secret[i]);
+		differs = differs || !plain;
+		if (plain ? !stg_buf_add(&form, secret + i, 1, NULL) : !stg_buf_printf(&form, NULL, "%%%02X", (unsigned char)secret[i]))
+			return;
+	}
+	if (differs)
+		hide(text, stg_buf_str(&form), form.len);
+	OPENSSL_cleanse(form.data, form.len);
+}
+
+/* An assertion we signed is made anew for each sign-in, and whoever reads it may use it for some minutes. */
+static void hide_jwts(char *text)
+{
+	for (char *p = text; (p = strstr(p, "eyJ")); p += 3) {
+		size_t n = 0;
+		while (isalnum((unsigned char)p[n]) || (p[n] && strchr("-_.=", p[n])))
+			n++;
+		if (n < 20)
+			continue;
+		memcpy(p, "***", 3);
+		memmove(p + 3, p + n, strlen(p + n) + 1);
+	}
+}
+
 void push_credentials_hide(const struct push_credentials *c, char *text)
 {
 	const char *key;
 	json_t *value;
 	json_object_foreach(c->values, key, value) {
-		const char *secret = json_string_value(value);
-		size_t n = json_string_length(value);
-		if (!secret || n < 4)
+		if (!json_is_string(value))
 			continue;
-		/* also its beginning: a text may have been cut in the middle of it */
-		size_t least = n < 12 ? n : 12;
-		for (char *p = text; *p; p++) {
-			size_t same = 0;
-			while (same < n && p[same] && p[same] == secret[same])
-				same++;
-			if (same < least && (p[same] || same < 4))
-				continue;
-			memcpy(p, "***", 3);
-			memmove(p + 3, p + same, strlen(p + same) + 1);
-			p += 2;
-		}
+		hide(text, json_string_value(value), json_string_length(value));
+		hide_encoded(text, json_string_value(value), json_string_length(value));
 	}
+	hide_jwts(text);
 }
 
 /* ---- the kinds ---- */

@@ -94,3 +94,20 @@ MARK=ZmarkedZ-7f3a91
 	[[ "$stderr" == *"staged"* ]]
 	[[ "$stderr" != *$'\033'* ]]
 }
+
+@test "a program that falls leaves no copy of what it knew" {
+	stager init --rehearsal
+	mkfifo typed
+	(ulimit -c unlimited 2>/dev/null; exec "$STAGER" secret set WIFI <typed) &
+	pid=$!
+	exec 8>typed
+	for _ in $(seq 500); do
+		grep -q 'Max core file size *0 *0' /proc/$pid/limits && break
+		sleep 0.02
+	done
+	run grep 'Max core file size' /proc/$pid/limits
+	grep -q 'size *0 *0 ' <<<"$output"
+	echo "$MARK-core" >&8
+	exec 8>&-
+	wait $pid
+}
