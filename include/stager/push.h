@@ -23,6 +23,8 @@ struct stg_push_door {
 	const char *state_dir;          /* files of `file` targets that are relative; connectors/ of the site */
 	bool (*line)(void *ctx);        /* may anything leave this machine now? Files are no line. NULL: always */
 	bool at_once;                   /* a person asked: waits and stops of targets are forgotten and each is tried */
+	/* Outcomes of one request together, [{"id","state","not_before_ms","answer"}]: all or none. NULL: each by settle(). */
+	bool (*settle_many)(void *ctx, const json_t *outcomes, struct stg_error *);
 };
 
 /* Starts the process that runs the connectors' jq programs. Called before this process has threads, keys or a database, so
@@ -36,6 +38,8 @@ bool stg_push_begin(struct stg_error *err);
 bool stg_push_round(const struct stg_push_door *door, const char *only_target, struct stg_stop *stop, int64_t *ret_delivered, int64_t *ret_next_ms, struct stg_error *err);
 /* Asks a target whether it would take us, without changing anything there. */
 json_t *stg_push_test(const struct stg_push_door *door, const char *target, struct stg_error *err);
+/* The MDM's own list of its devices, whole or not at all: [{"serial","imei","udid","id"}]. STG_E_UNSUPPORTED: its connector has no `devices`. */
+json_t *stg_push_devices(const struct stg_push_door *door, const char *target, struct stg_stop *stop, struct stg_error *err);
 /* The row a person reads for a target's state as noted by a round; 0 for "" and unknown words. */
 unsigned int stg_push_state_id(const char *state);
 /* Checks a connector file; STG_E_INPUT with line. */

@@ -322,6 +322,8 @@ bool stg_store_target_note(struct stg_store *s, const char *name, const char *st
  * "payload_sha256","unit","serial","batch","end","answer":{last one}}]. now_ms and every not_before_ms of targets and outbox are
  * stg_boot_ms(); after a reboot stg_store_recover() makes everything due. A damaged row is set aside as "damaged", audited, not returned. */
 json_t *stg_store_outbox_take(struct stg_store *s, const char *target, int64_t most, int64_t now_ms, struct stg_error *err);
+/* Several in one transaction, all or none: [{"id","state","not_before_ms","answer"}]. */
+bool stg_store_outbox_settle_many(struct stg_store *s, const json_t *outcomes, struct stg_error *err);
 /* state delivered queued(not_before_ms) in_doubt rejected op_pending sent_unproven dropped. */
 bool stg_store_outbox_settle(struct stg_store *s, int64_t id, const char *state, int64_t not_before_ms, const json_t *answer, struct stg_error *err);
 json_t *stg_store_outbox(struct stg_store *s, const json_t *filter, struct stg_error *err);
@@ -381,5 +383,16 @@ bool stg_store_user_disable(struct stg_store *s, const char *name, bool disabled
 /* scrypt verifier text "scrypt$N$r$p$salt$hash" made and checked here; constant time; at most 5 wrong in 15 minutes. */
 bool stg_store_user_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err);
 bool stg_store_user_set_pin(struct stg_store *s, const char *name, const struct stg_secret *pin, struct stg_error *err);
+
+/* ---- what the MDMs say of the devices ---- */
+/* The whole list an MDM has now: [{"serial","imei","udid","id"}]; those that stood in an earlier one and not in this are "gone". `source` says
+ * where it came from (a file's name, "api"), left_out how many of its lines could not be read. */
+bool stg_store_mdm_list_put(struct stg_store *s, const char *target, const char *source, const char *by, const json_t *devices, int64_t left_out, int64_t *ret_n,
+			    struct stg_error *err);
+/* [{"target","source","at_ms","by","devices","left_out"}]; target "": all */
+json_t *stg_store_mdm_lists(struct stg_store *s, const char *target, struct stg_error *err);
+/* What was staged and is out of the house (its batch is closed, or it had none; with `batch` the staged of that one):
+ * [{"serial","asset_tag","model_name","batch","staged_ms","handed_over_ms","standing":"confirmed|gone|never_seen"}] */
+json_t *stg_store_handed_over(struct stg_store *s, const char *target, const char *batch, struct stg_error *err);
 
 #endif

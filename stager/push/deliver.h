@@ -16,6 +16,7 @@ struct round {
 	const char *old_state, *old_text;
 	int64_t delivered, next_boot_ms;
 	int64_t max_items;
+	json_t *gathered;               /* outcomes that wait for put_gathered(); NULL: each is put by itself */
 };
 
 enum go { GO_ON, GO_STOP, GO_FAIL };    /* with this target: next rows, leave it alone now, the inventory failed */
@@ -29,7 +30,11 @@ bool settle_all(struct round *r, const json_t *rows, const char *state, int64_t 
 bool settle_back(struct round *r, const json_t *rows, int64_t wait_ms, const json_t *answer, struct stg_error *err);
 /* Notes the target's state with its next try. */
 void note(struct round *r, const char *state, int64_t wait_ms, const char *text);
+/* What is settled between these two goes into the inventory in one transaction. */
+void gather(struct round *r);
+bool put_gathered(struct round *r, bool ok, struct stg_error *err);
 void tell(struct round *r, const char *what, int64_t count);
+bool open_named(const struct stg_push_door *door, const char *target, struct push_target *ret, struct stg_error *err);
 
 /* ---- exchange.c ---- */
 /* Rows of one phase with their records, to a target that is no file. */

@@ -43,23 +43,51 @@ void tell(struct round *r, const char *what, int64_t count)
 }
 
 /* Outcomes the inventory could not take (disk full): kept, and told again before anything else is sent. */
-static bool put(struct round *r, const json_t *row, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
+static bool put_one(struct round *r, const json_t *outcome, struct stg_error *err)
 {
-	int64_t id = stg_json_int(row, "id", 0), not_before = wait_ms ? stg_boot_ms() + wait_ms : 0;
-	if (not_before && not_before < r->next_boot_ms)
-		r->next_boot_ms = not_before;
-	if (r->door->settle(r->door->ctx, id, state, not_before, answer, err))
+	if (r->door->settle(r->door->ctx, stg_json_int(outcome, "id", 0), stg_json_str(outcome, "state"), stg_json_int(outcome, "not_before_ms", 0),
+			    json_object_get(outcome, "answer"), err))
 		return true;
 	if (!r->pace->unsettled)
 		r->pace->unsettled = json_array();
-	json_t *kept = json_object();
-	stg_json_put_int(kept, "id", id);
-	stg_json_put(kept, "state", state);
-	stg_json_put_int(kept, "not_before_ms", not_before);
-	if (answer)
-		stg_json_put_new(kept, "answer", json_deep_copy(answer));
-	json_array_append_new(r->pace->unsettled, kept);
+	json_array_append(r->pace->unsettled, (json_t *)(uintptr_t)outcome);
 	return false;
+}
+
+static bool put(struct round *r, const json_t *row, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
+{
+	int64_t not_before = wait_ms ? stg_boot_ms() + wait_ms : 0;
+	if (not_before && not_before < r->next_boot_ms)
+		r->next_boot_ms = not_before;
+	STG_AUTO(stg_json_free_at) json_t *outcome = json_object();
+	stg_json_put_int(outcome, "id", stg_json_int(row, "id", 0));
+	stg_json_put(outcome, "state", state);
+	stg_json_put_int(outcome, "not_before_ms", not_before);
+	if (answer)
+		stg_json_put_new(outcome, "answer", json_deep_copy(answer));
+	if (r->gathered)
+		return json_array_append(r->gathered, outcome) == 0;
+	return put_one(r, outcome, err);
+}
+
+void gather(struct round *r)
+{
+	if (r->door->settle_many)
+		r->gathered = json_array();
+}
+
+/* All in one transaction; where that fails each by itself, so that one row that has moved meanwhile holds up no other. */
+bool put_gathered(struct round *r, bool ok, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *all = r->gathered;
+	size_t i;
+	json_t *one;
+	r->gathered = NULL;
+	if (!json_array_size(all) || r->door->settle_many(r->door->ctx, all, NULL))
+		return ok;
+	json_array_foreach(all, i, one)
+		ok = put_one(r, one, ok ? err : NULL) && ok;
+	return ok;
 }
 
 static json_t *keeping(const json_t *row, const json_t *answer, const char *const *names)
@@ -101,8 +129,10 @@ bool settle_all(struct round *r, const json_t *rows, const char *state, int64_t 
 	bool ok = true;
 	size_t i;
 	json_t *row;
+	gather(r);
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
 		ok = settle(r, row, state, wait_ms, answer, ok ? err : NULL) && ok;
+	ok = put_gathered(r, ok, err);
 	if (ok && strcmp(state, "delivered") == 0) {
 		r->delivered += (int64_t)json_array_size(rows);
 		tell(r, "delivered", (int64_t)json_array_size(rows));
@@ -116,11 +146,12 @@ bool settle_back(struct round *r, const json_t *rows, int64_t wait_ms, const jso
 	bool ok = true;
 	size_t i;
 	json_t *row;
+	gather(r);
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
 		STG_AUTO(stg_json_free_at) json_t *all = answer ? keeping(row, answer, names) : NULL;
 		ok = put(r, row, stg_json_str_or(row, "was", "queued"), wait_ms, all, ok ? err : NULL) && ok;
 	}
-	return ok;
+	return put_gathered(r, ok, err);
 }
 
 /* Notes the target's state with its next try; says nothing when nothing is new. */
@@ -432,7 +463,7 @@ bool stg_push_round(const struct stg_push_door *door, const char *only_target, s
 /* ---- asking without telling ---- */
 
 /* The target of that name with its credentials. */
-static bool open_named(const struct stg_push_door *door, const char *target, struct push_target *t, struct stg_error *err)
+bool open_named(const struct stg_push_door *door, const char *target, struct push_target *t, struct stg_error *err)
 {
 	STG_AUTO(stg_json_free_at) json_t *targets = door->targets(door->ctx, err);
 	json_t *row = NULL, *one;

@@ -80,6 +80,7 @@ bool settle_by_receipts(struct round *r, const json_t *rows, const json_t *recor
 	int64_t done = 0;
 	size_t i;
 	json_t *row;
+	gather(r);
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
 		const char *key = push_key_of(json_array_get(records, i), natural_key);
 		const json_t *receipt = *key || json_array_size(rows) == 1 ? json_object_get(receipts, key) : NULL;
@@ -97,6 +98,7 @@ bool settle_by_receipts(struct round *r, const json_t *rows, const json_t *recor
 		if (is_rejected)
 			tell(r, "rejected", 1);
 	}
+	ok = put_gathered(r, ok, err);
 	r->delivered += done;
 	if (done)
 		tell(r, "delivered", done);

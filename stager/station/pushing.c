@@ -32,7 +32,7 @@ struct push_thread {
 
 /* One call over to the recorder; `kind` says which. */
 struct call {
-	enum { TARGETS, CREDENTIALS, TAKE, SETTLE, NOTE } kind;
+	enum { TARGETS, CREDENTIALS, TAKE, SETTLE, SETTLE_MANY, NOTE } kind;
 	struct stg_station *station;
 	const char *target, *state, *text;
 	int64_t n, ms;
@@ -59,6 +59,8 @@ static bool run(struct stg_store *store, void *arg, struct stg_error *err)
 		return c->ret != NULL;
 	case SETTLE:
 		return stg_store_outbox_settle(store, c->n, c->state, c->ms, c->answer, err);
+	case SETTLE_MANY:
+		return stg_store_outbox_settle_many(store, c->answer, err);
 	case NOTE:
 		return stg_store_target_note(store, c->target, c->state, c->ms, c->text, err);
 	}
@@ -93,6 +95,13 @@ static bool settle(void *ctx, int64_t id, const char *state, int64_t not_before_
 {
 	struct push_thread *p = ctx;
 	struct call c = { .kind = SETTLE, .station = p->station, .n = id, .state = state, .ms = not_before_ms, .answer = answer };
+	return queue_call(p->station->recorder, run, &c, err);
+}
+
+static bool settle_many(void *ctx, const json_t *outcomes, struct stg_error *err)
+{
+	struct push_thread *p = ctx;
+	struct call c = { .kind = SETTLE_MANY, .station = p->station, .answer = outcomes };
 	return queue_call(p->station->recorder, run, &c, err);
 }
 
@@ -150,7 +159,7 @@ static void *serve(void *arg)
 {
 	struct push_thread *p = arg;
 	struct stg_push_door door = {
-		.ctx = p, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .note = note, .event = event,
+		.ctx = p, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .settle_many = settle_many, .note = note, .event = event,
 		.line = line, .rehearsal = p->station->rehearsal, .state_dir = p->station->state_dir,
 	};
 	for (;;) {

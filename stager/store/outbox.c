@@ -467,6 +467,20 @@ bool stg_store_outbox_settle(struct stg_store *s, int64_t id, const char *state,
 	return ok && tx_commit(&t, err);
 }
 
+bool stg_store_outbox_settle_many(struct stg_store *s, const json_t *outcomes, struct stg_error *err)
+{
+	STG_AUTO(tx_end) struct tx t = { 0 };
+	size_t i;
+	json_t *one;
+	if (!tx_begin(&t, s, err))
+		return false;
+	json_array_foreach((json_t *)(uintptr_t)outcomes, i, one)
+		if (!stg_store_outbox_settle(s, stg_json_int(one, "id", 0), stg_json_str(one, "state"), stg_json_int(one, "not_before_ms", 0),
+					     json_object_get(one, "answer"), err))
+			return false;
+	return tx_commit(&t, err);
+}
+
 static void row_interrupted(struct row *r)
 {
 	if (!r->answer)

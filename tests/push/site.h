@@ -59,6 +59,14 @@ static bool settle(void *ctx, int64_t id, const char *state, int64_t not_before_
 	return stg_store_outbox_settle(s->st.s, id, state, not_before_ms, answer, err);
 }
 
+static bool settle_many(void *ctx, const json_t *outcomes, struct stg_error *err)
+{
+	struct site *s = ctx;
+	if (s->settle_fails > 0)
+		return stg_fail(err, STG_E_IO, 0, "disk full");
+	return stg_store_outbox_settle_many(s->st.s, outcomes, err);
+}
+
 static bool note(void *ctx, const char *target, const char *state, int64_t not_before_ms, const char *text, struct stg_error *err)
 {
 	return stg_store_target_note(((struct site *)ctx)->st.s, target, state, not_before_ms, text, err);
@@ -72,7 +80,7 @@ static struct site *site_start(enum stg_store_kind kind)
 	state_open_kind(&s->st, kind);
 	s->server = server_start(NULL, NULL);
 	s->credentials = json_pack("{s:s}", "secret", SECRET);
-	s->door = (struct stg_push_door){ .ctx = s, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .note = note,
+	s->door = (struct stg_push_door){ .ctx = s, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .settle_many = settle_many, .note = note,
 					  .rehearsal = kind == STG_STORE_REHEARSAL, .state_dir = s->st.dir };
 	return s;
 }

@@ -41,7 +41,7 @@ static struct site *site_again(void)
 	state_key(s->st.s);
 	OK(stg_store_recover(s->st.s, &jobs, err));
 	s->credentials = json_pack("{s:s}", "secret", SECRET);
-	s->door = (struct stg_push_door){ .ctx = s, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .note = note, .state_dir = s->st.dir };
+	s->door = (struct stg_push_door){ .ctx = s, .targets = targets, .credentials = credentials, .take = take, .settle = settle, .settle_many = settle_many, .note = note, .state_dir = s->st.dir };
 	return s;
 }
 
