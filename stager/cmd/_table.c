@@ -77,6 +77,7 @@ static const char *word_of(const char *value)
 		{ "noted", N_("word: noted") }, { "target", N_("word: target") }, { "soon", N_("word: soon") }, { "ended", N_("word: ended") },
 		{ "host", N_("word: host") }, { "app", N_("word: app") }, { "signer", N_("word: signer") },
 		{ "open", N_("word: open") }, { "used", N_("word: used") }, { "past", N_("word: past") }, { "withdrawn", N_("word: withdrawn") },
+		{ "confirmed", N_("word: confirmed") }, { "gone", N_("word: gone") }, { "never_seen", N_("word: never_seen") },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(words) && strcmp(stg_language(), "en") != 0; i++)
 		if (strcmp(words[i][0], value) == 0)

@@ -169,6 +169,31 @@ static bool second_route(struct stg_op_ctx *c, const json_t *in, const char *nam
 	return !there || stg_fail_id(err, STG_E_REFUSED, STG_ID_BATCH_EXISTS, 0, "%s", ret_name);
 }
 
+/* A file of jobs (joiners, leavers) has a key for each: it goes out again beside the result, so it must be there and be one. */
+static bool check_keys(const char *file, const json_t *rows, struct stg_error *err)
+{
+	static const char *const headings[] = { "key", "cle", "job_key", "ticket" };
+	STG_AUTO(stg_json_free_at) json_t *seen = json_object();
+	const char *heading = NULL;
+	size_t i;
+	json_t *row;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+		for (size_t k = 0; k < STG_ARRAY_LEN(headings) && !heading; k++)
+			if (*stg_json_str(json_object_get(row, "attributes"), headings[k]))
+				heading = headings[k];
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		const char *key = heading ? stg_json_str(json_object_get(row, "attributes"), heading) : "";
+		long long line = (long long)stg_json_int(row, "line", 0), before = (long long)stg_json_int(seen, key, 0);
+		if (heading && !*key)
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_JOB_KEY, 0, "%.80s:%lld: %s: -", file, line, heading);
+		if (before)
+			return stg_fail_id(err, STG_E_INPUT, STG_ID_JOB_KEY, 0, "%.80s:%lld: %s '%.60s' (:%lld)", file, line, heading, key, before);
+		if (heading)
+			stg_json_put_int(seen, key, line);
+	}
+	return true;
+}
+
 static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	const char *name = stg_json_str(in, "name"), *blueprint = stg_json_str(in, "blueprint");
@@ -187,7 +212,7 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	STG_AUTO(stg_json_free_at) json_t *plan_abm = NULL;
 	STG_AUTO(stg_json_free_at) json_t *rows_abm = json_array();
 	json_t *rows = json_object_get(list, "rows");
-	if (!plan || !mark_automated(c, in, rows, &automated, err))
+	if (!plan || !check_keys(stg_json_str_or(in, "file", "list.csv"), rows, err) || !mark_automated(c, in, rows, &automated, err))
 		return false;
 	int64_t count = (int64_t)json_array_size(rows);
 	if (automated && *stg_json_str(in, "abm_blueprint")) {

@@ -27,9 +27,10 @@
 #include <stager/op.h>
 #include <stager/push.h>
 
+#include "_asking.h"
+
 #define PEM_MAX (256u << 10)
 #define RECORD_MAX (4u << 20)
-#define PURPOSE "target"
 
 static bool audit(struct stg_op_ctx *c, const char *verb, const json_t *target, struct stg_error *err)
 {
@@ -107,21 +108,6 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	return row;
 }
 
-/* The stored target with its credentials opened; an empty secret when it has none. */
-static json_t *stored(struct stg_op_ctx *c, const char *name, struct stg_secret *ret, struct stg_error *err)
-{
-	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20);
-	STG_AUTO(stg_json_free_at) json_t *row = stg_store_target(c->store, name, &sealed, err);
-	if (!row) {
-		if (err && err->code == STG_E_NOT_FOUND)
-			stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_TARGET_UNKNOWN, 0, "%.48s", name);
-		return NULL;
-	}
-	if (ret && sealed.len && !stg_keys_open_sealed(c->keys, PURPOSE, stg_buf_view(&sealed), ret, err))
-		return NULL;
-	return stg_steal(row);
-}
-
 /* Shown to people: no certificates, only that there are some. */
 static json_t *public_form(const json_t *row)
 {
@@ -154,7 +140,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 	struct stg_error none = { 0 };
 	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(1 << 20);
 	STG_AUTO(stg_json_free_at) json_t *row = row_of(c, in, err);
-	STG_AUTO(stg_json_free_at) json_t *old = row ? stored(c, stg_json_str(row, "name"), &before, &none) : NULL;
+	STG_AUTO(stg_json_free_at) json_t *old = row ? ops_target(c, stg_json_str(row, "name"), &before, &none) : NULL;
 	bool ok = row && stg_op_may(c, "admin", err) && gather_credentials(c, in, &credentials, err);
 	if (ok && old && stg_json_bool(old, "enabled", true) && !stg_json_bool(in, "replace", false))
 		ok = stg_fail_id(err, STG_E_REFUSED, STG_ID_TARGET_EXISTS, 0, "%s", stg_json_str(row, "name"));
@@ -164,7 +150,7 @@ static bool add(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg
 		ok = stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_ADDRESS, 0, "%s", stg_json_str(row, "name"));
 	ok = ok && stg_push_check(row, kept ? &before : &credentials, c->rehearsal, c->state_dir, err);
 	if (ok && stg_secret_is_set(&credentials))
-		ok = stg_keys_seal(c->keys, PURPOSE, stg_secret_reveal(&credentials), &sealed, err);
+		ok = stg_keys_seal(c->keys, OPS_TARGET_PURPOSE, stg_secret_reveal(&credentials), &sealed, err);
 	ok = ok && stg_store_target_put(c->store, row, stg_buf_view(&sealed), err) && audit(c, "target.add", row, err);
 	stg_secret_clear(&credentials);
 	stg_secret_clear(&before);
@@ -202,7 +188,7 @@ static bool remove_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 {
 	const char *name = stg_json_str(in, "name");
 	STG_AUTO(stg_buf_clear) struct stg_buf sealed = STG_BUF(4096);
-	STG_AUTO(stg_json_free_at) json_t *row = stg_op_may(c, "admin", err) ? stored(c, name, NULL, err) : NULL;
+	STG_AUTO(stg_json_free_at) json_t *row = stg_op_may(c, "admin", err) ? ops_target(c, name, NULL, err) : NULL;
 	STG_AUTO(stg_json_free_at) json_t *sums = row ? stg_store_outbox_summary(c->store, err) : NULL;
 	size_t i;
 	json_t *sum;
@@ -214,7 +200,7 @@ static bool remove_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 					   (long long)(stg_json_int(sum, "waiting", 0) + stg_json_int(sum, "carried", 0)));
 	/* Its deliveries are history and keep its name; what it knew of secrets goes. */
 	stg_json_put_bool(row, "enabled", false);
-	if (!stg_keys_seal(c->keys, PURPOSE, stg_bytes_str("{}"), &sealed, err) || !stg_store_target_put(c->store, row, stg_buf_view(&sealed), err) ||
+	if (!stg_keys_seal(c->keys, OPS_TARGET_PURPOSE, stg_bytes_str("{}"), &sealed, err) || !stg_store_target_put(c->store, row, stg_buf_view(&sealed), err) ||
 	    !audit(c, "target.remove", row, err))
 		return false;
 	*ret = json_pack("{s:i,s:s,s:b}", "v", 1, "name", name, "enabled", 0);
@@ -254,7 +240,7 @@ static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	int fd = *stg_json_str(in, "file") ? stg_op_fd(c, in, "file", 0) : -1;
 	if (fd >= 0)
 		return check_file(c, in, fd, ret, err);
-	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &credentials, err);
+	STG_AUTO(stg_json_free_at) json_t *row = ops_target(c, stg_json_str(in, "name"), &credentials, err);
 	bool ok = row && stg_push_check(row, &credentials, c->rehearsal, c->state_dir, err);
 	stg_secret_clear(&credentials);
 	if (ok)
@@ -293,7 +279,7 @@ static bool try_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, str
 			*err = why;
 		return false;
 	}
-	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &credentials, err);
+	STG_AUTO(stg_json_free_at) json_t *row = ops_target(c, stg_json_str(in, "name"), &credentials, err);
 	STG_AUTO(stg_json_free_at) json_t *record = row && !given && *record_id ? stg_store_record(c->store, record_id, err) : NULL;
 	if (row && (given || !*record_id || record))
 		*ret = stg_push_try(row, &credentials, given ? given : json_object_get(record, "record"), c->rehearsal, c->state_dir, err);
@@ -305,36 +291,9 @@ static bool try_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, str
 
 /* ---- target.test: read here, asked outside ---- */
 
-struct test {
-	json_t *targets;
-	struct stg_secret credentials;
-};
-
-static void test_free(void *carry)
-{
-	struct test *t = carry;
-	json_decref(t->targets);
-	stg_secret_clear(&t->credentials);
-	free(t);
-}
-
-static json_t *door_targets(void *ctx, struct stg_error *err)
-{
-	(void)err;
-	return json_incref(((struct test *)ctx)->targets);
-}
-
-static bool door_credentials(void *ctx, const char *target, struct stg_secret *ret, struct stg_error *err)
-{
-	const struct test *t = ctx;
-	(void)target;
-	return !stg_secret_is_set(&t->credentials) || stg_secret_set(ret, stg_secret_reveal(&t->credentials), err);
-}
-
 static bool test_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	const struct stg_push_door door = { .ctx = c->carry, .targets = door_targets, .credentials = door_credentials, .rehearsal = c->rehearsal,
-					    .state_dir = c->state_dir };
+	const struct stg_push_door door = ops_asking_door(c);
 	*ret = stg_push_test(&door, stg_json_str(in, "name"), err);
 	if (*ret)
 		stg_json_put_int(*ret, "v", 1);
@@ -343,25 +302,16 @@ static bool test_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret, s
 
 static bool test(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	bool open = false;
-	struct test *t = stg_calloc(1, sizeof(*t));
 	(void)ret;
-	c->carry = t;
-	c->carry_free = test_free;
 	c->outside = test_outside;
-	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &t->credentials, err);
-	if (!row || !(t->targets = stg_store_targets(c->store, err)) || !stg_store_window(c->store, &open, NULL, err))
-		return false;
-	return open || !stg_push_needs_line(stg_json_str(row, "connector")) ||
-	       stg_fail_id(err, STG_E_WAITING, STG_ID_LINE_CLOSED, 0, "%s", stg_json_str(row, "name"));
+	return ops_asking(c, stg_json_str(in, "name"), err);
 }
 
 /* ---- target.schema: asked outside, as the test ---- */
 
 static bool schema_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	const struct stg_push_door door = { .ctx = c->carry, .targets = door_targets, .credentials = door_credentials, .rehearsal = c->rehearsal,
-					    .state_dir = c->state_dir };
+	const struct stg_push_door door = ops_asking_door(c);
 	*ret = stg_push_schema(&door, stg_json_str(in, "name"), stg_json_bool(in, "apply", false), err);
 	if (!*ret)
 		return false;
@@ -373,18 +323,14 @@ static bool schema_outside(struct stg_op_ctx *c, const json_t *in, json_t **ret,
 
 static bool schema(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	bool open = false, apply = stg_json_bool(in, "apply", false);
-	struct test *t = stg_calloc(1, sizeof(*t));
+	bool apply = stg_json_bool(in, "apply", false);
+	const char *name = stg_json_str(in, "name");
 	(void)ret;
-	c->carry = t;
-	c->carry_free = test_free;
 	c->outside = schema_outside;
-	STG_AUTO(stg_json_free_at) json_t *row = stored(c, stg_json_str(in, "name"), &t->credentials, err);
-	if (!row || (apply && !stg_op_may(c, "admin", err)) || !(t->targets = stg_store_targets(c->store, err)) || !stg_store_window(c->store, &open, NULL, err))
+	if (!ops_asking(c, name, err) || (apply && !stg_op_may(c, "admin", err)))
 		return false;
-	if (!open && stg_push_needs_line(stg_json_str(row, "connector")))
-		return stg_fail_id(err, STG_E_WAITING, STG_ID_LINE_CLOSED, 0, "%s", stg_json_str(row, "name"));
-	return !apply || audit(c, "target.schema", row, err);
+	STG_AUTO(stg_json_free_at) json_t *row = apply ? ops_target(c, name, NULL, err) : NULL;
+	return !apply || (row && audit(c, "target.schema", row, err));
 }
 
 static bool connectors(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)

@@ -508,6 +508,21 @@ static bool read_test(const struct reading *r, json_t *ret, struct stg_error *er
 	return is_map(r->y, map, "test", known, err) && method_ok(r->y, map, test, err) && put_words(r, map, "path", true, test, err);
 }
 
+/* The MDM's own list of all its devices, page by page: what it has confirmed. */
+static bool read_devices(const struct reading *r, json_t *ret, struct stg_error *err)
+{
+	static const char *const known[] = { "method", "path", "headers", "body", "found", "next", "page", NULL };
+	const struct stg_yaml_node *map = stg_yaml_get(r->root, "devices");
+	if (!map)
+		return true;
+	json_t *call = json_object();
+	stg_json_put_new(ret, "devices", call);
+	if (!is_map(r->y, map, "devices", known, err) || !read_call(r, map, false, call, err) || !put_program(r->y, map, "found", true, call, err) ||
+	    !put_program(r->y, map, "next", false, call, err) || !put_string(r->y, map, "page", false, call, err))
+		return false;
+	return !push_call_is_single(call) || stg_yaml_fail(r->y, map, err, "'devices' asks for all of them, a path without {{key}}, {{item.NAME}} or {{found.NAME}} was expected");
+}
+
 /* What this kind of MDM calls the orders it takes with a result; an order that is not there, it does not take. */
 static bool read_orders(const struct reading *r, json_t *ret, struct stg_error *err)
 {
@@ -540,7 +555,7 @@ static bool read_rate(const struct reading *r, json_t *ret, struct stg_error *er
 
 json_t *push_format_read(const char *file, struct stg_bytes text, struct stg_error *err)
 {
-	static const char *const known[] = { "name", "about", "auth", "settings", "timeout", "test", "orders", "rate", "phases", EXCHANGE_KEYS, NULL };
+	static const char *const known[] = { "name", "about", "auth", "settings", "timeout", "test", "orders", "devices", "rate", "phases", EXCHANGE_KEYS, NULL };
 	STG_AUTO(stg_yaml_free_at) struct stg_yaml *y = stg_yaml_parse(file, text, err);
 	if (!y)
 		return NULL;
@@ -553,7 +568,7 @@ json_t *push_format_read(const char *file, struct stg_bytes text, struct stg_err
 		return NULL;
 	}
 	if (!stg_yaml_only(y, r.root, known, err) || !put_string(y, r.root, "name", true, c, err) || !put_string(y, r.root, "about", true, c, err) ||
-	    !read_settings(&r, c, err) || !read_auth(&r, c, err) || !read_test(&r, c, err) || !read_orders(&r, c, err) || !read_rate(&r, c, err) ||
+	    !read_settings(&r, c, err) || !read_auth(&r, c, err) || !read_test(&r, c, err) || !read_orders(&r, c, err) || !read_devices(&r, c, err) || !read_rate(&r, c, err) ||
 	    !put_ms(y, r.root, "timeout", "timeout_ms", 1000, 300000, 60000, c, err) || !read_phases(&r, c, err))
 		return NULL;
 	return stg_steal(c);

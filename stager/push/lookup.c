@@ -28,6 +28,20 @@ static bool status_means_none(const json_t *lookup, int status)
 	return false;
 }
 
+/* What one find is about: its key, else the one record that was asked for; a list of all devices names them itself. */
+static const char *found_key(const json_t *one, const char *asked, char number[24])
+{
+	static const char *const names[] = { "key", "serial", "imei", "udid" };
+	for (size_t i = 0; i < (*asked ? 1 : STG_ARRAY_LEN(names)); i++) {
+		const json_t *value = json_object_get(one, names[i]);
+		if (json_is_string(value) && json_string_length(value))
+			return json_string_value(value);
+		if (json_is_integer(value))
+			return snprintf(number, 24, "%lld", (long long)json_integer_value(value)) > 0 ? number : "";
+	}
+	return asked;
+}
+
 /* Adds what one answer names; what has no key is about the one record that was asked for (`asked`, "" when they were many).
  * "next" of it goes to ret_next, "" when it was the last page. */
 static bool read_page(const struct push_target *t, const json_t *lookup, const struct stg_net_answer *a, const char *asked, json_t *by_key, char *ret_next,
@@ -42,7 +56,8 @@ static bool read_page(const struct push_target *t, const json_t *lookup, const s
 	if (!found)
 		return stg_while(err, "lookup of connector %s", stg_json_str(t->connector, "name"));
 	json_array_foreach(found, i, one) {
-		const char *key = stg_json_str_or(one, "key", asked);
+		char number[24];
+		const char *key = found_key(one, asked, number);
 		if (*key && json_object_size(by_key) < FOUND_MAX)
 			stg_json_put_new(by_key, key, json_incref(one));
 	}

@@ -259,6 +259,16 @@ static const char *const migrations[] = {
 	" PRIMARY KEY (record_id, their_target, phase)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX bundle_delivery_peer ON bundle_delivery (peer);"
 	"CREATE INDEX bundle_delivery_outbox ON bundle_delivery (outbox);",
+
+	/* 10: the MDMs' own lists of devices, to hold against what was handed over; last_ms of a device = at_ms of its list: it stands there still */
+	"CREATE TABLE mdm_list (target TEXT PRIMARY KEY, source TEXT NOT NULL, at_ms INTEGER NOT NULL, by TEXT NOT NULL, devices INTEGER NOT NULL,"
+	" left_out INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE mdm_device (id INTEGER PRIMARY KEY, target TEXT NOT NULL REFERENCES mdm_list, serial TEXT NOT NULL DEFAULT '', imei TEXT NOT NULL DEFAULT '',"
+	" udid TEXT NOT NULL DEFAULT '', remote_id TEXT NOT NULL DEFAULT '', first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
+	" UNIQUE (target, serial, imei, udid)) STRICT;"
+	"CREATE INDEX mdm_device_serial ON mdm_device (serial) WHERE serial <> '';"
+	"CREATE INDEX mdm_device_imei ON mdm_device (imei) WHERE imei <> '';"
+	"CREATE INDEX mdm_device_udid ON mdm_device (udid) WHERE udid <> '';",
 };
 
 int schema_version(void)
