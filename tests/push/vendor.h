@@ -248,7 +248,7 @@ static void stage_android(struct site *s, int count)
 /* What waits (parked, in doubt, an operation) is due now. */
 static void time_passes(struct site *s)
 {
-	static const char *const states[] = { "in_doubt", "parked", "op_pending" }, *const become[] = { "in_doubt", "queued", "op_pending" };
+	static const char *const states[] = { "in_doubt", "parked", "op_pending", "queued" }, *const become[] = { "in_doubt", "queued", "op_pending", "queued" };
 	for (size_t k = 0; k < STG_ARRAY_LEN(states); k++) {
 		STG_AUTO(stg_json_free_at) json_t *filter = json_pack("{s:s}", "state", states[k]);
 		STG_AUTO(stg_json_free_at) json_t *rows = NULL;
