@@ -49,6 +49,8 @@ static unsigned int id_of(const json_t *row, const char *target_state)
 		return STG_ID_DELIVERY_CONFLICT;
 	if (strcmp(state, "parked") == 0)
 		return STG_ID_DELIVERY_PARKED;
+	if (strcmp(state, "sent_unproven") == 0)
+		return STG_ID_DELIVERY_UNPROVEN;
 	if (strcmp(state, "op_pending") == 0 && !*target_state)
 		return STG_ID_DELIVERY_OPERATION;
 	if (strcmp(state, "carried") == 0)
