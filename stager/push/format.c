@@ -474,6 +474,9 @@ static bool read_phases(struct reading *r, json_t *ret, struct stg_error *err)
 {
 	static const char *const letters[] = { "A", "B", "E", NULL }, *const keys[] = { "about", EXCHANGE_KEYS, NULL };
 	const struct stg_yaml_node *map = stg_yaml_get(r->root, "phases");
+	/* only a file, no interface */
+	if (!map && json_object_get(ret, "console") && !find(r, "request") && !find(r, "update") && !find(r, "lookup"))
+		return true;
 	if (!map)
 		return read_exchange(r, ret, err);
 	json_t *all = json_object();
@@ -540,6 +543,34 @@ static bool read_orders(const struct reading *r, json_t *ret, struct stg_error *
 	return true;
 }
 
+/* The file that its console imports: a target of the kind `console` with this connector as its layout. */
+static bool read_console(const struct reading *r, json_t *ret, struct stg_error *err)
+{
+	static const char *const known[] = { "about", "heading", "row", "key", "max_rows", "max_bytes", NULL };
+	const struct stg_yaml_node *map = stg_yaml_get(r->root, "console"), *heading;
+	if (!map)
+		return true;
+	json_t *console = json_object(), *names = json_array();
+	stg_json_put_new(ret, "console", console);
+	stg_json_put_new(console, "heading", names);
+	if (!is_map(r->y, map, "console", known, err) || !put_string(r->y, map, "about", true, console, err) || !put_program(r->y, map, "row", true, console, err) ||
+	    !put_int(r->y, map, "key", 1, 100, 1, console, err) || !put_int(r->y, map, "max_rows", 1, 1000000, 5000, console, err) ||
+	    !put_int(r->y, map, "max_bytes", 1000, 60000000, 5000000, console, err))
+		return false;
+	heading = stg_yaml_get(map, "heading");
+	if (heading && heading->kind != STG_YAML_LIST)
+		return stg_yaml_fail(r->y, heading, err, "'heading' is not a list, [Serial Number, Asset Tag] was expected");
+	for (const struct stg_yaml_node *n = heading ? heading->child : NULL; n; n = n->next) {
+		const char *name;
+		if (!stg_yaml_string(r->y, n, &name, err))
+			return false;
+		if (strpbrk(name, ",\r\n"))
+			return stg_yaml_fail(r->y, n, err, "a column's name has no comma");
+		json_array_append_new(names, json_string(name));
+	}
+	return true;
+}
+
 /* At most so many requests in so long. */
 static bool read_rate(const struct reading *r, json_t *ret, struct stg_error *err)
 {
@@ -555,7 +586,7 @@ static bool read_rate(const struct reading *r, json_t *ret, struct stg_error *er
 
 json_t *push_format_read(const char *file, struct stg_bytes text, struct stg_error *err)
 {
-	static const char *const known[] = { "name", "about", "auth", "settings", "timeout", "test", "orders", "devices", "rate", "phases", EXCHANGE_KEYS, NULL };
+	static const char *const known[] = { "name", "about", "auth", "settings", "timeout", "test", "orders", "devices", "rate", "console", "phases", EXCHANGE_KEYS, NULL };
 	STG_AUTO(stg_yaml_free_at) struct stg_yaml *y = stg_yaml_parse(file, text, err);
 	if (!y)
 		return NULL;
@@ -569,6 +600,7 @@ json_t *push_format_read(const char *file, struct stg_bytes text, struct stg_err
 	}
 	if (!stg_yaml_only(y, r.root, known, err) || !put_string(y, r.root, "name", true, c, err) || !put_string(y, r.root, "about", true, c, err) ||
 	    !read_settings(&r, c, err) || !read_auth(&r, c, err) || !read_test(&r, c, err) || !read_orders(&r, c, err) || !read_devices(&r, c, err) || !read_rate(&r, c, err) ||
+	    !read_console(&r, c, err) ||
 	    !put_ms(y, r.root, "timeout", "timeout_ms", 1000, 300000, 60000, c, err) || !read_phases(&r, c, err))
 		return NULL;
 	return stg_steal(c);

@@ -3,7 +3,7 @@
  *
  * A connector travels as the JSON form of its file, checked once when it is read:
  * {"v":1,"name","about","file","auth":{"kind","also":[],"token_url",...,"login":{"method","headers","body","take","send_as","life_s"}},"settings":{NAME:{"about","required","default"}},
- *  "timeout_ms","rate":{"requests","per_ms"},"test":{"method","path"},"orders":{},"devices":{call,"found","next","page"}, and one exchange, or "phases":{LETTER:exchange}}
+ *  "timeout_ms","rate":{"requests","per_ms"},"test":{"method","path"},"orders":{},"console":{"about","heading":[],"row","key","max_rows","max_bytes"},"devices":{call,"found","next","page"}, and one exchange, or "phases":{LETTER:exchange}}
  * exchange: {"batch":{"max_items","max_bytes"},"item","fields":{NAME:"ours|theirs|ask"},"natural_key",
  *  "lookup":{call,"found","next","page","when","missing","after_ms","none":[404]},"request":call,"update":call,
  *  "answer":{"type","max_bytes"},"receipts","rejects":[400,...],"errors","operation":{call,"ref","done","receipts","most_ms"}}

@@ -60,6 +60,9 @@ static bool check_web(struct push_target *t, struct stg_error *err)
 	static const char *const forms[] = { "standard", "hub", "hmac", NULL };
 	const char *key;
 	json_t *value;
+	if (!json_object_get(t->connector, "phases") && !json_object_get(t->connector, "request") && !json_object_get(t->connector, "lookup"))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_TARGET_CONFIG, 0, "connector %s has only a file for a console: --connector console --config layout=%s was expected",
+				   stg_json_str(t->connector, "name"), stg_json_str(t->connector, "name"));
 	json_object_foreach(t->config, key, value) {
 		if (setting_known(t, key, value))
 			continue;
