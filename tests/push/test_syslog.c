@@ -189,6 +189,43 @@ static void what_broke_is_in_doubt_and_goes_again_with_the_same_number(void **st
 	}
 }
 
+/* Takes all there is over TLS, then hangs up without a word of TLS. */
+static void *rude_main(void *unused)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	char path[300], data[4096];
+	(void)unused;
+	snprintf(path, sizeof(path), "%s/cert.pem", rs.dir);
+	int client = accept(cutter.fd, NULL, NULL);
+	SSL *ssl = SSL_CTX_use_certificate_file(ctx, path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1 ? SSL_new(ctx) : NULL;
+	if (ssl && SSL_set_fd(ssl, client) == 1 && SSL_accept(ssl) == 1)
+		while (SSL_read(ssl, data, sizeof(data)) > 0)
+			;
+	close(client);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+static void a_server_that_hangs_up_without_a_word_leaves_all_in_doubt(void **state)
+{
+	(void)state;
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(at);
+	pthread_t thread;
+	cutter.fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(cutter.fd, (struct sockaddr *)&at, sizeof(at)) | listen(cutter.fd, 1), 0);
+	assert_int_equal(getsockname(cutter.fd, (struct sockaddr *)&at, &n), 0);
+	(void)target_add(s, "syslog", config_of(ntohs(at.sin_port)));
+	stage(s, 2);
+	assert_int_equal(pthread_create(&thread, NULL, rude_main, NULL), 0);
+	round_now(s);
+	pthread_join(thread, NULL);
+	close(cutter.fd);
+	assert_int_equal(in_state(s, "in_doubt"), 2);
+}
+
 static int up(void **state)
 {
 	(void)state;
@@ -211,6 +248,7 @@ int main(void)
 		cmocka_unit_test(another_server_gets_nothing_and_settings_that_cannot_be_meant_are_refused),
 		cmocka_unit_test(each_result_is_a_message_a_receiver_understands_and_is_never_called_delivered),
 		cmocka_unit_test(what_broke_is_in_doubt_and_goes_again_with_the_same_number),
+		cmocka_unit_test(a_server_that_hangs_up_without_a_word_leaves_all_in_doubt),
 	};
 	return cmocka_run_group_tests(tests, up, down);
 }

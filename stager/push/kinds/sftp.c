@@ -107,7 +107,7 @@ static void station_word(const json_t *record, char ret[32])
 {
 	const char *station = stg_json_str_or(record, "station", "station");
 	size_t n = 0;
-	for (; station[n] && n < 24; n++)
+	for (; n < 24 && station[n]; n++)
 		ret[n] = isalnum((unsigned char)station[n]) ? station[n] : '-';
 	ret[n] = 0;
 }

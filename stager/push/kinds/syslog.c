@@ -90,7 +90,7 @@ static bool add_value(struct stg_buf *out, const char *value, const char *escape
 static void word_of(const char *from, char *ret, size_t size)
 {
 	size_t n = 0;
-	for (; from[n] && n < size - 1; n++)
+	for (; n < size - 1 && from[n]; n++)
 		ret[n] = from[n] > ' ' && from[n] < 0x7f ? from[n] : '-';
 	if (!n)
 		ret[n++] = '-';
