@@ -36,6 +36,6 @@ soak: deps-check build tests $(B)/bench-keys/63.pem ## the long runs: 200 kills 
 	@echo "soak: all eight came to their end and agree"
 
 .PHONY: push-faults
-push-faults: build tests ## every fault on every request of every kind of receiver (2,820 cells), and 500 kills during pushing
+push-faults: build tests ## every fault on every request of every kind of receiver (3,012 cells), and 500 kills during pushing
 	$(Q)B=$(B) STG_CELLS=0 $(B)/tests/push/test_faults
 	$(Q)B=$(B) STG_KILLS=500 $(B)/tests/push/test_killed

@@ -3,7 +3,7 @@
  *
  * For:    `make bench`: the receiver is the limit, the station's processor and memory stay flat.
  * Uses:   the store, push and a receiver in a process of its own that takes 100 ms for a batch of 500.
- * Called: run.sh: push BENCH.json [RESULTS]
+ * Called: run.sh: push BENCH.json [RESULTS]; STG_PUSH_ONLY=1, STG_STAGING_ONLY=1: one of both.
  * Thread: the only one of its process.
  */
 #include "../push/site.h"
@@ -17,7 +17,7 @@
 
 #include "../store/raw.h"
 
-enum { BATCH = 500, RECEIVER_MS = 100, BLOCKS = 9, BLOCK = 100 };
+enum { BATCH = 500, RECEIVER_MS = 100, BLOCKS = 15, BLOCK = 100 };
 
 /* Laying down what is measured need not survive a power cut; what is measured does. */
 static bool laying_down;
@@ -254,7 +254,9 @@ int main(int argc, char **argv)
 	STG_AUTO(stg_json_free_at) json_t *figures = stg_file_read(argv[1], &text, &err) ? stg_json_parse(stg_buf_view(&text), 1u << 20, &err) : NULL;
 	if (!figures)
 		figures = json_object();
-	staging_beside_a_million(figures);
-	push_many(figures, argc > 2 ? atoi(argv[2]) : 100000);
+	if (!getenv("STG_PUSH_ONLY"))
+		staging_beside_a_million(figures);
+	if (!getenv("STG_STAGING_ONLY"))
+		push_many(figures, argc > 2 ? atoi(argv[2]) : 100000);
 	return json_dump_file(figures, argv[1], JSON_INDENT(1) | JSON_PRESERVE_ORDER) ? 1 : 0;
 }

@@ -49,8 +49,10 @@ static inline void connectors_write(const struct site *s)
 static inline const char *receiver_add(struct site *s, const struct world *w)
 {
 	char url[64];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", w->port, w->mode == HOOK ? "/hook" : "");
+	snprintf(url, sizeof(url), "%s:%d%s", w->tls ? "https://" TLS_HOST : "http://127.0.0.1", w->port, w->mode == HOOK ? "/hook" : "");
 	json_t *config = json_pack("{s:s}", "url", url);
+	if (w->tls)
+		json_object_set_new(config, "ca_pem", json_string(w->ca_pem));
 	if (w->mode == SIGNIN)
 		json_object_set_new(config, "client_id", json_string("bench"));
 	return target_add(s, names_of_connectors[w->mode], config);

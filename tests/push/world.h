@@ -23,6 +23,7 @@
 #include <stager/json.h>
 
 #include "own_time.h"
+#include "server.h"
 
 enum mode { HOOK, BATCH, READBACK, OPERATION, SIGNIN, APPEND, MODES };
 static const char *const mode_names[MODES] = { "webhook", "batched", "read-back", "operation", "sign-in", "append-only" };
@@ -45,7 +46,13 @@ enum act {
 	NEVER_DONE, FORGOTTEN, NASTY_REF, LOST_REF,
 	PAGES_LOOP, PAGE_ELSEWHERE, OTHER_DATA, DELETED,
 	REFUSED, ACCEPT_RESET, ACCEPT_SILENT, ACCEPT_CLOSE,
+	NO_NAME,            /* the name is not found */
+	TLS_WRONG_NAME, TLS_EXPIRED, TLS_EARLY, TLS_SELF, TLS_OLD, TLS_STALLS, TLS_NOT, ACTS
 };
+
+/* These cells speak TLS, to a name. */
+#define OVER_TLS(act) ((act) >= NO_NAME)
+#define TLS_HOST "mdm.example.test"
 
 /* May this fault leave behind: a row for a person (ROW, CONFLICT); no knowledge whether it arrived (DOUBT). */
 enum { ROW = 1, DOUBT = 2, CONFLICTS = 4 };
@@ -147,6 +154,14 @@ static const struct fault faults[] = {
 	{ "accepted and reset", ACCEPT_RESET, 0, CONNECTION, DOUBT, "" },
 	{ "accepted and closed", ACCEPT_CLOSE, 0, CONNECTION, DOUBT, "" },
 	{ "accepted and silent", ACCEPT_SILENT, 0, CONNECTION, DOUBT, "" },
+	{ "name not found", NO_NAME, 0, CONNECTION, 0, "" },
+	{ "certificate of another name", TLS_WRONG_NAME, 0, CONNECTION, 0, "" },
+	{ "certificate out of date", TLS_EXPIRED, 0, CONNECTION, 0, "" },
+	{ "certificate not yet valid", TLS_EARLY, 0, CONNECTION, 0, "" },
+	{ "certificate signed by itself", TLS_SELF, 0, CONNECTION, 0, "" },
+	{ "TLS 1.1", TLS_OLD, 0, CONNECTION, 0, "" },
+	{ "TLS that stalls", TLS_STALLS, 0, CONNECTION, 0, "" },
+	{ "no TLS", TLS_NOT, 0, CONNECTION, 0, "" },
 };
 
 struct world {
@@ -167,7 +182,8 @@ struct world {
 	json_t *ops;                    /* name -> {"serials":[],"due_ms","polls"} */
 	int applied_again, two_bodies, next_id, requests, bad_tokens;
 	char token[64];
-	SSL_CTX *tls;
+	SSL_CTX *tls, *tls_of[ACTS];    /* NULL: plain; what some faults show instead */
+	char ca_pem[4096];
 	/* beside or instead of the fault: of a hundred requests so many go wrong somehow; a process that is killed at a point of
 	 * its exchange with us */
 	int faults_in_100;
@@ -777,6 +793,39 @@ static inline bool play(struct world *w, struct line *l, const struct asked *q)
 	return on;
 }
 
+static inline SSL_CTX *tls_of(const struct made *m)
+{
+	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+	SSL_CTX_use_certificate(c, m->cert);
+	SSL_CTX_use_PrivateKey(c, m->key);
+	return c;
+}
+
+static inline void world_tls(struct world *w)
+{
+	static const char right[] = "DNS:" TLS_HOST;
+	struct made ca = make_certificate("CA of this test", NULL, NULL, -86400, 20L * 366 * 86400);
+	struct made good = make_certificate(TLS_HOST, right, &ca, -86400, 20L * 366 * 86400), other = make_certificate("other", "DNS:other.example.test", &ca, -86400, 20L * 366 * 86400);
+	struct made past = make_certificate(TLS_HOST, right, &ca, -86400, -3600), early = make_certificate(TLS_HOST, right, &ca, 18L * 366 * 86400, 20L * 366 * 86400);
+	struct made self = make_certificate(TLS_HOST, right, NULL, -86400, 20L * 366 * 86400);
+	made_pem(&ca, false, w->ca_pem, sizeof(w->ca_pem));
+	w->tls = tls_of(&good);
+	w->tls_of[TLS_WRONG_NAME] = tls_of(&other);
+	w->tls_of[TLS_EXPIRED] = tls_of(&past);
+	w->tls_of[TLS_EARLY] = tls_of(&early);
+	w->tls_of[TLS_SELF] = tls_of(&self);
+	w->tls_of[TLS_OLD] = tls_of(&good);
+	SSL_CTX_set_security_level(w->tls_of[TLS_OLD], 0);
+	SSL_CTX_set_min_proto_version(w->tls_of[TLS_OLD], TLS1_VERSION);
+	SSL_CTX_set_max_proto_version(w->tls_of[TLS_OLD], TLS1_1_VERSION);
+	made_clear(&ca);
+	made_clear(&good);
+	made_clear(&other);
+	made_clear(&past);
+	made_clear(&early);
+	made_clear(&self);
+}
+
 struct serving {
 	struct world *w;
 	int fd;
@@ -789,15 +838,20 @@ static inline void *serve_line(void *arg)
 	struct line l = { .fd = s->fd };
 	free(s);
 	pthread_mutex_lock(&w->lock);
-	const struct fault *f = fault_now(w, CONNECTION);
+	/* those two are played before anybody is connected */
+	bool is_ours = w->fault && w->fault->act != REFUSED && w->fault->act != NO_NAME;
+	const struct fault *f = is_ours ? fault_now(w, CONNECTION) : NULL;
+	SSL_CTX *shown = f ? w->tls_of[f->act] : w->tls;
 	pthread_mutex_unlock(&w->lock);
 	if (f && f->act == ACCEPT_RESET)
 		line_reset(&l);
-	if (f && f->act == ACCEPT_SILENT)
+	if (f && (f->act == ACCEPT_SILENT || f->act == TLS_STALLS))
 		stay_silent(w, &l);
-	if (!f || f->act == REFUSED) {
-		if (w->tls) {
-			l.ssl = SSL_new(w->tls);
+	if (f && f->act == TLS_NOT)
+		(void)line_write(&l, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n", 39);
+	if (!f || shown) {
+		if (shown) {
+			l.ssl = SSL_new(shown);
 			SSL_set_fd(l.ssl, l.fd);
 		}
 		if (!l.ssl || SSL_accept(l.ssl) == 1) {
@@ -877,6 +931,9 @@ static inline void world_stop(struct world *w)
 	while (w->open_connections)
 		usleep(200);
 	close(w->fd);
+	SSL_CTX_free(w->tls);
+	for (size_t i = 0; i < ACTS; i++)
+		SSL_CTX_free(w->tls_of[i]);
 	json_decref(w->told);
 	json_decref(w->assets);
 	json_decref(w->ops);
