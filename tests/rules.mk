@@ -29,11 +29,12 @@ soak: deps-check build tests $(B)/bench-keys/63.pem ## the long runs: 200 kills 
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_CUTS=1000 STG_DEVICES=40 $(B)/tests/journeys/test_unplug
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_DEVICES=60 STG_DEEP=1 $(B)/tests/journeys/test_real_input
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_CUTS_EACH=0 STG_ROUNDS=3 $(B)/tests/journeys/test_disconnects
+	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_CUTS_EACH=80 $(B)/tests/journeys/test_unlock_cuts
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_DEVICES=10000 $(B)/tests/journeys/test_thousands
 	$(Q)STG_EVENTS=10000000 $(B)/tests/station/test_gate
 	$(Q)B=$(B) STAGER=$(B)/stager STAGER_BENCH=$(B)/stager-bench STG_EVERY=1 $(B)/tests/hostile/test_hostile
 	$(Q)sh tests/bench/rehearsal.sh $(B)
-	@echo "soak: all eight came to their end and agree"
+	@echo "soak: all nine came to their end and agree"
 
 .PHONY: push-faults
 push-faults: build tests ## every fault on every request of every kind of receiver (3,012 cells), and 500 kills during pushing

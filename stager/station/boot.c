@@ -2,9 +2,9 @@
  * boot.c - Apple devices that show no system: recovery, DFU, a restore under way. Listed with what is known, never touched.
  *
  * For:    the board and `stager devices`: what is on the port, whose it is, what a hand should do.
- * Uses:   the topology's descriptors; the inventory, asked on the recorder's thread.
+ * Uses:   the topology's descriptors; known.c.
  * Called: station.c, when the topology changes.
- * Thread: the main loop's; looks up on the recorder's.
+ * Thread: the main loop's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,34 +32,6 @@ bool boot_mode(enum stg_mode mode)
 	return false;
 }
 
-struct lookup {
-	struct stg_station *station;
-	uint64_t attach;
-	char unit[32], udid[STG_UDID_MAX];
-	struct stg_identity who;
-};
-
-static bool look(struct stg_store *store, void *arg, struct stg_error *err)
-{
-	struct lookup *l = arg;
-	if (l->unit[0])
-		return stg_store_device_find(store, "apple", l->unit, &l->who, err);
-	return stg_store_device_by_udid(store, l->udid, &l->who, err);
-}
-
-static void looked(void *arg, bool ok, const struct stg_error *err)
-{
-	struct lookup *l = arg;
-	struct slot *slot = slot_by_attach(l->station, l->attach);
-	if (!ok && err->code != STG_E_NOT_FOUND)
-		stg_log_error(STG_LOG_WARNING, &tag, err);
-	if (ok && slot) {
-		slot->identity = l->who;
-		event_slot(l->station, slot);
-	}
-	free(l);
-}
-
 void boot_seen(struct stg_station *s, const struct stg_usb_device *d)
 {
 	struct slot *slot = stg_calloc(1, sizeof(*slot)), **end = &s->slots;
@@ -83,14 +55,7 @@ void boot_seen(struct stg_station *s, const struct stg_usb_device *d)
 			slot_why(slot, modes[i].id, NULL);
 			slot_word(s, slot, modes[i].word);
 		}
-	if (!d->unit[0] && !d->udid[0])
-		return;
-	struct lookup *l = stg_calloc(1, sizeof(*l));
-	l->station = s;
-	l->attach = slot->arrival.attach;
-	stg_copy(l->unit, sizeof(l->unit), d->unit);
-	stg_copy(l->udid, sizeof(l->udid), d->udid);
-	queue_post(s->recorder, look, looked, l);
+	known_look(s, slot);
 }
 
 void boot_gone(struct stg_station *s, const struct stg_usb_device *d)

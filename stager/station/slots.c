@@ -18,6 +18,8 @@
 
 #define LINE_RETRY_MS 30000
 #define START_US 10000       /* between two starts of workers, on one core */
+#define ORDER_KEPT_MS (15 * 60000LL)   /* as long as a person looks for another cable */
+#define ORDERS_MAX 1000
 
 static const struct stg_tag tag = { .room = "station" };
 
@@ -249,6 +251,32 @@ void slots_twin(struct stg_station *s, const struct stg_arrival *a, int address)
 	slot_word(s, slot, "hold");
 }
 
+/* A person's order for one device outlives a plug that was pulled: it is the device that was named, not its socket. */
+static void order_kept(struct stg_station *s, const struct slot *slot)
+{
+	int64_t now = stg_boot_ms();
+	const char *udid;
+	void *next;
+	json_t *one;
+	json_object_foreach_safe(s->orders, next, udid, one)
+		if (stg_json_int(one, "until_ms", 0) < now)
+			json_object_del(s->orders, udid);
+	if (!slot_order(slot) || !slot->arrival.udid[0] || json_object_size(s->orders) >= ORDERS_MAX)
+		return;
+	if (!s->orders)
+		s->orders = json_object();
+	stg_json_put_new(s->orders, slot->arrival.udid, json_pack("{s:O, s:I}", "order", slot->order, "until_ms", (json_int_t)(now + ORDER_KEPT_MS)));
+}
+
+static void order_back(struct stg_station *s, struct slot *slot)
+{
+	const json_t *kept = json_object_get(s->orders, slot->arrival.udid);
+	if (stg_json_int(kept, "until_ms", 0) > stg_boot_ms())
+		slot->order = json_incref(json_object_get(kept, "order"));
+	if (kept)
+		json_object_del(s->orders, slot->arrival.udid);
+}
+
 void slots_arrived(struct stg_station *s, const struct stg_arrival *a, int address)
 {
 	struct slot *old = slot_by_udid(s, a->udid);
@@ -258,6 +286,7 @@ void slots_arrived(struct stg_station *s, const struct stg_arrival *a, int addre
 		slots_left(s, a->udid);   /* usbmuxd forgot to say so */
 	struct slot *slot = slot_add(s, a);
 	slot->usb_address = address;
+	order_back(s, slot);
 	stg_log(STG_LOG_INFO, &tag, "%s plugged in at %s", a->udid, a->port[0] ? a->port : "an unknown port");
 	if (wanted(s, slot) && !s->stopping) {
 		queue_slot(s, slot);
@@ -265,6 +294,7 @@ void slots_arrived(struct stg_station *s, const struct stg_arrival *a, int addre
 		slot->state = SLOT_LISTED;
 		why_listed(s, slot);
 		slot_word(s, slot, "listed");
+		known_look(s, slot);
 	}
 }
 
@@ -316,6 +346,7 @@ void slot_left(struct stg_station *s, struct slot *slot)
 	json_t *e = json_pack("{s:s, s:s, s:s, s:I}", "what", "left", "port", slot->arrival.port, "udid", udid, "attach",
 			      (json_int_t)slot->arrival.attach);
 	socket_event(s, e);
+	order_kept(s, slot);
 	slot_free(s, slot);
 	workers_turns(s);
 }
@@ -324,6 +355,8 @@ void slots_free(struct stg_station *s)
 {
 	while (s->slots)
 		slot_free(s, s->slots);
+	json_decref(s->orders);
+	s->orders = NULL;
 }
 
 void slot_rest(struct stg_station *s, struct slot *slot)

@@ -140,6 +140,7 @@ struct stg_station {
 	pid_t muxdoor_pid;
 	int lock_dir_fd;
 	struct slot *slots;
+	json_t *orders;                  /* slots.c: of devices that were pulled, by UDID */
 	struct client *clients;
 	struct cache cache;
 	sd_event_source *start_timer;    /* the next worker's time to start has come */
@@ -257,6 +258,7 @@ void topology_heard(struct stg_station *s);
 /* boot.c: recovery, DFU, restore */
 bool boot_mode(enum stg_mode mode);
 void boot_seen(struct stg_station *s, const struct stg_usb_device *d);
+void known_look(struct stg_station *s, const struct slot *slot);   /* known.c; the answer comes later, as an event of the slot */
 void boot_gone(struct stg_station *s, const struct stg_usb_device *d);
 
 /* busline.c */

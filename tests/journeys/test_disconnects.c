@@ -8,26 +8,12 @@
  * STG_BLUEPRINT names one. In virtual time: what is waited for costs nothing.
  */
 #include "wave.h"
+#include "cuts.h"
 #include "ipa.h"
 #include "virtual_time.h"
 
 #define APP "org.example.route"
 #define WAVE 32
-
-/* Ways a connection ends. "": at any request; skip=N chooses which. */
-static const struct cut {
-	const char *what, *kind, *arg;
-	bool swap;                      /* another device comes on the same port at once */
-} cuts[] = {
-	{ "pulled before it was carried out", "unplug_before", "back_ms=200", false },
-	{ "pulled after it was carried out", "unplug_after", "back_ms=200", false },
-	{ "connection lost before", "drop_before", "x=0", false },
-	{ "connection lost after", "drop_after", "x=0", false },
-	{ "cut inside the answer", "truncate", "x=0", false },
-	{ "silent for good", "mute", "x=0", false },
-	{ "pulled and kept out", "unplug_before", "x=0", false },
-	{ "another device on its port", "unplug_before", "back_ms=300", true },
-};
 
 struct plan {
 	const char *blueprint;
@@ -118,17 +104,6 @@ static void likeness(struct journey *j, size_t i, char *ret, size_t size)
 		at += (size_t)snprintf(ret + at, size - at, " %s", names[k]);
 }
 
-static size_t requests_of(struct journey *j, const char *serial)
-{
-	STG_AUTO(stg_json_free_at) json_t *log = journey_word(j, "log", serial, NULL, NULL);
-	const char *key;
-	json_t *count;
-	size_t sum = 0;
-	json_object_foreach(json_object_get(log, "counts"), key, count)
-		sum += (size_t)json_integer_value(count);
-	return sum;
-}
-
 /* ---- going through ---- */
 
 static bool is_staged(struct journey *j, size_t i, const json_t *row, const json_t *slot, void *ctx)
@@ -164,17 +139,6 @@ static void go_through(struct journey *j, const struct plan *p, size_t first, si
 }
 
 /* ---- cutting ---- */
-
-static void arm(struct journey *j, size_t i, size_t request, const struct cut *c, const char *stranger)
-{
-	struct stg_error err = { 0 };
-	char skip[32], swap[64];
-	snprintf(skip, sizeof(skip), "skip=%zu", request);
-	snprintf(swap, sizeof(swap), "swap=%s", stranger);
-	json_t *answer = bench_word(j->control, &err, "fault", journey_serial(j, i), c->kind, skip, c->arg, c->swap ? swap : "count=1", (char *)NULL);
-	journey_must(answer != NULL, &err, "fault");
-	json_decref(answer);
-}
 
 static void nothing_was_done_to(struct journey *j, const char *stranger)
 {
@@ -221,7 +185,7 @@ static size_t measure(const struct plan *p)
 	struct journey j;
 	begin_plan(&j, p, 1);
 	go_through(&j, p, 0, 1);
-	size_t k = requests_of(&j, journey_serial(&j, 0));
+	size_t k = cut_requests(&j, journey_serial(&j, 0));
 	journey_end(&j);
 	return k;
 }
@@ -230,7 +194,7 @@ static size_t measure(const struct plan *p)
 static size_t cut_everywhere(const struct plan *p, size_t requests, bool twice)
 {
 	struct journey j;
-	size_t all = requests * STG_ARRAY_LEN(cuts), want = (size_t)look_number("STG_CUTS_EACH", getenv("STG_VALGRIND") ? 2 : 12);
+	size_t all = requests * CUTS, want = (size_t)look_number("STG_CUTS_EACH", getenv("STG_VALGRIND") ? 2 : 12);
 	size_t n = want == 0 || want > all ? all : want, fired = 0;
 	char reference[4000], like[4000];
 	begin_plan(&j, p, n + 1);
@@ -238,11 +202,11 @@ static size_t cut_everywhere(const struct plan *p, size_t requests, bool twice)
 	journey_tell(&j, "set", stranger, "auto_trust", "true");
 	for (size_t i = 1; i <= n; i++) {
 		/* spread evenly over requests, and over the kinds by another measure */
-		size_t request = n == all ? (i - 1) / STG_ARRAY_LEN(cuts) : (i - 1) * requests / n;
-		size_t kind = n == all ? (i - 1) % STG_ARRAY_LEN(cuts) : ((i - 1) + (size_t)look_number("STG_SEED", 71)) % STG_ARRAY_LEN(cuts);
-		arm(&j, i, request, &cuts[kind], stranger);
+		size_t request = n == all ? (i - 1) / CUTS : (i - 1) * requests / n;
+		size_t kind = n == all ? (i - 1) % CUTS : ((i - 1) + (size_t)look_number("STG_SEED", 71)) % CUTS;
+		cut_arm(&j, i, request, &cuts[kind], stranger);
 		if (twice)
-			arm(&j, i, request + 1 + (size_t)(journey_random(&j) % 40), &cuts[journey_random(&j) % STG_ARRAY_LEN(cuts)], stranger);
+			cut_arm(&j, i, request + 1 + (size_t)(journey_random(&j) % 40), &cuts[journey_random(&j) % CUTS], stranger);
 	}
 	go_through(&j, p, 0, 1);
 	likeness(&j, 0, reference, sizeof(reference));
@@ -252,7 +216,7 @@ static size_t cut_everywhere(const struct plan *p, size_t requests, bool twice)
 		likeness(&j, i, like, sizeof(like));
 		if (strcmp(like, reference) != 0)
 			fail_msg("%s: %s, cut at request %zu, is another than one that was not cut:\n%s\n%s\n(kept in %s)", p->blueprint, journey_serial(&j, i),
-				 n == all ? (i - 1) / STG_ARRAY_LEN(cuts) : (i - 1) * requests / n, like, reference, j.dir);
+				 n == all ? (i - 1) / CUTS : (i - 1) * requests / n, like, reference, j.dir);
 		STG_AUTO(stg_json_free_at) json_t *d = look_device(&j, journey_serial(&j, i));
 		assert_int_equal(stg_json_int(d, "generation", -1), p->erased);
 		fired += (twice ? 2 : 1) - json_array_size(json_object_get(d, "faults"));

@@ -2,7 +2,7 @@
  * test_unlock.c - the unlock token of staging: sealed to a key that is not here, opened by two persons, and the phone that comes
  * back locked is open again. And what must not open it.
  */
-#include "look.h"
+#include "typed.h"
 
 #define PASSPHRASE "a long passphrase of the safe"
 
@@ -10,59 +10,27 @@ static const char blueprint[] =
 	"name: ward\nabout: a token is kept\nsteps:\n  - identify:\n  - pair:\n  - activate:\n  - supervise:\n"
 	"  - wallpaper: {where: lock}\n  - escrow_unlock_token:\n  - set_name: {name: \"{{name}}\"}\n  - set_language: {language: fr, region: CA}\n  - wifi: {power: off}\n";
 
-static void put(struct journey *j, const char *name, const char *text)
-{
-	struct stg_error err = { 0 };
-	char path[300];
-	snprintf(path, sizeof(path), "%s/blueprints", j->state);
-	journey_must(stg_folder_make(path, 0700, &err), &err, "blueprints");
-	snprintf(path, sizeof(path), "%s/blueprints/%s.yaml", j->state, name);
-	journey_must(stg_file_write(path, stg_bytes_str(text), 0600, &err), &err, name);
-}
-
-/* The command as a person types it; the exit status. */
-static int stager(struct journey *j, const char *typed, const char *words)
-{
-	char command[9000], out[200];
-	snprintf(out, sizeof(out), "%s/out", j->dir);
-	snprintf(command, sizeof(command), "printf '%s' | %s %s --as tester --state %s >%s 2>&1", typed, j->program, words, j->state, out);
-	int status = system(command);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static bool out_says(struct journey *j, const char *what)
-{
-	struct stg_error err = { 0 };
-	char path[200];
-	STG_AUTO(stg_buf_clear) struct stg_buf b = STG_BUF(4u << 20);
-	snprintf(path, sizeof(path), "%s/out", j->dir);
-	journey_must(stg_file_read(path, &b, &err), &err, "out");
-	if (!strstr(stg_buf_str(&b), what))
-		print_message("said: %s\n", stg_buf_str(&b));
-	return strstr(stg_buf_str(&b), what) != NULL;
-}
-
 static void a_phone_that_comes_back_locked_is_opened_by_two_persons_and_the_key(void **state)
 {
 	(void)state;
 	struct journey j;
-	char words[600], typed[200], key[200], other[200];
+	char words[600], pins[200], key[200], other[200];
 	journey_begin(&j, 1, "instant", 51, NULL);
 	const char *serial = journey_serial(&j, 0);
 	snprintf(key, sizeof(key), "%s/recovery.pem", j.dir);
 	snprintf(other, sizeof(other), "%s/other.pem", j.dir);
-	put(&j, "ward", blueprint);
+	typed_blueprint(&j, "ward", blueprint);
 
 	/* another key first, then the right one: replacing it takes a second person */
 	snprintf(words, sizeof(words), "org recovery-make %s", other);
-	assert_int_equal(stager(&j, PASSPHRASE "\\n", words), 0);
+	assert_int_equal(typed(&j, PASSPHRASE "\\n", words), 0);
 	json_decref(journey_op(&j, "user.add", json_pack("{s:s, s:s, s:s}", "name", "anna", "role", "admin", "pin", "246810"), NULL));
 	json_decref(journey_op(&j, "user.add", json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", "tester", "role", "admin", "pin", "135791", "second",
 							 "anna", "second_pin", "246810"), NULL));
 	snprintf(words, sizeof(words), "org recovery-make %s", key);
-	assert_int_equal(stager(&j, PASSPHRASE "\\n", words), 5);
+	assert_int_equal(typed(&j, PASSPHRASE "\\n", words), 5);
 	snprintf(words, sizeof(words), "org recovery-make %s --second anna", key);
-	assert_int_equal(stager(&j, "246810\\n" PASSPHRASE "\\n", words), 0);
+	assert_int_equal(typed(&j, "246810\\n" PASSPHRASE "\\n", words), 0);
 
 	journey_batch(&j, "ward", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
@@ -73,8 +41,8 @@ static void a_phone_that_comes_back_locked_is_opened_by_two_persons_and_the_key(
 	assert_int_equal(strlen(stg_json_str(staged, "wallpaper_lock")), 64);
 	assert_string_equal(stg_json_str(staged, "wallpaper_home"), "");
 	assert_int_equal(look_sent(&j, serial, "RequestUnlockToken"), 1);
-	assert_int_equal(stager(&j, "", "unlock list"), 0);
-	assert_true(out_says(&j, serial));
+	assert_int_equal(typed(&j, "", "unlock list"), 0);
+	assert_true(typed_says(&j, serial));
 
 	/* the staged one goes out, its user sets a passcode; it comes back locked */
 	journey_tell(&j, "unplug", serial, NULL, NULL);
@@ -85,27 +53,27 @@ static void a_phone_that_comes_back_locked_is_opened_by_two_persons_and_the_key(
 
 	/* asked what to do with it, the station knows that it can be opened, and bothers no MDM */
 	snprintf(words, sizeof(words), "queue add %s --reason locked", serial);
-	assert_int_equal(stager(&j, "", words), 0);
-	assert_true(out_says(&j, "its unlock token is kept"));
+	assert_int_equal(typed(&j, "", words), 0);
+	assert_true(typed_says(&j, "its unlock token is kept"));
 	STG_AUTO(stg_json_free_at) json_t *queues = journey_op(&j, "queue.list", json_pack("{s:s}", "queue", "mdm"), NULL);
 	assert_int_equal(json_array_size(json_object_get(queues, "queues")), 0);
 
 	/* one person is not enough; a wrong PIN, a wrong key and a wrong passphrase are not either */
 	snprintf(words, sizeof(words), "unlock %s --key %s --second tester", serial, key);
-	assert_int_equal(stager(&j, "135791\\n" PASSPHRASE "\\n", words), 5);
+	assert_int_equal(typed(&j, "135791\\n" PASSPHRASE "\\n", words), 5);
 	snprintf(words, sizeof(words), "unlock %s --key %s --second anna", serial, key);
-	assert_int_equal(stager(&j, "999999\\n" PASSPHRASE "\\n", words), 5);
+	assert_int_equal(typed(&j, "999999\\n" PASSPHRASE "\\n", words), 5);
 	snprintf(words, sizeof(words), "unlock %s --key %s --second anna", serial, other);
-	assert_int_equal(stager(&j, "246810\\n" PASSPHRASE "\\n", words), 3);
+	assert_int_equal(typed(&j, "246810\\n" PASSPHRASE "\\n", words), 3);
 	snprintf(words, sizeof(words), "unlock %s --key %s --second anna", serial, key);
-	assert_int_equal(stager(&j, "246810\\nanother passphrase\\n", words), 3);
-	assert_true(out_says(&j, "STG-1516"));
+	assert_int_equal(typed(&j, "246810\\nanother passphrase\\n", words), 3);
+	assert_true(typed_says(&j, "STG-1516"));
 	assert_int_equal(look_sent(&j, serial, "ClearPasscode"), 0);
 
-	int status = stager(&j, "246810\\n" PASSPHRASE "\\n", words);
+	int status = typed(&j, "246810\\n" PASSPHRASE "\\n", words);
 	STG_AUTO(stg_json_free_at) json_t *back = look_device(&j, serial);
 	if (status != 0 || stg_json_bool(back, "locked", true) || stg_json_bool(back, "has_passcode", true)) {
-		(void)out_says(&j, "nothing");
+		(void)typed_says(&j, "nothing");
 		fail_msg("exit %d, locked %d", status, stg_json_bool(back, "locked", true));
 	}
 	assert_int_equal(look_sent(&j, serial, "ClearPasscode"), 1);
@@ -117,10 +85,10 @@ static void a_phone_that_comes_back_locked_is_opened_by_two_persons_and_the_key(
 	assert_non_null(strstr(rows, "unlock.open"));
 	assert_non_null(strstr(rows, "unlock.use"));
 	assert_non_null(strstr(rows, "anna"));
-	snprintf(typed, sizeof(typed), "246810\\n%s\\n", PASSPHRASE);
+	snprintf(pins, sizeof(pins), "246810\\n%s\\n", PASSPHRASE);
 	snprintf(words, sizeof(words), "unlock NOSUCHSERIAL --key %s --second anna", key);
-	assert_int_not_equal(stager(&j, typed, words), 0);
-	assert_true(out_says(&j, "STG-1518"));
+	assert_int_not_equal(typed(&j, pins, words), 0);
+	assert_true(typed_says(&j, "STG-1518"));
 	journey_end(&j);
 }
 
@@ -129,7 +97,7 @@ static void without_a_recovery_key_nothing_is_asked_of_the_device(void **state)
 	(void)state;
 	struct journey j;
 	journey_begin(&j, 1, "instant", 52, NULL);
-	put(&j, "ward", blueprint);
+	typed_blueprint(&j, "ward", blueprint);
 	journey_batch(&j, "ward", "pool");
 	journey_tell(&j, "plug", "all", NULL, NULL);
 	int64_t until = stg_boot_ms() + LOOK_MS;
@@ -150,9 +118,9 @@ static void without_a_recovery_key_nothing_is_asked_of_the_device(void **state)
 	if (system(words) != 0)
 		skip();
 	snprintf(words, sizeof(words), "org recovery-key %s", key);
-	assert_int_equal(stager(&j, "", words), 5);
+	assert_int_equal(typed(&j, "", words), 5);
 	snprintf(words, sizeof(words), "org recovery-key %s.crt", key);
-	assert_int_equal(stager(&j, "", words), 0);
+	assert_int_equal(typed(&j, "", words), 0);
 	journey_end(&j);
 }
 
