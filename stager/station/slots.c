@@ -149,20 +149,41 @@ json_t *slot_order(const struct slot *slot)
 	return slot->order_spent ? NULL : slot->order;
 }
 
+static bool has_job(const json_t *jobs, int64_t job)
+{
+	for (size_t i = 0; job && i < json_array_size(jobs); i++)
+		if (stg_json_int(json_array_get(jobs, i), "id", 0) == job)
+			return true;
+	return false;
+}
+
+/* Who cancels a job takes back the order it came from, also where the device is out just now. */
+static void orders_cancelled(struct stg_station *s, const json_t *jobs)
+{
+	const char *udid;
+	void *next;
+	json_t *kept;
+	for (struct slot *slot = s->slots; slot; slot = slot->next)
+		if (slot->order && has_job(jobs, slot->job))
+			slot->order_spent = true;
+	json_object_foreach_safe(s->orders, next, udid, kept)
+		if (has_job(jobs, stg_json_int(kept, "job", 0)))
+			json_object_del(s->orders, udid);
+}
+
 void slots_asked_anew(struct stg_station *s, const char *op, const json_t *ret)
 {
-	size_t i;
-	json_t *one;
 	const char *released = strcmp(op, "hold.release") == 0 ? stg_json_str(ret, "released") : "";
 	const json_t *retried = strcmp(op, "job.retry") == 0 ? json_object_get(ret, "retried") : NULL;
+	if (strcmp(op, "job.cancel") == 0)
+		orders_cancelled(s, json_object_get(ret, "cancelled"));
 	for (struct slot *slot = s->slots; slot; slot = slot->next) {
 		if (!slot->order_spent)
 			continue;
 		if (*released && (strcmp(slot->identity.serial, released) == 0 || strcmp(slot->identity.unit, released) == 0))
 			slot->order_spent = false;
-		json_array_foreach(retried, i, one)
-			if (slot->job && stg_json_int(one, "id", 0) == slot->job)
-				slot->order_spent = false;
+		if (has_job(retried, slot->job))
+			slot->order_spent = false;
 	}
 }
 
@@ -265,7 +286,8 @@ static void order_kept(struct stg_station *s, const struct slot *slot)
 		return;
 	if (!s->orders)
 		s->orders = json_object();
-	stg_json_put_new(s->orders, slot->arrival.udid, json_pack("{s:O, s:I}", "order", slot->order, "until_ms", (json_int_t)(now + ORDER_KEPT_MS)));
+	stg_json_put_new(s->orders, slot->arrival.udid, json_pack("{s:O, s:I, s:I}", "order", slot->order, "job", (json_int_t)slot->job, "until_ms",
+									(json_int_t)(now + ORDER_KEPT_MS)));
 }
 
 static void order_back(struct stg_station *s, struct slot *slot)

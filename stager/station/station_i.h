@@ -192,7 +192,8 @@ void slot_placed(struct stg_station *s, struct slot *slot, const struct stg_usb_
 void slot_reconsider(struct stg_station *s, struct slot *slot);
 /* The explicit order that counts now, NULL: none. Borrowed. */
 json_t *slot_order(const struct slot *slot);
-/* An operation has taken up the job of an order that was spent: that slot alone may run again. slots_reconsider() afterwards. */
+/* An operation has taken up the job of an order that was spent, or cancelled it: that slot alone may run again, or not any more.
+ * slots_reconsider() afterwards. */
 void slots_asked_anew(struct stg_station *s, const char *op, const json_t *ret);
 void slots_retry_line(struct stg_station *s);
 /* A canary has ended: what waits for its kind is looked at again. */
