@@ -52,7 +52,7 @@ static const char *literal(const char *format, char *ret, size_t size)
 /* How many characters of the format stand in the text as they are; 0: it does not fit. */
 static size_t fits(const char *format, const char *text, struct pieces *ret)
 {
-	char part[240];
+	char part[640];
 	size_t fixed;
 	ret->n = 0;
 	format = literal(format, part, sizeof(part));
@@ -114,7 +114,7 @@ static void translate(const char *text, int depth, char *ret, size_t size);
 
 static void fill(const char *format, const struct pieces *p, int depth, char *ret, size_t size)
 {
-	char part[400], piece[400];
+	char part[640], piece[400];
 	for (size_t i = 0;; i++) {
 		format = literal(format, part, sizeof(part));
 		add(ret, size, part, strlen(part));

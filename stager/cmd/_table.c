@@ -19,7 +19,7 @@
 #include "_table.h"
 
 #define COLUMNS_MAX 16
-#define CELL 320
+#define CELL 640
 
 void json_line(const json_t *j)
 {
