@@ -105,7 +105,6 @@ static void spawn(bool to_the_end, unsigned int *dice)
 
 static void agree(struct site *s)
 {
-	STG_AUTO(stg_json_free_at) json_t *records = NULL;
 	STG_AUTO(stg_json_free_at) json_t *rows = NULL;
 	STG_AUTO(stg_json_free_at) json_t *all = json_object();
 	size_t i;
