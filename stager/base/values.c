@@ -102,12 +102,14 @@ json_t *stg_identity_json(const struct stg_identity *id)
 #define X(field) stg_json_put(j, #field, id->field);
 	FIELDS(X)
 #undef X
-	if (id->imei[0][0]) {
-		json_t *list = json_array();
-		for (size_t i = 0; i < 2 && id->imei[i][0]; i++)
+	json_t *list = json_array();
+	for (size_t i = 0; i < STG_ARRAY_LEN(id->imei); i++)
+		if (id->imei[i][0])
 			json_array_append_new(list, json_string(id->imei[i]));
+	if (json_array_size(list))
 		stg_json_put_new(j, "imei", list);
-	}
+	else
+		json_decref(list);
 	return j;
 }
 
@@ -122,10 +124,13 @@ bool stg_identity_from_json(const json_t *j, struct stg_identity *ret, struct st
 	FIELDS(X)
 #undef X
 	const json_t *list = json_object_get(j, "imei");
-	for (size_t i = 0; i < 2 && i < json_array_size(list); i++) {
+	size_t n = 0;
+	for (size_t i = 0; i < json_array_size(list) && n < STG_ARRAY_LEN(id.imei); i++) {
 		const char *one = json_string_value(json_array_get(list, i));
-		if (!one || !stg_copy(id.imei[i], sizeof(id.imei[i]), one))
+		if (!one || !stg_copy(id.imei[n], sizeof(id.imei[n]), one))
 			return stg_fail(err, STG_E_PROTOCOL, 0, "identity: an IMEI is too long");
+		if (one[0])        /* a device with a second slot only has one number, and it is its first */
+			n++;
 	}
 	*ret = id;
 	return true;

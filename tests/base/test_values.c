@@ -42,6 +42,22 @@ static void an_identity_crosses_a_socket_unchanged(void **state)
 	assert_true(stg_identity_same(&id, &back));
 }
 
+static void an_imei_in_the_second_slot_only_is_not_lost(void **state)
+{
+	(void)state;
+	struct stg_identity id = tablet(), back;
+	strcpy(id.imei[1], "353245010000028");
+	id.imei[0][0] = 0;
+	STG_AUTO(stg_json_free_at) json_t *j = stg_identity_json(&id);
+	assert_true(stg_identity_from_json(j, &back, NULL));
+	assert_string_equal(back.imei[0], "353245010000028");
+	assert_string_equal(back.imei[1], "");
+	STG_AUTO(stg_json_free_at) json_t *worded = json_loads("{\"imei\":[\"\",\"353245010000010\",\"353245010000028\",\"9\"]}", 0, NULL);
+	assert_true(stg_identity_from_json(worded, &back, NULL));
+	assert_string_equal(back.imei[0], "353245010000010");
+	assert_string_equal(back.imei[1], "353245010000028");
+}
+
 static void a_name_longer_than_its_place_still_crosses(void **state)
 {
 	(void)state;
@@ -160,6 +176,7 @@ int main(void)
 		cmocka_unit_test(a_name_longer_than_its_place_still_crosses),
 		cmocka_unit_test(an_identity_crosses_a_socket_unchanged),
 		cmocka_unit_test(two_identities_are_one_device_only_when_nothing_differs),
+		cmocka_unit_test(an_imei_in_the_second_slot_only_is_not_lost),
 		cmocka_unit_test(imeis_are_cleaned_or_refused),
 		cmocka_unit_test(jobs_move_as_they_may),
 		cmocka_unit_test(a_cell_cannot_become_a_formula_or_a_second_cell),
