@@ -450,6 +450,18 @@ static enum stg_net_class of_failure(const struct stg_net_ask *ask, CURLcode cod
 	return STG_NET_IN_DOUBT;
 }
 
+/* libcurl's words; in front of them, where another machine answers, what that means. */
+static void name_failure(struct stg_net_answer *a, CURLcode code, long verify, const char *why)
+{
+	char shown[180];
+	/* that stays "unspecified" where the chain is good and the name is not */
+	const bool is_name = verify == X509_V_OK || verify == X509_V_ERR_UNSPECIFIED;
+	stg_printable(why, false, shown, sizeof(shown));
+	const char *means = code != CURLE_PEER_FAILED_VERIFICATION || a->class != STG_NET_TRUST ? "" :
+			    is_name ? "the certificate is not this server's: " : "nobody who is trusted here signed the certificate: ";
+	snprintf(a->text, sizeof(a->text), "%s%s", means, shown);
+}
+
 /* Runs until the answer is whole, the deadline passed or stop was pulled. */
 static CURLcode perform(CURLM *m, CURL *c, struct stg_stop *stop, bool *ret_stopped)
 {
@@ -537,7 +549,7 @@ bool stg_net(const struct stg_net_ask *ask, struct stg_net_answer *ret, struct s
 	else if (stopped)
 		snprintf(ret->text, sizeof(ret->text), "given up: the station stops");
 	else
-		stg_printable(*why ? why : curl_easy_strerror(code), false, ret->text, sizeof(ret->text));
+		name_failure(ret, code, verify, *why ? why : curl_easy_strerror(code));
 	/* Half an answer is no answer; nobody may mistake it for one. */
 	stg_buf_reset(&ret->body);
 	return true;

@@ -150,6 +150,8 @@ static inline bool server_read(struct server *s, struct end *e)
 	*end = 0;
 	char *line = strtok_r(head, "\r\n", &rest);
 	stg_json_put(headers, ":request", line);
+	if (e->ssl)     /* the host that was asked for, before a byte of the request */
+		stg_json_put(headers, ":sni", SSL_get_servername(e->ssl, TLSEXT_NAMETYPE_host_name) ? SSL_get_servername(e->ssl, TLSEXT_NAMETYPE_host_name) : "");
 	while ((line = strtok_r(NULL, "\r\n", &rest))) {
 		char *colon = strchr(line, ':');
 		if (!colon)

@@ -1,11 +1,15 @@
 /*
- * test_intune.c - the shipped Intune connector against a small Graph on this machine: what the technician's results become there,
+ * test_intune.c - the shipped Intune connector as it is, its hosts and their certificates included, against a small Graph on this
+ * machine: what the technician's results become there,
  * whatever gets lost on the way. The engine's gates are proven on the way: sign-in, lookup, halving, conflicts, parked rows.
  *
  * Facts: the Graph here is written from mdm-push 4.3 and 6.1: 200 with a status for each row, a 400 that names none, 401 for a token
  * it does not know, an import that keeps what is there unless told to overwrite.
  */
-#include "site.h"
+#include "real_hosts.h"
+
+#define GRAPH "graph.microsoft.com"
+#define LOGIN "login.microsoftonline.com"
 
 struct graph {
 	json_t *identities;             /* by identifier: {"description"} */
@@ -53,7 +57,7 @@ static char *graph_import(struct graph *g, const json_t *in)
 }
 
 /* Two on each page, so that the pages are walked. */
-static char *graph_search(struct server *s, struct graph *g, const json_t *in, int from)
+static char *graph_search(struct graph *g, const json_t *in, int from)
 {
 	json_t *value = json_array(), *one;
 	int found = 0;
@@ -67,7 +71,7 @@ static char *graph_search(struct server *s, struct graph *g, const json_t *in, i
 			json_array_append_new(value, json_pack("{s:s,s:s,s:s}", "importedDeviceIdentifier", id, "id", id, "description", stg_json_str(have, "description")));
 	}
 	json_t *answer = json_pack("{s:o}", "value", value);
-	snprintf(next, sizeof(next), "http://127.0.0.1:%d/beta/deviceManagement/importedDeviceIdentities/searchExistingIdentities?from=%d", s->port, from + 2);
+	snprintf(next, sizeof(next), "https://" GRAPH "/beta/deviceManagement/importedDeviceIdentities/searchExistingIdentities?from=%d", from + 2);
 	if (found > from + 2)
 		stg_json_put(answer, "@odata.nextLink", next);
 	return http(200, answer);
@@ -107,6 +111,10 @@ static char *graph(struct server *s, void *ctx)
 	struct graph *g = ctx;
 	const char *line = stg_json_str(s->last_headers, ":request"), *path = strchr(line, ' ') ? strchr(line, ' ') + 1 : "", *at;
 	char expected[64];
+	/* the name stands in the address, in the first words of TLS and in the request: libcurl checked the certificate for it */
+	const char *host = strncmp(path, "/TENANT", 7) == 0 ? LOGIN : GRAPH;
+	if (strcmp(stg_json_str(s->last_headers, ":sni"), host) != 0 || strcmp(stg_json_str(s->last_headers, "host"), host) != 0)
+		return graph_error(404, "NotFound", "another host");
 	if (strncmp(path, "/TENANT/oauth2/v2.0/token", 25) == 0) {
 		if (!strstr(s->last_body, "client_secret=MARKED-SECRET-1&") && !strstr(s->last_body, "client_secret=MARKED-SECRET-1"))
 			return http(401, json_pack("{s:s,s:s}", "error", "invalid_client", "error_description", "AADSTS7000215: wrong MARKED-SECRET-2"));
@@ -119,7 +127,7 @@ static char *graph(struct server *s, void *ctx)
 	if (strstr(path, "/importDeviceIdentityList"))
 		return graph_import(g, in);
 	if (strstr(path, "/searchExistingIdentities"))
-		return graph_search(s, g, in, (at = strstr(path, "from=")) ? atoi(at + 5) : 0);
+		return graph_search(g, in, (at = strstr(path, "from=")) ? atoi(at + 5) : 0);
 	if (strncmp(line, "GET", 3) == 0 && strstr(path, "/managedDevices?"))
 		return graph_devices(g, path);
 	if (strncmp(line, "PATCH", 5) == 0 && (at = strstr(path, "/managedDevices/")))
@@ -133,6 +141,7 @@ static void graph_start(struct site *s, struct graph *g)
 {
 	g->identities = json_object();
 	g->devices = json_object();
+	real_hosts(s, GRAPH " " LOGIN);
 	s->server->vendor = graph;
 	s->server->vendor_ctx = g;
 	json_object_set_new(s->credentials, "secret", json_string("MARKED-SECRET-1"));
@@ -148,10 +157,8 @@ static const char *intune_add(struct site *s, const char *phases, const char *mo
 {
 	static char name[32];
 	static int n;
-	char url[64];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->server->port);
 	snprintf(name, sizeof(name), "intune%d", ++n);
-	json_t *config = json_pack("{s:s,s:s,s:s,s:s}", "url", url, "login", url, "tenant", "TENANT", "client_id", "APP");
+	json_t *config = json_pack("{s:s,s:s}", "tenant", "TENANT", "client_id", "APP");
 	stg_json_put(config, more, value);
 	json_t *target = json_pack("{s:s,s:s,s:s,s:o}", "name", name, "connector", "intune", "phase", phases, "config", config);
 	OK(stg_store_target_put(s->st.s, target, stg_bytes(NULL, 0), err));
@@ -341,6 +348,43 @@ static void the_next_page_never_leads_to_another_server(void **state)
 	graph_clear(&g);
 }
 
+/* Another machine with the name of Graph, and a certificate for `names` that `ca` signed (NULL: the CA that is trusted). */
+static void not_graph(struct site *s, const char *names, const struct made *ca, const char *expected)
+{
+	static struct graph g;
+	struct made cert = make_certificate("not Graph", names, ca ? ca : &real.ca, -3600, 86400);
+	json_decref(g.identities);
+	json_decref(g.devices);
+	graph_start(s, &g);
+	server_stop_at(&s->server);
+	s->server = server_start(&cert, NULL);
+	s->server->vendor = graph;
+	s->server->vendor_ctx = &g;
+	real_hosts_at(s, GRAPH " " LOGIN, s->server->port);
+	const char *name = intune_add(s, "A", "", "");
+	stage(s, 1);
+	assert_int_equal(round_now(s), 0);
+	assert_string_equal(state_of(s, name), "trust");
+	assert_int_equal(s->server->requests, 0);       /* not a byte of a request, and no secret, reached it */
+	STG_AUTO(stg_json_free_at) json_t *target = NULL;
+	OK((target = stg_store_target(s->st.s, name, NULL, err)) != NULL);
+	if (!strstr(stg_json_str(target, "text"), expected))
+		fail_msg("'%s' was expected in '%s'", expected, stg_json_str(target, "text"));
+	graph_clear(&g);
+	g = (struct graph){ 0 };
+}
+
+static void who_only_has_the_name_of_graph_is_told_nothing(void **state)
+{
+	(void)state;
+	struct made other = make_certificate("Other CA", NULL, NULL, -3600, 86400);
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	real_trust(s, NULL);
+	not_graph(s, "DNS:graph.microsoft.com.evil.example,DNS:evil.example", NULL, "the certificate is not this server's: SSL: no alternative certificate subject name matches target host name '" LOGIN);
+	not_graph(s, "DNS:" GRAPH ",DNS:" LOGIN, &other, "nobody who is trusted here signed the certificate");
+	made_clear(&other);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -353,6 +397,7 @@ int main(void)
 		cmocka_unit_test(a_token_that_ends_early_is_fetched_anew_once),
 		cmocka_unit_test(a_device_that_is_not_enrolled_waits_and_is_told_later),
 		cmocka_unit_test(the_next_page_never_leads_to_another_server),
+		cmocka_unit_test(who_only_has_the_name_of_graph_is_told_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
  * test_supply.c - where devices come from and are counted: Apple Business Manager, Android zero-touch and GLPI, against
- * servers that behave as mdm-push 4.5, 6.8, 6.10 and 8.2 describe.
+ * servers that behave as mdm-push 4.5, 6.8, 6.10 and 8.2 describe. Apple's and Google's stand under their own names.
  */
 #include "vendor.h"
 
@@ -14,10 +14,21 @@ static json_t *part_of(struct vendor *v, const char *name)
 	return all;
 }
 
-static struct site *supply_start(struct vendor *v, const struct route *routes, const char *header, const char *value)
+#define APPLE "api-business.apple.com"
+#define APPLE_LOGIN "account.apple.com"
+#define ZERO "androiddeviceprovisioning.googleapis.com"
+#define GOOGLE_LOGIN "oauth2.googleapis.com"
+
+/* host, login: the names the connector file holds; NULL: the target has the address. */
+static struct site *supply_start(struct vendor *v, const struct route *routes, const char *header, const char *value, const char *host, const char *login)
 {
 	struct site *s = site_start(STG_STORE_PRODUCTION);
-	*v = (struct vendor){ .header = header, .value = value };
+	char hosts[128];
+	snprintf(hosts, sizeof(hosts), "%s %s", host ? host : "", login ? login : "");
+	real_hosts_end();
+	if (host)
+		real_hosts(s, hosts);
+	*v = (struct vendor){ .header = header, .value = value, .host = host, .login = login };
 	vendor_start(s, v, routes);
 	return s;
 }
@@ -158,16 +169,14 @@ static const struct route apple_routes[] = {
 
 static const char *apple_add(struct site *s)
 {
-	char url[64];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->server->port);
-	return vendor_add(s, "apple-business", "A", json_pack("{s:s,s:s,s:s,s:s}", "login", url, "client_id", "BUSINESSAPI.1", "key_id", "KEY1", "server", "OURS"));
+	return vendor_add(s, "apple-business", "A", json_pack("{s:s,s:s,s:s}", "client_id", "BUSINESSAPI.1", "key_id", "KEY1", "server", "OURS"));
 }
 
 static void apple_assigns_what_the_organisation_has_and_takes_no_device_from_another_server(void **state)
 {
 	(void)state;
 	struct vendor v;
-	STG_AUTO(site_stop) struct site *s = supply_start(&v, apple_routes, "authorization", "Bearer MARKED-TOKEN");
+	STG_AUTO(site_stop) struct site *s = supply_start(&v, apple_routes, "authorization", "Bearer MARKED-TOKEN", APPLE, APPLE_LOGIN);
 	give_key(s, EVP_EC_gen("P-256"));
 	(void)apple_add(s);
 	json_object_set_new(part_of(&v, "devices"), "F2LXK0AA0001", json_true());       /* there, of no server */
@@ -201,7 +210,7 @@ static void apple_takes_an_assertion_made_elsewhere_and_a_wrong_one_stops_the_ta
 {
 	(void)state;
 	struct vendor v;
-	STG_AUTO(site_stop) struct site *s = supply_start(&v, apple_routes, "authorization", "Bearer MARKED-TOKEN");
+	STG_AUTO(site_stop) struct site *s = supply_start(&v, apple_routes, "authorization", "Bearer MARKED-TOKEN", APPLE, APPLE_LOGIN);
 	json_object_del(s->credentials, "secret");
 	json_object_set_new(s->credentials, "token", json_string("MARKED.MINTED.ELSEWHERE"));
 	const char *name = apple_add(s);
@@ -291,11 +300,9 @@ static void zero_touch_claims_many_at_once_and_each_has_its_own_result(void **st
 					       { "POST", "/v1/partners/*/devices:claimAsync", zero_claim, false }, { "GET", "/v1/operations/*", zero_operation, false },
 					       { NULL, NULL, NULL, false } };
 	struct vendor v;
-	char url[64];
-	STG_AUTO(site_stop) struct site *s = supply_start(&v, routes, "authorization", "Bearer MARKED-TOKEN");
+	STG_AUTO(site_stop) struct site *s = supply_start(&v, routes, "authorization", "Bearer MARKED-TOKEN", ZERO, GOOGLE_LOGIN);
 	give_key(s, EVP_RSA_gen(2048));
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->server->port);
-	(void)vendor_add(s, "android-zero-touch", "A", json_pack("{s:s,s:s,s:s,s:s}", "login", url, "client_id", "sa@project.iam", "partner", "77", "customer", "1234567"));
+	(void)vendor_add(s, "android-zero-touch", "A", json_pack("{s:s,s:s,s:s}", "client_id", "sa@project.iam", "partner", "77", "customer", "1234567"));
 	v.bad = "353245010000002";
 	stage_android(s, 3);
 	assert_int_equal(round_now(s), 0);
@@ -345,7 +352,7 @@ static void glpi_is_told_until_it_says_ok_and_a_rule_may_refuse(void **state)
 	(void)state;
 	static const struct route routes[] = { { "POST", "/front/inventory.php", glpi_inventory, false }, { NULL, NULL, NULL, false } };
 	struct vendor v;
-	STG_AUTO(site_stop) struct site *s = supply_start(&v, routes, "authorization", "Basic dXNlcjpNQVJLRUQtU0VDUkVULTE=");
+	STG_AUTO(site_stop) struct site *s = supply_start(&v, routes, "authorization", "Basic dXNlcjpNQVJLRUQtU0VDUkVULTE=", NULL, NULL);
 	(void)vendor_add(s, "glpi", "E", json_pack("{s:s,s:s}", "user", "user", "agent_id", AGENT));
 	v.bad = "F2LXK0AA0002";
 	stage(s, 2);

@@ -478,8 +478,11 @@ static void google_takes_android_by_serial_and_finishes_in_its_time(void **state
 	static const struct route routes[] = { { "POST", "/token", google_token, true }, { "GET", "/v1/devices", google_list, false }, { "POST", "/v1/devices", google_create, false },
 					       { "GET", "/v1/operations/*", google_operation, false }, { NULL, NULL, NULL, false } };
 	struct vendor v;
-	char url[64], *pem;
-	STG_AUTO(site_stop) struct site *s = uem_start(&v, routes, "authorization", "Bearer MARKED-TOKEN");
+	char *pem;
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	v = (struct vendor){ .header = "authorization", .value = "Bearer MARKED-TOKEN", .host = "cloudidentity.googleapis.com", .login = "oauth2.googleapis.com" };
+	real_hosts(s, "cloudidentity.googleapis.com oauth2.googleapis.com");
+	vendor_start(s, &v, routes);
 	google_key = EVP_RSA_gen(2048);
 	BIO *b = BIO_new(BIO_s_mem());
 	PEM_write_bio_PrivateKey(b, google_key, NULL, NULL, 0, NULL, NULL);
@@ -488,8 +491,7 @@ static void google_takes_android_by_serial_and_finishes_in_its_time(void **state
 	json_object_set_new(s->credentials, "key_pem", json_string(pem));
 	json_object_del(s->credentials, "secret");
 	BIO_free(b);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->server->port);
-	const char *name = vendor_add(s, "google-workspace", "A", json_pack("{s:s,s:s,s:s,s:s}", "login", url, "client_id", "sa@project.iam", "key_id", "k1", "admin", "admin@example.com"));
+	const char *name = vendor_add(s, "google-workspace", "A", json_pack("{s:s,s:s,s:s}", "client_id", "sa@project.iam", "key_id", "k1", "admin", "admin@example.com"));
 	stage(s, 1);                                    /* an iPhone comes there from Apple */
 	stage_android(s, 1);
 	assert_int_equal(round_now(s), 1);
@@ -525,6 +527,7 @@ static void google_takes_android_by_serial_and_finishes_in_its_time(void **state
 	assert_string_equal(state_of(s, name), "throttled");
 	EVP_PKEY_free(google_key);
 	vendor_clear(&v);
+	real_hosts_end();
 }
 
 int main(void)

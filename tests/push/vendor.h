@@ -9,7 +9,7 @@
 #ifndef TESTS_PUSH_VENDOR_H
 #define TESTS_PUSH_VENDOR_H
 
-#include "site.h"
+#include "real_hosts.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -28,6 +28,7 @@ struct route {
 
 struct vendor {
 	const struct route *routes;     /* ends with an empty one */
+	const char *host, *login;       /* with real_hosts(): of the interface and of the sign-in; NULL: the server has no name */
 	const char *header, *value;     /* credentials on every request; NULL: none */
 	const char *also, *also_value;  /* a second one */
 	json_t *things;                 /* the vendor's state, as its routes keep it */
@@ -165,6 +166,9 @@ static char *vendor_serve(struct server *s, void *ctx)
 		STG_AUTO(stg_json_free_at) json_t *in = *s->last_body ? json_loads(s->last_body, JSON_DECODE_ANY, NULL) : NULL;
 		if (*s->last_body && !in && !strstr(header_of(v, "content-type"), "form"))
 			vendor_strange(v, "the body is no JSON");
+		const char *host = r->is_open && v->login ? v->login : v->host;
+		if (v->host && (strcmp(header_of(v, ":sni"), host) != 0 || strcmp(header_of(v, "host"), host) != 0))
+			vendor_strange(v, "asked at another host");
 		snprintf(name, sizeof(name), "%s %s", r->method, r->path);
 		json_object_set_new(v->calls, name, json_integer(stg_json_int(v->calls, name, 0) + 1));
 		return r->answer(v, parts, in);
@@ -215,7 +219,7 @@ static void vendor_clear(struct vendor *v)
 	json_decref(v->strange);
 }
 
-/* A target at this server; `config` is the rest of its settings. */
+/* A target at this server, or with real_hosts() where its file says; `config` is the rest of its settings. */
 static const char *vendor_add(struct site *s, const char *connector, const char *phases, json_t *config)
 {
 	static char name[48];
@@ -223,7 +227,8 @@ static const char *vendor_add(struct site *s, const char *connector, const char 
 	char url[64];
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d", s->server->port);
 	snprintf(name, sizeof(name), "%s%d", connector, ++n);
-	stg_json_put(config, "url", url);
+	if (!real.to)
+		stg_json_put(config, "url", url);
 	json_t *target = json_pack("{s:s,s:s,s:s,s:o}", "name", name, "connector", connector, "phase", phases, "config", config);
 	OK(stg_store_target_put(s->st.s, target, stg_bytes(NULL, 0), err));
 	json_decref(target);
