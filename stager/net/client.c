@@ -450,16 +450,21 @@ static enum stg_net_class of_failure(const struct stg_net_ask *ask, CURLcode cod
 	return STG_NET_IN_DOUBT;
 }
 
-/* libcurl's words; in front of them, where another machine answers, what that means. */
-static void name_failure(struct stg_net_answer *a, CURLcode code, long verify, const char *why)
+/* libcurl's words; where another machine answers, what that means. */
+static void name_failure(const struct stg_net_ask *ask, struct stg_net_answer *a, CURLcode code, long verify, const char *why)
 {
+	STG_AUTO(url_free_at) CURLU *u = curl_url();
+	STG_AUTO(curl_text_free_at) char *host = NULL;
 	char shown[180];
 	/* that stays "unspecified" where the chain is good and the name is not */
 	const bool is_name = verify == X509_V_OK || verify == X509_V_ERR_UNSPECIFIED;
 	stg_printable(why, false, shown, sizeof(shown));
-	const char *means = code != CURLE_PEER_FAILED_VERIFICATION || a->class != STG_NET_TRUST ? "" :
-			    is_name ? "the certificate is not this server's: " : "nobody who is trusted here signed the certificate: ";
-	snprintf(a->text, sizeof(a->text), "%s%s", means, shown);
+	if (code != CURLE_PEER_FAILED_VERIFICATION || a->class != STG_NET_TRUST)
+		snprintf(a->text, sizeof(a->text), "%s", shown);
+	else if (is_name && u && curl_url_set(u, CURLUPART_URL, ask->url, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+		snprintf(a->text, sizeof(a->text), "what answers has a certificate for another name than %.150s", host);
+	else
+		snprintf(a->text, sizeof(a->text), "nobody who is trusted here signed the certificate: %s", shown);
 }
 
 /* Runs until the answer is whole, the deadline passed or stop was pulled. */
@@ -549,7 +554,7 @@ bool stg_net(const struct stg_net_ask *ask, struct stg_net_answer *ret, struct s
 	else if (stopped)
 		snprintf(ret->text, sizeof(ret->text), "given up: the station stops");
 	else
-		name_failure(ret, code, verify, *why ? why : curl_easy_strerror(code));
+		name_failure(ask, ret, code, verify, *why ? why : curl_easy_strerror(code));
 	/* Half an answer is no answer; nobody may mistake it for one. */
 	stg_buf_reset(&ret->body);
 	return true;
