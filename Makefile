@@ -9,14 +9,14 @@ V      ?= 0
 # Debian 12 packages. DEPS builds and runs the demo, DEPS_CHECK is for tests only.
 DEPS := build-essential pkg-config gettext libimobiledevice-dev libusbmuxd-dev libusb-1.0-0-dev libplist-dev \
 	libssl-dev libsqlite3-dev libsystemd-dev libudev-dev libcurl4-openssl-dev libjansson-dev libjq-dev \
-	libpq-dev libyaml-dev libcsv-dev libmicrohttpd-dev libcairo2-dev libpango1.0-dev libzint-dev libseccomp-dev zlib1g-dev libzip-dev \
+	libpq-dev libldap-dev libyaml-dev libcsv-dev libmicrohttpd-dev libcairo2-dev libpango1.0-dev libzint-dev libseccomp-dev zlib1g-dev libzip-dev \
 	fonts-dejavu-core openssl
 DEPS_CHECK := libcmocka-dev clang libclang-rt-14-dev valgrind bats jq zip curl sqlite3 poppler-utils faketime tmux groff \
 	libimobiledevice-utils libusbmuxd-tools ideviceinstaller usbmuxd cppcheck scep certmonger dbus-daemon \
-	postgresql openssh-server rsyslog rsyslog-openssl gnutls-bin softhsm2 opensc libengine-pkcs11-openssl eapoltest freeradius
+	postgresql openssh-server slapd rsyslog rsyslog-openssl gnutls-bin softhsm2 opensc libengine-pkcs11-openssl eapoltest freeradius
 
 PKGS := libimobiledevice-1.0 libusbmuxd-2.0 libusb-1.0 libplist-2.0 openssl sqlite3 libsystemd libudev libcurl \
-	jansson libpq yaml-0.1 libmicrohttpd cairo pangocairo libseccomp zlib libzip
+	jansson libpq ldap lber yaml-0.1 libmicrohttpd cairo pangocairo libseccomp zlib libzip
 
 VERSION := 0.1.0
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wvla

@@ -93,6 +93,8 @@ int main(int argc, char **argv)
 	bool wants_help = false, verbatim = false;
 	STG_AUTO(stg_free_at) char **rest = stg_calloc((size_t)argc + 2, sizeof(*rest));
 	signal(SIGPIPE, SIG_IGN);
+	/* libldap would read ldap.conf, the person's ldaprc and LDAP*: a station asks only what its own settings say */
+	(void)setenv("LDAPNOINIT", "1", 1);
 	/* a program that falls leaves no copy of what it knew; the service's unit says the same */
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	for (int i = 1; i < argc; i++) {

@@ -40,6 +40,11 @@ bool stg_push_round(const struct stg_push_door *door, const char *only_target, s
 json_t *stg_push_test(const struct stg_push_door *door, const char *target, struct stg_error *err);
 /* The MDM's own list of its devices, whole or not at all: [{"serial","imei","udid","id"}]. STG_E_UNSUPPORTED: its connector has no `devices`. */
 json_t *stg_push_devices(const struct stg_push_door *door, const char *target, struct stg_stop *stop, struct stg_error *err);
+/* Everybody a directory shows us, whole or not at all: {"people":[<stager/peoplefile.h>],"left_out":N (entries nobody could tell apart),
+ * "problem" (the first),"unusable":N (values that are no text),"plain":bool (without TLS)}. STG_ID_NO_DIRECTORY. */
+json_t *stg_push_people(const struct stg_push_door *door, const char *target, struct stg_stop *stop, struct stg_error *err);
+/* Is a target of this connector asked who people are, and told nothing? */
+bool stg_push_is_directory(const char *connector);
 /* The row a person reads for a target's state as noted by a round; 0 for "" and unknown words. */
 unsigned int stg_push_state_id(const char *state);
 /* Checks a connector file; STG_E_INPUT with line. */

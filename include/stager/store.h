@@ -313,6 +313,7 @@ json_t *stg_store_fetched(struct stg_store *s, struct stg_error *err);
 bool stg_store_fetched_put(struct stg_store *s, const char *name, const json_t *row, struct stg_error *err);
 
 /* ---- targets and outbox (states of mdm-push 10.1) ---- */
+/* "phase": letters of "ABE", "-" for one that is told nothing. */
 bool stg_store_target_put(struct stg_store *s, const json_t *target /* name, connector, config{}, enabled */, struct stg_bytes sealed_credentials, struct stg_error *err);
 json_t *stg_store_target(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err);
 json_t *stg_store_targets(struct stg_store *s, struct stg_error *err);
@@ -394,5 +395,22 @@ json_t *stg_store_mdm_lists(struct stg_store *s, const char *target, struct stg_
 /* What was staged and is out of the house (its batch is closed, or it had none; with `batch` the staged of that one):
  * [{"serial","asset_tag","model_name","batch","staged_ms","handed_over_ms","standing":"confirmed|gone|never_seen"}] */
 json_t *stg_store_handed_over(struct stg_store *s, const char *target, const char *batch, struct stg_error *err);
+
+/* ---- the people devices are for (<stager/peoplefile.h> says what is known of one) ---- */
+/* The whole list of a source (a target that is a directory, a name given to a file): it takes the place of the one before. */
+bool stg_store_staff_put(struct stg_store *s, const char *source, const char *by, const json_t *people, int64_t left_out, struct stg_error *err);
+/* [{"source","at_ms","by","people","left_out"}] */
+json_t *stg_store_staff_lists(struct stg_store *s, struct stg_error *err);
+/* Those in whose values `part` stands ("" all), by name, with "source" and "at_ms" of their list. */
+json_t *stg_store_staff(struct stg_store *s, const char *part, int64_t most, struct stg_error *err);
+/* Those whose account, UPN, mail or number this is (capitals do not count), of the newest list first; at most 20. */
+json_t *stg_store_staff_find(struct stg_store *s, const char *word, struct stg_error *err);
+/* Forgets whoever has this account, UPN, mail or number, in the lists and where an order took it from them (rows, jobs, devices: ret_rows).
+ * Signed results stay as they are. */
+bool stg_store_staff_forget(struct stg_store *s, const char *word, int64_t *ret_people, int64_t *ret_rows, struct stg_error *err);
+/* Forgets a list. */
+bool stg_store_staff_drop(struct stg_store *s, const char *source, struct stg_error *err);
+/* Forgets lists older than this, and owners of orders closed, jobs ended and devices last seen so long ago. */
+bool stg_store_staff_expire(struct stg_store *s, int64_t keep_days, int64_t *ret_n, struct stg_error *err);
 
 #endif

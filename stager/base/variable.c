@@ -15,7 +15,7 @@ const char *const stg_variable_known[] = {
 	"serial",           "udid",      "ecid",         "imei",       "imei2",      "meid",         "model",
 	"model_name",       "hardware",  "device_class", "os_version", "build",      "wifi_mac",     "bluetooth_mac",
 	"device_name",      "asset_tag", "name",         "ownership",  "batch_name", "organisation", "organisation_id",
-	"certificate_uuid", NULL,
+	"certificate_uuid", "owner_name", "owner_mail", "owner_upn",  "owner_account", "owner_department", "owner_number", NULL,
 };
 
 bool stg_variable_is_known(const char *name)

@@ -149,7 +149,7 @@ static char find_separator(struct stg_bytes text, unsigned int first_line, char 
 }
 
 /* A heading, a letter (A, AB) or a number; n when it names no column. */
-static unsigned int place_of(const char *col, const json_t *cells, unsigned int n)
+unsigned int batch_place_of(const char *col, const json_t *cells, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
 		if (strcasecmp(json_string_value(json_array_get(cells, i)), col) == 0)
@@ -217,7 +217,7 @@ static bool map_columns(struct file *f, const json_t *cells)
 			continue;
 		}
 		const char *text = json_is_string(col) ? json_string_value(col) : "";
-		unsigned int at = place_of(text, cells, f->n);
+		unsigned int at = batch_place_of(text, cells, f->n);
 		if (at == f->n) {
 			stg_printable(text, true, shown, sizeof(shown));
 			batch_problem(&f->problems, f->heading_line, STG_ID_MAP_COLUMN, "--map %s=%s", name, shown);
@@ -261,7 +261,7 @@ static bool map_columns(struct file *f, const json_t *cells)
 		snprintf(path, sizeof(path), "attributes.%s", f->column[i].key);
 		json_object_set_new(one, "heading", json_string(heading));
 		if (f->column[i].field < BATCH_FIELDS || f->column[i].key[0])
-			stg_json_put(one, "field", f->column[i].field < BATCH_FIELDS ? batch_field_names[f->column[i].field] : path);
+			stg_json_put(one, "field", f->column[i].field == BATCH_OWNER ? "attributes.owner" : f->column[i].field < BATCH_FIELDS ? batch_field_names[f->column[i].field] : path);
 		json_array_append_new(f->columns, one);
 	}
 	for (size_t i = 0; i <= BATCH_IMEI2; i++)
@@ -339,7 +339,7 @@ static bool read_cells(struct file *f, const struct batch_row *row, json_t *one)
 			continue;
 		if (is_field ? batch_value(c->field, c->is_hex, row->cell[i], value, sizeof(value), &why) :
 			       batch_free_text(row->cell[i], ATTRIBUTE_MAX, value, sizeof(value), &why)) {
-			stg_json_put(is_field ? one : attributes, is_field ? batch_field_names[c->field] : c->key, value);
+			stg_json_put(is_field && c->field != BATCH_OWNER ? one : attributes, is_field ? batch_field_names[c->field] : c->key, value);
 			continue;
 		}
 		ok = false;

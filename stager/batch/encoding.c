@@ -31,7 +31,7 @@ static size_t utf8_len(const uint8_t *p, size_t left)
 	return n;
 }
 
-static bool is_utf8(struct stg_bytes b)
+bool batch_is_utf8(struct stg_bytes b)
 {
 	for (size_t i = 0; i < b.len;) {
 		size_t n = utf8_len(b.data + i, b.len - i);
@@ -130,7 +130,7 @@ bool batch_decode(struct stg_bytes file, struct stg_buf *ret, const char **ret_e
 	} else {
 		if (starts(file, "\xef\xbb\xbf", 3))
 			file = stg_bytes(file.data + 3, file.len - 3);
-		if (is_utf8(file)) {
+		if (batch_is_utf8(file)) {
 			ok = stg_buf_add(ret, file.data, file.len, NULL);
 		} else {
 			*ret_encoding = "windows-1252";

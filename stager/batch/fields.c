@@ -21,9 +21,10 @@
 const char *const batch_field_names[BATCH_FIELDS] = {
 	[BATCH_SERIAL] = "serial", [BATCH_UDID] = "udid", [BATCH_ECID] = "ecid", [BATCH_IMEI] = "imei", [BATCH_IMEI2] = "imei2",
 	[BATCH_NAME] = "name", [BATCH_ASSET_TAG] = "asset_tag", [BATCH_OWNERSHIP] = "ownership",
+	[BATCH_OWNER] = "owner",
 };
 
-/* Headings without accents, case, blanks and signs. "owner" is a person's name in most lists, so it is no ownership. */
+/* Headings without accents, case, blanks and signs. "owner" is a person, so it is no ownership; it is kept as an attribute. */
 static const struct heading {
 	const char *folded;
 	enum batch_field field;
@@ -56,6 +57,7 @@ static const struct heading {
 	{ "ninventaire", BATCH_ASSET_TAG }, { "ndinventaire", BATCH_ASSET_TAG }, { "noinventaire", BATCH_ASSET_TAG }, { "numinventaire", BATCH_ASSET_TAG },
 	{ "numeroinventaire", BATCH_ASSET_TAG }, { "numerodinventaire", BATCH_ASSET_TAG }, { "codeinventaire", BATCH_ASSET_TAG },
 	{ "ownership", BATCH_OWNERSHIP }, { "deviceownership", BATCH_OWNERSHIP }, { "propriete", BATCH_OWNERSHIP }, { "appartenance", BATCH_OWNERSHIP },
+	{ "owner", BATCH_OWNER },
 };
 
 /* Plain letter for a code point of Latin-1 and its French neighbours, "" for signs. */
@@ -321,10 +323,11 @@ bool batch_value(enum batch_field field, bool is_hex, const char *cell, char *re
 		return ownership_value(v, ret, size, why);
 	case BATCH_NAME:
 	case BATCH_ASSET_TAG:
+	case BATCH_OWNER:
 	case BATCH_FIELDS:
 		break;
 	}
 	if (strchr(v, '\n'))
 		return refuse(STG_ID_VALUE_LINES, why);
-	return batch_free_text(cell, field == BATCH_NAME ? 128 : 64, ret, size, why);
+	return batch_free_text(cell, field == BATCH_NAME ? 128 : field == BATCH_OWNER ? 1024 : 64, ret, size, why);
 }

@@ -24,6 +24,8 @@ void batch_problem(struct batch_problems *p, unsigned int line, enum stg_id id, 
 /* UTF-8 without BOM, lines ended by \n, no control characters but tab. False: a problem was noted. */
 bool batch_decode(struct stg_bytes file, struct stg_buf *ret, const char **ret_encoding, struct batch_problems *problems);
 
+bool batch_is_utf8(struct stg_bytes text);
+
 /* ---- rows.c ---- */
 struct batch_row {
 	unsigned int line;                      /* where it begins, from 1 */
@@ -36,7 +38,7 @@ void batch_rows(struct stg_bytes text, char separator, unsigned int first_line, 
 
 /* ---- fields.c ---- */
 enum batch_field {
-	BATCH_SERIAL, BATCH_UDID, BATCH_ECID, BATCH_IMEI, BATCH_IMEI2, BATCH_NAME, BATCH_ASSET_TAG, BATCH_OWNERSHIP, BATCH_FIELDS
+	BATCH_SERIAL, BATCH_UDID, BATCH_ECID, BATCH_IMEI, BATCH_IMEI2, BATCH_NAME, BATCH_ASSET_TAG, BATCH_OWNERSHIP, BATCH_OWNER, BATCH_FIELDS
 };
 extern const char *const batch_field_names[BATCH_FIELDS];
 
@@ -46,5 +48,11 @@ enum batch_field batch_field_of(const char *heading, char ret_key[64]);
 bool batch_value(enum batch_field field, bool is_hex, const char *cell, char *ret, size_t size, enum stg_id *why);
 /* The same for a further column: hidden characters refused, the spreadsheet's apostrophe taken off. */
 bool batch_free_text(const char *cell, size_t most, char *ret, size_t size, enum stg_id *why);
+
+
+/* ---- csv.c, person.c ---- */
+/* The column a person named: by heading, letter (A, AB) or number; n when there is none. */
+unsigned int batch_place_of(const char *col, const json_t *cells, unsigned int n);
+bool batch_is_person_field(const char *word);
 
 #endif

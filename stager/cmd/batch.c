@@ -44,6 +44,22 @@ static void say_problem(const json_t *one)
 	printf("%s\n    %s %s (%s)\n", where, stg_id_sentence(id), stg_id_act(id), code);
 }
 
+/* Who was found in the lists of people, and each line whose person was not. */
+static void say_owners(const json_t *owners)
+{
+	size_t i;
+	json_t *one;
+	long long more = (long long)stg_json_int(owners, "problem_count", 0) - (long long)json_array_size(json_object_get(owners, "problems"));
+	if (!owners)
+		return;
+	printf(_("Column '%s': %lld found in the lists of people, %lld to look at.\n"), stg_json_str(owners, "column"), (long long)stg_json_int(owners, "found", 0),
+	       (long long)stg_json_int(owners, "problem_count", 0));
+	json_array_foreach(json_object_get(owners, "problems"), i, one)
+		say_problem(one);
+	if (more > 0)
+		printf(_("... and %lld more.\n"), more);
+}
+
 static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	static const struct column columns[] = { { "heading", N_("column"), COLUMN_TEXT }, { "field", N_("becomes"), COLUMN_TEXT }, { 0 } };
@@ -62,6 +78,7 @@ static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_
 		putchar('\n');
 		table_print(c, json_object_get(ret, "rows"), first, NULL);
 	}
+	say_owners(json_object_get(ret, "owners"));
 	if (json_array_size(json_object_get(ret, "problems"))) {
 		n = (long long)stg_json_int(ret, "problem_count", 0);
 		if (json_array_size(json_object_get(ret, "columns")))
@@ -101,6 +118,7 @@ static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json
 		printf(ngettext("%lld of them is assigned and refuses to be supervised by cable: import again with --abm-blueprint automated-enrolment\n",
 				"%lld of them are assigned and refuse to be supervised by cable: import again with --abm-blueprint automated-enrolment\n",
 				(unsigned long)assigned), assigned);
+	say_owners(json_object_get(ret, "owners"));
 	if (stg_json_bool(ret, "erases", false))
 		puts(_("This blueprint erases. Nothing is erased until you confirm it with: stager wipe"));
 }
@@ -169,7 +187,7 @@ static const struct verb verbs[] = {
 	{ "", "batch.list", "", batches, NULL, NULL, NULL },
 	{ "list", "batch.list", "", batches, NULL, NULL, NULL },
 	{ "check", "batch.check", "file< --map:", NULL, NULL, say_check, check_status },
-	{ "import", "batch.import", "file< --*name= --*blueprint= --map: --params: --abm< --abm_blueprint=", NULL, NULL, say_import, NULL },
+	{ "import", "batch.import", "file< --*name= --*blueprint= --map: --params: --people= --abm< --abm_blueprint=", NULL, NULL, say_import, NULL },
 	{ "show", "batch.show", "name", NULL, NULL, say_show, NULL },
 	{ "start", "batch.start", "name --ports, --params: --org= --canaries# --until= --despite=", NULL, NULL, say_state, NULL },
 	{ "pause", "batch.pause", "name", NULL, NULL, say_state, NULL },
@@ -232,7 +250,8 @@ const struct stg_cmd stg_cmd_batch = {
 	.name = "batch",
 	.usage = N_("stager batch check FILE [--map serial=COL]\n"
 		    "    how the columns of a list are understood, its first rows, and what must be corrected\n"
-		    "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--abm LIST.csv [--abm-blueprint B2]]\n"
+		    "stager batch import FILE --name NAME --blueprint B [--map serial=COL] [--params KEY=VALUE] [--people warn|refuse|off] [--abm LIST.csv [--abm-blueprint B2]]\n"
+		    "    --people: what a line means whose owner the lists of people (stager people) do not know; warn\n"
 		    "    keeps the list as a batch; --params sets values of the blueprint; --abm lists the serials assigned in Apple Business\n"
 		    "    or School Manager: with --abm-blueprint they become a batch of their own, NAME-abm, that enrols by itself\n"
 		    "stager batch list | show NAME\n"

@@ -131,7 +131,7 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_target = {
 	.name = "target",
-	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|postgresql|sftp|syslog|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--replace]\n"
+	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|postgresql|sftp|syslog|ldap|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--replace]\n"
 		    "    asks for the secret (webhook's, client's or password) and the token; an empty answer is none; two lines of standard input do\n"
 		    "    --cert: certificate and key for mutual TLS; --key: the key to sign in with, with its certificate where the server wants it\n"
 		    "stager target list | check NAME | connectors\n"

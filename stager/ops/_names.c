@@ -24,7 +24,7 @@ static const char *template_of(const json_t *step)
 	return stg_json_str(json_object_get(step, "params"), "name");
 }
 
-static void problem(json_t *list, const char *file_name, int64_t line, enum stg_id id, const char *about)
+void ops_list_problem(json_t *list, const char *file_name, int64_t line, enum stg_id id, const char *about)
 {
 	json_t *told = json_object_get(list, "problems");
 	const char *slash = strrchr(file_name, '/');
@@ -74,7 +74,7 @@ static void check_rows(const char *name, const json_t *blueprint, const char *fi
 		stg_printable(text, true, shown, sizeof(shown));
 		if (!filled.len || filled.len > NAME_BYTES_MAX) {
 			snprintf(about, sizeof(about), "'%s' (%zu)", shown, filled.len);
-			problem(list, file_name, line, STG_ID_NAME_LENGTH, about);
+			ops_list_problem(list, file_name, line, STG_ID_NAME_LENGTH, about);
 			continue;
 		}
 		/* as the store keeps them: "ward-1" is WARD-1 */
@@ -84,7 +84,7 @@ static void check_rows(const char *name, const json_t *blueprint, const char *fi
 			*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
 		if ((before = json_object_get(seen, key))) {
 			snprintf(about, sizeof(about), "'%s' = :%lld", shown, (long long)json_integer_value(before));
-			problem(list, file_name, line, STG_ID_ROW_TWICE, about);
+			ops_list_problem(list, file_name, line, STG_ID_ROW_TWICE, about);
 		} else {
 			json_object_set_new(seen, key, json_integer(line));
 		}

@@ -6,9 +6,11 @@
  * Called: as operations.
  * Thread: the recorder's.
  *
- *   batch.check   {"file","map":{}} + list     -> {"encoding","separator","columns","rows":[first 5],"count","problems","problem_count"}
- *   batch.import  {"file","name","blueprint","map":{},"params":{},"abm_blueprint"} + list [+ list of assigned serials]
- *                 -> {"name","count","blueprint","erases","automated","has_route", "second":{"name","blueprint","count"}}: with
+ *   batch.check   {"file","map":{}} + list     -> {"encoding","separator","columns","rows":[first 5],"count","problems","problem_count",
+ *                 "owners"?: as import}
+ *   batch.import  {"file","name","blueprint","map":{},"params":{},"abm_blueprint","people":"warn|refuse|off"} + list [+ list of assigned serials]
+ *                 -> {"name","count","blueprint","erases","automated","has_route", "second":{"name","blueprint","count"},"owners"?:
+ *                 {"column","found","problems","problem_count"}}: with
  *                 "abm_blueprint" the assigned ones become a batch of their own, NAME-abm
  *   batch.list    -> [{"name","state","blueprint","balance",...}]
  *   batch.show    {"name"} -> the same with "rows"
@@ -38,6 +40,7 @@
 #include "_expiry.h"
 #include "_names.h"
 #include "_order.h"
+#include "_owners.h"
 #include "_override.h"
 
 #define NAME_MAX_BYTES 60
@@ -72,6 +75,14 @@ static bool check(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct s
 	json_t *rows = json_object_get(list, "rows"), *first = json_array();
 	for (size_t i = 0; i < json_array_size(rows) && i < SHOWN_ROWS; i++)
 		json_array_append(first, json_array_get(rows, i));
+	json_t *owners = NULL;
+	if (!ops_owners(c, stg_json_str_or(in, "file", "list.csv"), rows, &owners, err)) {
+		json_decref(list);
+		json_decref(first);
+		return false;
+	}
+	if (owners)
+		stg_json_put_new(list, "owners", owners);
 	stg_json_put_int(list, "v", 1);
 	stg_json_put_int(list, "count", (int64_t)json_array_size(rows));
 	stg_json_put_new(list, "rows", first);
@@ -194,6 +205,23 @@ static bool check_keys(const char *file, const json_t *rows, struct stg_error *e
 	return true;
 }
 
+/* Whose each device is, by the lists of people. "refuse": a line nobody can be found for is a mistake of the list. */
+static bool find_owners(struct stg_op_ctx *c, const json_t *in, const char *file, json_t *list, json_t **ret, struct stg_error *err)
+{
+	const char *people = stg_json_str_or(in, "people", "warn");
+	if (strcmp(people, "off") == 0)
+		return true;
+	if (strcmp(people, "warn") != 0 && strcmp(people, "refuse") != 0)
+		return stg_fail_id(err, STG_E_USAGE, STG_ID_WORD_WRONG, 0, "--people %.40s: warn, refuse, off", people);
+	if (!ops_owners(c, file, json_object_get(list, "rows"), ret, err))
+		return false;
+	if (*ret && strcmp(people, "refuse") == 0) {
+		json_array_extend(json_object_get(list, "problems"), json_object_get(*ret, "problems"));
+		stg_json_put_int(list, "problem_count", stg_json_int(list, "problem_count", 0) + stg_json_int(*ret, "problem_count", 0));
+	}
+	return true;
+}
+
 static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	const char *name = stg_json_str(in, "name"), *blueprint = stg_json_str(in, "blueprint");
@@ -212,7 +240,9 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	STG_AUTO(stg_json_free_at) json_t *plan_abm = NULL;
 	STG_AUTO(stg_json_free_at) json_t *rows_abm = json_array();
 	json_t *rows = json_object_get(list, "rows");
-	if (!plan || !check_keys(stg_json_str_or(in, "file", "list.csv"), rows, err) || !mark_automated(c, in, rows, &automated, err))
+	STG_AUTO(stg_json_free_at) json_t *owners = NULL;
+	if (!plan || !find_owners(c, in, stg_json_str_or(in, "file", "list.csv"), list, &owners, err) ||
+	    !check_keys(stg_json_str_or(in, "file", "list.csv"), rows, err) || !mark_automated(c, in, rows, &automated, err))
 		return false;
 	int64_t count = (int64_t)json_array_size(rows);
 	if (automated && *stg_json_str(in, "abm_blueprint")) {
@@ -235,6 +265,8 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	*ret = json_pack("{s:i,s:s,s:I,s:s,s:b,s:I,s:b}", "v", 1, "name", name, "count", (json_int_t)(count - (*second ? automated : 0)), "blueprint",
 			 stg_json_str_or(plan, "name", blueprint), "erases", stg_json_bool(plan, "erases", false), "automated", (json_int_t)automated,
 			 "has_route", *second || has_step(plan, "automated_enrolment"));
+	if (owners)
+		json_object_set(*ret, "owners", owners);
 	if (*second)
 		stg_json_put_new(*ret, "second", json_pack("{s:s,s:s,s:I}", "name", second, "blueprint", stg_json_str(plan_abm, "name"), "count", (json_int_t)automated));
 	return true;

@@ -108,7 +108,7 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 		for (size_t k = 0; k < STG_ARRAY_LEN(words); k++)
 			counts[k] += strcmp(words[k], standing) == 0;
 		if (strcmp(standing, "confirmed") != 0)
-			stg_json_put_int(row, "code", STG_ID_MDM_NEVER_SAW);
+			stg_json_put_int(row, "code", strcmp(standing, "gone") == 0 ? STG_ID_MDM_LOST : STG_ID_MDM_NEVER_SAW);
 		if (json_array_size(shown) < SHOWN_MAX && (strcmp(standing, "confirmed") != 0 || stg_json_bool(in, "all", false)))
 			json_array_append(shown, row);
 	}

@@ -102,7 +102,8 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	STG_AUTO(stg_json_free_at) json_t *connector =
 		stg_push_is_kind(stg_json_str(row, "connector")) ? NULL : stg_connector_load(c->state_dir, stg_json_str(row, "connector"), NULL);
 	stg_connector_phases(connector, phases);
-	stg_json_put(row, "phase", phases);
+	/* a directory is told nothing */
+	stg_json_put(row, "phase", stg_push_is_directory(stg_json_str(row, "connector")) ? "-" : phases);
 	stg_json_put_bool(row, "enabled", stg_json_bool(in, "enabled", true));
 	stg_json_put_new(row, "config", config);
 	return row;

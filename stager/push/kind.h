@@ -37,6 +37,9 @@ struct push_kind {
 	json_t *(*shown)(const struct push_target *, const json_t *rows, const json_t *records, struct stg_error *);
 	/* As stg_push_schema(). NULL: it has no tables. */
 	json_t *(*schema)(const struct push_target *, bool apply, struct stg_error *);
+	/* A directory: everybody it shows us, as stg_push_people(); NULL with told's class, state and text. Nothing is ever queued for such
+	 * a target. NULL: it is none. */
+	json_t *(*people)(const struct push_target *, struct stg_stop *, struct push_told *);
 };
 
 /* NULL: none of that name. */

@@ -168,7 +168,7 @@ static bool make_wallpaper(struct make *m, const json_t *params, struct stg_erro
 	struct stg_wallpaper_ask ask = {
 		.model = m->model,
 		.title = stg_json_str_or(params, "title", stg_json_str_or(m->values, "asset_tag", m->serial)),
-		.owner = stg_json_str_or(params, "owner", stg_json_str(m->values, "organisation")),
+		.owner = stg_json_str_or(params, "owner", stg_json_str_or(m->values, "owner_name", stg_json_str(m->values, "organisation"))),
 		.code = stg_json_str_or(params, "code", m->serial),
 		.tick = stg_json_bool(params, "tick", true),
 		.is_rehearsal = m->station->rehearsal,

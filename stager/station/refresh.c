@@ -1,5 +1,5 @@
 /*
- * refresh.c - enrolment profiles are fetched anew while there is a line, before they end.
+ * refresh.c - enrolment profiles are fetched anew while there is a line, before they end; people are forgotten in time.
  *
  * For:    a bench that is offline most days: what lives two weeks is renewed in the window, by nobody.
  * Uses:   the operations profile.fetched, profile.fetch and profile.keep, as a person would; the recorder, the outside queue.
@@ -153,12 +153,23 @@ static void listed(void *arg, bool ok, const struct stg_error *err)
 	next(r);
 }
 
+static void expired(void *arg, bool ok, const struct stg_error *err)
+{
+	struct act *a = arg;
+	if (!ok && err->code != STG_E_CANCELLED)
+		stg_log_error(STG_LOG_WARNING, &tag, err);
+	act_free(a);
+}
+
+/* Lists of people and owners older than they may be, with or without a line. */
 static int on_hour(sd_event_source *src, uint64_t us, void *arg)
 {
 	struct refresh *r = arg;
 	(void)us;
 	sd_event_source_set_time(src, (uint64_t)(stg_boot_ms() + AGAIN_MS) * 1000);
 	sd_event_source_set_enabled(src, SD_EVENT_ONESHOT);
+	if (!r->station->stopping)
+		act(r, "people.expire", NULL, expired);
 	if (r->station->line_open && !r->under_way) {
 		r->under_way = true;
 		act(r, "profile.fetched", NULL, listed);

@@ -263,7 +263,7 @@ static bool supersede(struct stg_store *s, const struct row *newest, int64_t dev
 static bool queue(struct stg_store *s, int64_t seq, int64_t device, bool evidence_only, int64_t *ret_n, struct stg_error *err)
 {
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(s, "SELECT target.name, target.phase, record.record_id FROM target JOIN record ON record.seq = :seq"
-							  " WHERE target.enabled AND (instr(target.phase, 'E') OR NOT :evidence) ORDER BY target.name");
+							  " WHERE target.enabled AND target.phase <> '-' AND (instr(target.phase, 'E') OR NOT :evidence) ORDER BY target.name");
 	stmt_int(&q, ":seq", seq);
 	stmt_int(&q, ":evidence", evidence_only);
 	int got;

@@ -269,6 +269,19 @@ static const char *const migrations[] = {
 	"CREATE INDEX mdm_device_serial ON mdm_device (serial) WHERE serial <> '';"
 	"CREATE INDEX mdm_device_imei ON mdm_device (imei) WHERE imei <> '';"
 	"CREATE INDEX mdm_device_udid ON mdm_device (udid) WHERE udid <> '';",
+
+	/* 11: the people devices are for, list by list */
+	"CREATE TABLE staff_list (source TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, by TEXT NOT NULL, people INTEGER NOT NULL,"
+	" left_out INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE staff (id INTEGER PRIMARY KEY, source TEXT NOT NULL REFERENCES staff_list,"
+	" account TEXT NOT NULL DEFAULT '' COLLATE NOCASE, upn TEXT NOT NULL DEFAULT '' COLLATE NOCASE, mail TEXT NOT NULL DEFAULT '' COLLATE NOCASE,"
+	" name TEXT NOT NULL DEFAULT '', department TEXT NOT NULL DEFAULT '', number TEXT NOT NULL DEFAULT '' COLLATE NOCASE,"
+	" disabled INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX staff_source ON staff (source);"
+	"CREATE INDEX staff_account ON staff (account);"
+	"CREATE INDEX staff_upn ON staff (upn);"
+	"CREATE INDEX staff_mail ON staff (mail);"
+	"CREATE INDEX staff_number ON staff (number);",
 };
 
 int schema_version(void)
