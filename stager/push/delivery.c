@@ -513,6 +513,8 @@ json_t *stg_push_test(const struct stg_push_door *door, const char *target, stru
 	STG_AUTO(stg_json_free_at) json_t *exchange = json_pack("{s:{s:s}}", "answer", "type", "any");
 	STG_AUTO(stg_json_free_at) json_t *call = json_pack("{s:s,s:s}", "method", test ? stg_json_str(test, "method") : "HEAD", "path",
 							    test ? stg_json_str(test, "path") : stg_json_str(json_object_get(t.connector, "request"), "path"));
+	if (test)
+		json_object_set(call, "headers", json_object_get(test, "headers"));
 	stg_json_put_int(t.connector, "timeout_ms", 5000);  /* a person waits meanwhile */
 	t.exchange = exchange;
 	struct push_request q = { 0 };

@@ -502,13 +502,15 @@ static bool read_phases(struct reading *r, json_t *ret, struct stg_error *err)
 
 static bool read_test(const struct reading *r, json_t *ret, struct stg_error *err)
 {
-	static const char *const known[] = { "method", "path", NULL };
+	static const char *const known[] = { "method", "path", "headers", NULL };
 	const struct stg_yaml_node *map = stg_yaml_get(r->root, "test");
 	if (!map)
 		return true;
-	json_t *test = json_object();
+	json_t *test = json_object(), *headers = json_object();
 	stg_json_put_new(ret, "test", test);
-	return is_map(r->y, map, "test", known, err) && method_ok(r->y, map, test, err) && put_words(r, map, "path", true, test, err);
+	stg_json_put_new(test, "headers", headers);
+	return is_map(r->y, map, "test", known, err) && method_ok(r->y, map, test, err) && put_words(r, map, "path", true, test, err) &&
+	       read_headers(r, map, headers, err);
 }
 
 /* The MDM's own list of all its devices, page by page: what it has confirmed. */

@@ -43,7 +43,8 @@ static void mask_headers(const struct push_credentials *c, json_t *headers)
 static json_t *shown_call(const struct push_target *t, const char *what, const char *phase, const json_t *call, const json_t *rows, const json_t *records, struct stg_error *err)
 {
 	struct push_request r = { 0 };
-	struct push_words words = { .page = stg_json_str(call, "page"), .op_ref = "OPERATION" };
+	/* where the whole path comes from the answer, it is still seen where the host ends */
+	struct push_words words = { .page = stg_json_str(call, "page"), .op_ref = strncmp(stg_json_str(call, "path"), "{{op_ref}}", 10) == 0 ? "/OPERATION" : "OPERATION" };
 	json_t *shown = NULL;
 	if (push_request_make(t, call, rows, records, words, push_clock_s(), &r, err)) {
 		shown = json_object();
@@ -123,10 +124,12 @@ static json_t *try_web(struct push_target *t, const json_t *rows, const json_t *
 		if (!said && (strcmp(what, "request") == 0 || strcmp(what, "update") == 0))
 			said = json_deep_copy(one);
 	}
+	/* a connector that only asks has no request of its own to stand at the top */
+	const bool shows_all = json_array_size(list) > (said ? 1u : 0u);
 	if (!said)
 		said = json_object();
 	stg_json_put_bool(said, "client_certificate", *stg_json_str(t->credentials.values, "client_pem"));
-	if (json_array_size(list) > 1)
+	if (shows_all)
 		stg_json_put_new(said, "requests", json_incref(list));
 	return said;
 }

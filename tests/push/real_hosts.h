@@ -43,13 +43,18 @@ static void real_hosts_end(void)
 	real.to = NULL;
 }
 
-/* The CA of this program, and the file that stands for the machine's. */
-static void real_trust(struct site *s, const struct made *ca)
+static const struct made *real_ca(void)
 {
-	char pem[4096];
 	if (!real.ca.cert)
 		real.ca = make_certificate("CA of the test", NULL, NULL, -3600, 86400);
-	made_pem(ca ? ca : &real.ca, false, pem, sizeof(pem));
+	return &real.ca;
+}
+
+/* The file that stands for the machine's CAs holds this program's. */
+static void real_trust(struct site *s)
+{
+	char pem[4096];
+	made_pem(real_ca(), false, pem, sizeof(pem));
 	snprintf(real.ca_file, sizeof(real.ca_file), "%s/machine-cas.pem", s->st.dir);
 	FILE *f = fopen(real.ca_file, "w");
 	if (!f || fputs(pem, f) < 0 || fclose(f) != 0)
@@ -61,7 +66,7 @@ static void real_hosts_at(struct site *s, const char *hosts, int port)
 {
 	char all[1024], entry[320], *rest = NULL;
 	real_hosts_end();
-	real_trust(s, NULL);
+	real_trust(s);
 	stg_copy(all, sizeof(all), hosts);
 	for (char *host = strtok_r(all, " ", &rest); host; host = strtok_r(NULL, " ", &rest)) {
 		snprintf(entry, sizeof(entry), "%s:443:127.0.0.1:%d", host, port);
@@ -71,20 +76,19 @@ static void real_hosts_at(struct site *s, const char *hosts, int port)
 }
 
 /* A certificate of the program's CA for these names. */
-static struct made real_certificate(struct site *s, const char *hosts)
+static struct made real_certificate(const char *hosts)
 {
 	char san[2048] = "DNS:";
 	size_t n = 4;
 	for (const char *p = hosts; *p && n + 8 < sizeof(san); p++)
 		n += (size_t)snprintf(san + n, sizeof(san) - n, *p == ' ' ? ",DNS:" : "%c", *p);
-	real_trust(s, NULL);
-	return make_certificate("these hosts", san, &real.ca, -3600, 86400);
+	return make_certificate("these hosts", san, real_ca(), -3600, 86400);
 }
 
 /* The site's server becomes these hosts, with one certificate for all. Before vendor_start(), which keeps the server. */
 static void real_hosts(struct site *s, const char *hosts)
 {
-	struct made cert = real_certificate(s, hosts);
+	struct made cert = real_certificate(hosts);
 	server_stop_at(&s->server);
 	s->server = server_start(&cert, NULL);
 	made_clear(&cert);
