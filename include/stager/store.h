@@ -331,6 +331,14 @@ json_t *stg_store_outbox(struct stg_store *s, const json_t *filter, struct stg_e
 /* {"waiting","oldest_ms","by_target":[{"name","waiting","delivered","rejected","in_doubt","state","text","due_ms"}]} */
 json_t *stg_store_outbox_summary(struct stg_store *s, struct stg_error *err);
 
+/* ---- told to the MDM before enrolment (phase P) ---- */
+/* A job that would end as staged and whose blueprint says `hand_over: after_registered`: what it ends as until the receipts of all targets that
+ * register devices are here: parked (`why` gets wait registration), held when one refuses it. Anything else stays as it is. Part of the
+ * transaction that ends the job; a later receipt ends it by itself, in the transaction that settles the delivery. */
+bool stg_store_hand_over(struct stg_store *s, int64_t job, enum stg_job_state *to, enum stg_end *end, json_t *why, struct stg_error *err);
+/* Looks once more, for a job that waits so. */
+bool stg_store_hand_over_look(struct stg_store *s, int64_t job, struct stg_error *err);
+
 /* ---- by stick (stager/bundle) ---- */
 /* Machines whose cards are trusted: {"name","role":"office|station","card" (PEM),"sha256","by"}; the list also says "added_ms","written","read",
  * "read_ms". STG_ID_BUNDLE_PEER_EXISTS, STG_ID_BUNDLE_PEER_UNKNOWN; a card put in past us: STG_ID_ROW_DAMAGED. */

@@ -31,13 +31,14 @@ static const char *const wait_names[] = { "", "line", "person", "charge", "regis
 static const char *const end_names[] = { "", "staged", "waiting", "hold", "failed", "missing" };
 static const char *const ask_names[] = { "trust", "unlock", "settings_profile", "replug", "charge", "enrol" };
 
-/* FAILED may be tried again by a person; DONE and CANCELLED are for good. */
+/* FAILED may be tried again by a person; DONE and CANCELLED are for good. What only waited for a receipt, or was held because the MDM
+ * had refused the device, is done when the receipt comes. */
 static const bool may_move[STG_JOB_STATES][STG_JOB_STATES] = {
 	[STG_JOB_WAITING] = { [STG_JOB_RUNNING] = true, [STG_JOB_CANCELLED] = true, [STG_JOB_HOLD] = true },
 	[STG_JOB_RUNNING] = { [STG_JOB_PARKED] = true, [STG_JOB_HOLD] = true, [STG_JOB_DONE] = true, [STG_JOB_FAILED] = true,
 			      [STG_JOB_INTERRUPTED] = true, [STG_JOB_WAITING] = true },
-	[STG_JOB_PARKED] = { [STG_JOB_WAITING] = true, [STG_JOB_CANCELLED] = true, [STG_JOB_HOLD] = true },
-	[STG_JOB_HOLD] = { [STG_JOB_WAITING] = true, [STG_JOB_CANCELLED] = true },
+	[STG_JOB_PARKED] = { [STG_JOB_WAITING] = true, [STG_JOB_CANCELLED] = true, [STG_JOB_HOLD] = true, [STG_JOB_DONE] = true },
+	[STG_JOB_HOLD] = { [STG_JOB_WAITING] = true, [STG_JOB_CANCELLED] = true, [STG_JOB_DONE] = true },
 	[STG_JOB_INTERRUPTED] = { [STG_JOB_WAITING] = true, [STG_JOB_CANCELLED] = true, [STG_JOB_HOLD] = true },
 	[STG_JOB_FAILED] = { [STG_JOB_WAITING] = true, [STG_JOB_CANCELLED] = true },
 };

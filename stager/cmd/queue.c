@@ -51,7 +51,7 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_queue = {
 	.name = "queue",
-	.usage = N_("stager queue [list [line|unlock|locked|canary|mdm|restore]]\n"
+	.usage = N_("stager queue [list [line|unlock|locked|canary|mdm|restore|registration]]\n"
 		    "    who waits for the line, for an unlock by its kept token, for a decision, for the first of its kind, for the MDM, for a restore\n"
 		    "stager queue add SERIAL --reason TEXT [--queue mdm|restore] [--order clear_passcode|lock|erase --second NAME]\n"
 		    "    a phone nobody can open: its kept token first, else an order for the MDM with the results, else the restore queue.\n"

@@ -74,7 +74,7 @@ static void queues(const json_t *counts)
 {
 	static const char *const words[][2] = {
 		{ "line", N_("for the line") }, { "unlock", N_("to unlock") }, { "locked", N_("locked") }, { "canary", N_("for a canary") },
-		{ "mdm", N_("for the MDM") }, { "restore", N_("to restore") },
+		{ "mdm", N_("for the MDM") }, { "restore", N_("to restore") }, { "registration", N_("for registration") },
 	};
 	char text[300] = "";
 	for (size_t i = 0; i < STG_ARRAY_LEN(words); i++) {

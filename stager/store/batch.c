@@ -151,7 +151,7 @@ bool stg_store_batch_add(struct stg_store *s, const json_t *batch, struct stg_er
 	json_array_foreach((json_t *)rows, i, row)
 		if (!add_row(s, id, name, row, err))
 			return false;
-	return search_put(s, SEARCH_BATCH, id, name, err) && tx_commit(&t, err);
+	return search_put(s, SEARCH_BATCH, id, name, err) && register_order(s, id, err) && tx_commit(&t, err);
 }
 
 /* ---- looking ---- */
@@ -183,9 +183,14 @@ static json_t *balance(struct stg_store *s, int64_t batch, struct stg_error *err
 
 static bool complete(struct stg_store *s, json_t *batch, struct stg_error *err)
 {
-	json_t *sum = balance(s, stg_json_int(batch, "id", 0), err);
-	if (!sum)
+	json_t *sum = balance(s, stg_json_int(batch, "id", 0), err), *registration = sum ? register_count(s, stg_json_int(batch, "id", 0), err) : NULL;
+	if (!registration) {
+		json_decref(sum);
 		return false;
+	}
+	if (stg_json_int(registration, "wanted", 0))
+		json_object_set(batch, "registration", registration);
+	json_decref(registration);
 	json_object_del(batch, "id");
 	stg_json_put_new(batch, "balance", sum);
 	return true;
@@ -317,13 +322,14 @@ bool stg_store_batch_state(struct stg_store *s, const char *name, const char *st
 	}
 	if (has_pins && !put_pins(s, batch, pins, err))
 		return false;
+	const bool is_over = strcmp(to, "closed") == 0, is_again = strcmp(state, "reopened") == 0;
 	STG_AUTO(stmt_close) struct stmt q =
 		stmt_open(s, "UPDATE batch SET state = :state, started_ms = CASE WHEN :state = 'started' THEN coalesce(started_ms, :now) ELSE started_ms END,"
 			     " closed_ms = CASE WHEN :state = 'closed' THEN :now ELSE NULL END, changed_ms = :now WHERE id = :id");
 	stmt_text(&q, ":state", to);
 	stmt_int(&q, ":now", stg_wall_ms());
 	stmt_int(&q, ":id", batch);
-	return stmt_done(&q, err) && tx_commit(&t, err);
+	return stmt_done(&q, err) && (!is_over || register_order_over(s, batch, name, err)) && (!is_again || register_order(s, batch, err)) && tx_commit(&t, err);
 }
 
 /* ---- is this device in an order? ---- */

@@ -154,6 +154,22 @@ bool outbox_queue_evidence(struct stg_store *s, int64_t seq, int64_t device, int
 /* One row for one target, or the one there is. */
 bool outbox_add(struct stg_store *s, int64_t seq, const char *record_id, int64_t device, const char *target, const char *phase, int64_t *ret_id,
 		struct stg_error *err);
+/* ---- register.c: the outbox's phase P ---- */
+/* For each device of this order that names its serial number: told once to each target that registers devices before enrolment. */
+bool register_order(struct stg_store *s, int64_t batch, struct stg_error *err);
+/* The same for every order that is not closed: a target is new. */
+bool register_open_orders(struct stg_store *s, struct stg_error *err);
+/* The order is closed: what was not told yet of devices that never came, and stand in no other order, is dropped. */
+bool register_order_over(struct stg_store *s, int64_t batch, const char *name, struct stg_error *err);
+/* What is told, with the keys of stg_store_record(). */
+json_t *register_payload(struct stg_store *s, const char *record_id, struct stg_error *err);
+/* A delivery of it has moved: who waited for its receipt is handed over, or held. */
+bool register_settled(struct stg_store *s, const char *record_id, struct stg_error *err);
+/* {"wanted","registered","refused"} of an order; NULL: an error. */
+json_t *register_count(struct stg_store *s, int64_t batch, struct stg_error *err);
+/* A device as receivers read it, without what is no business of theirs. */
+json_t *record_device_part(const struct stg_identity *who);
+json_t *record_time_part(void);
 /* A record of another station, byte for byte, under a number of ours (its job has the same). */
 bool record_put_carried(struct stg_store *s, const json_t *r, const char *bytes, int64_t seq, int64_t device, int64_t at_ms, bool final, const char *sha256,
 			struct stg_error *err);

@@ -353,7 +353,8 @@ json_t *stg_store_history(struct stg_store *s, const char *serial_or_unit, struc
 		      device, err) ||
 	    !add_list(s, all, "deliveries",
 		      "SELECT id, record_id, seq, target, phase, state, attempts, answer AS \"answer:json\", created_ms, changed_ms FROM outbox"
-		      " WHERE device = :device ORDER BY id",
+		      " WHERE device = :device OR record_id IN (SELECT r.record_id FROM registration AS r JOIN device AS d ON d.serial <> '' AND d.serial = r.serial"
+		      " WHERE d.id = :device) ORDER BY id",
 		      device, err) ||
 	    !add_list(s, all, "records",
 		      "SELECT record_id, seq, job, final AS \"final:bool\", end_state AS \"end\", at_ms, sha256 FROM record WHERE device = :device ORDER BY seq",

@@ -65,6 +65,7 @@ bool stg_store_target_put(struct stg_store *s, const json_t *target, struct stg_
 		   " VALUES (:name, :connector, :config, :enabled, :phase, :sealed, :now, :now) ON CONFLICT (name) DO UPDATE SET"
 		   " connector = excluded.connector, config = excluded.config, enabled = excluded.enabled, phase = excluded.phase,"
 		   " sealed = coalesce(excluded.sealed, sealed), state = '', text = '', not_before_ms = 0, changed_ms = excluded.changed_ms");
+	const bool registers = stg_json_bool(target, "enabled", true) && strchr(stg_json_str(target, "phase"), 'P');
 	stmt_text(&q, ":name", stg_json_str(target, "name"));
 	stmt_text(&q, ":connector", stg_json_str(target, "connector"));
 	stmt_json(&q, ":config", json_object_get(target, "config"));
@@ -73,7 +74,7 @@ bool stg_store_target_put(struct stg_store *s, const json_t *target, struct stg_
 	if (sealed_credentials.len)
 		stmt_bytes(&q, ":sealed", sealed_credentials);
 	stmt_int(&q, ":now", stg_wall_ms());
-	return stmt_done(&q, err) && tx_commit(&t, err);
+	return stmt_done(&q, err) && (!registers || register_open_orders(s, err)) && tx_commit(&t, err);
 }
 
 json_t *stg_store_target(struct stg_store *s, const char *name, struct stg_buf *ret_sealed, struct stg_error *err)
@@ -211,7 +212,7 @@ static bool insert(struct stg_store *s, struct row *r, int64_t device, struct st
 				     " VALUES (:seq, :record_id, :device, :target, :phase, :now, :now, '')");
 		stmt_int(&q, ":seq", r->seq);
 		stmt_text(&q, ":record_id", r->record_id);
-		stmt_int(&q, ":device", device);
+		stmt_int_or_null(&q, ":device", device);
 		stmt_text(&q, ":target", r->target);
 		stmt_text(&q, ":phase", r->phase);
 		stmt_int(&q, ":now", stg_wall_ms());
@@ -272,7 +273,7 @@ static bool queue(struct stg_store *s, int64_t seq, int64_t device, bool evidenc
 		/* a letter for each phase the receiver is told in */
 		for (const char *letter = col_text(&q, 1); *letter; letter++) {
 			struct row r = { .seq = seq, .state = QUEUED, .phase = { *letter } };
-			if (evidence_only && *letter != 'E')
+			if ((evidence_only && *letter != 'E') || *letter == 'P')
 				continue;
 			if (!stg_copy(r.target, sizeof(r.target), col_text(&q, 0)) || !stg_copy(r.record_id, sizeof(r.record_id), col_text(&q, 2)))
 				return stg_fail(err, STG_E_BUG, 0, "a target's name is too long");
@@ -314,7 +315,7 @@ bool outbox_add(struct stg_store *s, int64_t seq, const char *record_id, int64_t
 	}
 	if (!stg_copy(r.target, sizeof(r.target), target) || !stg_copy(r.phase, sizeof(r.phase), phase) || !stg_copy(r.record_id, sizeof(r.record_id), record_id))
 		return stg_fail(err, STG_E_BUG, 0, "a target's name is too long");
-	if (!insert(s, &r, device, err) || (strcmp(phase, "E") != 0 && !supersede(s, &r, device, err)))
+	if (!insert(s, &r, device, err) || (device && strcmp(phase, "E") != 0 && !supersede(s, &r, device, err)))
 		return false;
 	*ret_id = r.id;
 	return true;
@@ -323,7 +324,7 @@ bool outbox_add(struct stg_store *s, int64_t seq, const char *record_id, int64_t
 /* Bytes of the record behind a row, checked against the record's own MAC. */
 static json_t *payload_of(struct stg_store *s, const struct row *r, struct stg_error *err)
 {
-	STG_AUTO(stg_json_free_at) json_t *record = stg_store_record(s, r->record_id, err);
+	STG_AUTO(stg_json_free_at) json_t *record = strcmp(r->phase, "P") == 0 ? register_payload(s, r->record_id, err) : stg_store_record(s, r->record_id, err);
 	if (!record)
 		return NULL;
 	json_t *out = json_object();
@@ -462,7 +463,7 @@ bool stg_store_outbox_settle(struct stg_store *s, int64_t id, const char *state,
 		json_decref(r.answer);
 		r.answer = json_deep_copy(answer);
 	}
-	bool ok = row_write(s, &r, err);
+	bool ok = row_write(s, &r, err) && (strcmp(r.phase, "P") != 0 || register_settled(s, r.record_id, err));
 	row_clear(&r);
 	return ok && tx_commit(&t, err);
 }
@@ -554,10 +555,11 @@ json_t *stg_store_outbox(struct stg_store *s, const json_t *filter, struct stg_e
 {
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
 	STG_AUTO(stmt_close) struct stmt q = stmt_open(
-		s, "SELECT " ROW_COLUMNS ", device.serial, device.unit, outbox.created_ms, outbox.changed_ms, record.end_state, record.at_ms FROM outbox"
-		   " JOIN device ON device.id = outbox.device JOIN record ON record.seq = outbox.seq"
+		s, "SELECT " ROW_COLUMNS ", coalesce(device.serial, registration.serial), coalesce(device.unit, ''), outbox.created_ms, outbox.changed_ms,"
+		   " coalesce(record.end_state, 'ordered'), coalesce(record.at_ms, registration.made_ms) FROM outbox LEFT JOIN device ON device.id = outbox.device"
+		   " LEFT JOIN record ON record.seq = outbox.seq LEFT JOIN registration ON outbox.phase = 'P' AND registration.record_id = outbox.record_id"
 		   " WHERE (:id = 0 OR outbox.id = :id) AND (:target = '' OR outbox.target = :target) AND (:state = '' OR outbox.state = :state)"
-		   " AND (:serial = '' OR device.serial = :serial OR device.unit = :serial)"
+		   " AND (:serial = '' OR device.serial = :serial OR device.unit = :serial OR registration.serial = :serial)"
 		   " AND (:open = 0 OR outbox.state NOT IN ('delivered','superseded','dropped')) ORDER BY outbox.id");
 	stmt_int(&q, ":id", stg_json_int(filter, "id", 0));
 	stmt_text(&q, ":target", stg_json_str(filter, "target"));

@@ -12,10 +12,10 @@
 
 /* Open rows first by name, then by age: who has waited longest is served first. */
 #define ALL_QUEUES \
-	"SELECT CASE WHEN j.wait = 'line' THEN 'line' WHEN j.why_id = :recovery THEN 'restore' WHEN EXISTS (SELECT 1 FROM escrow AS e WHERE e.family = d.family AND e.unit = d.unit) THEN 'unlock'" \
+	"SELECT CASE WHEN j.wait = 'line' THEN 'line' WHEN j.why_id IN (:awaited, :unasked) THEN 'registration' WHEN j.why_id = :recovery THEN 'restore' WHEN EXISTS (SELECT 1 FROM escrow AS e WHERE e.family = d.family AND e.unit = d.unit) THEN 'unlock'" \
 	" ELSE 'locked' END AS queue, NULL AS id, j.id AS job, d.serial AS serial, d.unit AS unit, d.asset_tag AS asset_tag, b.name AS batch, j.port AS port," \
 	" j.label AS label, j.why_id AS code, j.why_msg AS reason, '' AS actor, j.changed_ms AS since_ms FROM job AS j JOIN device AS d ON d.id = j.device" \
-	" LEFT JOIN batch AS b ON b.id = j.batch WHERE j.state IN ('parked', 'hold') AND (j.wait = 'line' OR j.why_id IN (:locked, :unread, :unopened, :recovery))" \
+	" LEFT JOIN batch AS b ON b.id = j.batch WHERE j.state IN ('parked', 'hold') AND (j.wait = 'line' OR j.why_id IN (:locked, :unread, :unopened, :recovery, :awaited, :unasked))" \
 	" AND NOT EXISTS (SELECT 1 FROM queued AS q WHERE q.done_ms IS NULL AND q.unit <> '' AND q.unit = d.unit)" \
 	" UNION ALL SELECT 'canary', NULL, NULL, coalesce(nullif(w.serial, ''), d.serial), w.unit, d.asset_tag, NULL, NULL, NULL, CASE k.state WHEN 'failed' THEN :failed" \
 	" ELSE :waits END, k.model || ' ' || k.os, '', w.since_ms FROM canary_wait AS w JOIN canary AS k ON k.id = w.canary LEFT JOIN device AS d ON d.family = w.family" \
@@ -29,6 +29,8 @@ static void bind_locked(struct stmt *q)
 	stmt_int(q, ":unread", STG_ID_DEVICE_FIRST_UNLOCK);
 	stmt_int(q, ":unopened", STG_ID_UNLOCK_NOT_OPENED);
 	stmt_int(q, ":recovery", STG_ID_RECOVERY_READY);
+	stmt_int(q, ":awaited", STG_ID_REGISTRATION_WAITS);
+	stmt_int(q, ":unasked", STG_ID_REGISTRATION_NO_TARGET);
 	stmt_int(q, ":failed", STG_ID_CANARY_FAILED);
 	stmt_int(q, ":waits", STG_ID_CANARY_WAITS);
 }

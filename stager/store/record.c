@@ -18,7 +18,7 @@
 
 /* ---- parts of the record ---- */
 
-static json_t *device_part(const struct stg_identity *who)
+json_t *record_device_part(const struct stg_identity *who)
 {
 	json_t *d = stg_identity_json(who);
 	/* the name may be a person's ("Anna's iPhone") and is no business of the receivers */
@@ -245,7 +245,7 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 	stg_json_put(r, "schema", "stager.result/1");
 	if (s->kind == STG_STORE_REHEARSAL)
 		stg_json_put_bool(r, "rehearsal", true);
-	stg_json_put_new(r, "device", device_part(who));
+	stg_json_put_new(r, "device", record_device_part(who));
 	const char *tag = stg_json_str(attributes, "asset_tag");
 	stg_json_put(r, "asset_tag", *tag ? tag : stg_json_str(job, "asset_tag"));
 	put_unless_empty(r, "order", attributes ? json_deep_copy(attributes) : NULL);
@@ -295,7 +295,7 @@ static json_t *content(struct stg_store *s, const json_t *job, enum stg_job_stat
 	return r;
 }
 
-static json_t *time_part(void)
+json_t *record_time_part(void)
 {
 	char wall[STG_TIME_TEXT];
 	json_t *t = json_object();
@@ -362,7 +362,7 @@ static bool insert(struct stg_store *s, json_t *r, const json_t *job, int64_t de
 	stg_json_put(r, "station_id", station_id);
 	stg_json_put_int(r, "seq", seq);
 	stg_json_put(r, "prev", prev);
-	stg_json_put_new(r, "time", time_part());
+	stg_json_put_new(r, "time", record_time_part());
 	/* every receiver becomes a witness of the log: a tail cut later no longer fits what was published */
 	stg_json_put_new(r, "audit", json_pack("{s:I,s:s}", "rows", (json_int_t)rows, "head", head));
 	STG_AUTO(stg_free_at) char *bytes = stg_json_text(r);
@@ -523,7 +523,7 @@ bool stg_store_tell_revoked(struct stg_store *s, const struct stg_identity *who,
 	stg_json_put(r, "schema", "stager.revocation/1");
 	if (s->kind == STG_STORE_REHEARSAL)
 		stg_json_put_bool(r, "rehearsal", true);
-	stg_json_put_new(r, "device", device_part(&known));
+	stg_json_put_new(r, "device", record_device_part(&known));
 	stg_json_put(r, "outcome", "revoked");
 	stg_json_put_bool(r, "final", true);
 	stg_json_put(r, "actor", actor);

@@ -282,6 +282,42 @@ static const char *const migrations[] = {
 	"CREATE INDEX staff_upn ON staff (upn);"
 	"CREATE INDEX staff_mail ON staff (mail);"
 	"CREATE INDEX staff_number ON staff (number);",
+
+	/* 12: devices told to the MDM before they are here, see register.c. Their deliveries are about no record and no known device, so the
+	 * outbox is laid down anew without these two conditions; the rows and their MACs stay as they are. */
+	"CREATE TABLE registration (id INTEGER PRIMARY KEY, record_id TEXT NOT NULL UNIQUE, serial TEXT NOT NULL COLLATE NOCASE, bytes TEXT NOT NULL,"
+	" sha256 TEXT NOT NULL, made_ms INTEGER NOT NULL, ended_ms INTEGER, mac TEXT NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX registration_serial ON registration (serial) WHERE ended_ms IS NULL;"
+	"UPDATE target SET phase = 'P' || phase WHERE connector IN ('intune','jamf-pro') AND phase LIKE 'A%';"
+	"CREATE TABLE bundle_delivery_kept AS SELECT * FROM bundle_delivery;"
+	"DROP TABLE bundle_delivery;"
+	"CREATE TABLE outbox_new (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, record_id TEXT NOT NULL, device INTEGER REFERENCES device,"
+	" target TEXT NOT NULL REFERENCES target, phase TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempts INTEGER NOT NULL DEFAULT 0,"
+	" not_before_ms INTEGER NOT NULL DEFAULT 0, answer TEXT, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, mac TEXT NOT NULL,"
+	" UNIQUE (record_id, target, phase)) STRICT;"
+	"INSERT INTO outbox_new (id, seq, record_id, device, target, phase, state, attempts, not_before_ms, answer, created_ms, changed_ms, mac)"
+	" SELECT id, seq, record_id, device, target, phase, state, attempts, not_before_ms, answer, created_ms, changed_ms, mac FROM outbox;"
+	"DROP TABLE outbox;"
+	"ALTER TABLE outbox_new RENAME TO outbox;"
+	"CREATE INDEX outbox_due ON outbox (target, seq) WHERE state IN ('queued','in_doubt','op_pending');"
+	"CREATE INDEX outbox_state ON outbox (target, state);"
+	"CREATE INDEX outbox_device ON outbox (device);"
+	"CREATE INDEX outbox_sending ON outbox (id) WHERE state = 'sending';"
+	"CREATE INDEX outbox_open ON outbox (id) WHERE state IN ('queued','sending','in_doubt','op_pending','parked');"
+	"CREATE TRIGGER outbox_counts_new AFTER INSERT ON outbox BEGIN"
+	" INSERT INTO outbox_count (target, state, n) VALUES (new.target, new.state, 1) ON CONFLICT (target, state) DO UPDATE SET n = n + 1; END;"
+	"CREATE TRIGGER outbox_counts_moved AFTER UPDATE OF state, target ON outbox WHEN old.state <> new.state OR old.target <> new.target BEGIN"
+	" UPDATE outbox_count SET n = n - 1 WHERE target = old.target AND state = old.state;"
+	" INSERT INTO outbox_count (target, state, n) VALUES (new.target, new.state, 1) ON CONFLICT (target, state) DO UPDATE SET n = n + 1; END;"
+	"CREATE TRIGGER outbox_counts_gone AFTER DELETE ON outbox BEGIN"
+	" UPDATE outbox_count SET n = n - 1 WHERE target = old.target AND state = old.state; END;"
+	"CREATE TABLE bundle_delivery (record_id TEXT NOT NULL, their_target TEXT NOT NULL, phase TEXT NOT NULL, peer TEXT NOT NULL,"
+	" target TEXT NOT NULL, outbox INTEGER NOT NULL REFERENCES outbox, told TEXT NOT NULL DEFAULT '',"
+	" PRIMARY KEY (record_id, their_target, phase)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO bundle_delivery SELECT * FROM bundle_delivery_kept;"
+	"DROP TABLE bundle_delivery_kept;"
+	"CREATE INDEX bundle_delivery_peer ON bundle_delivery (peer);"
+	"CREATE INDEX bundle_delivery_outbox ON bundle_delivery (outbox);",
 };
 
 int schema_version(void)
