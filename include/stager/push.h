@@ -51,8 +51,8 @@ unsigned int stg_push_state_id(const char *state);
 json_t *stg_connector_load(const char *state_dir, const char *name_or_path, struct stg_error *err);
 /* The same for bytes that came otherwise; `file` is what messages call it. */
 json_t *stg_connector_read(const char *file, struct stg_bytes text, struct stg_error *err);
-/* The phases its receiver is told in: "E", or letters of "A" (before enrolment), "B" (once it is enrolled). */
-void stg_connector_phases(const json_t *connector, char ret[4]);
+/* The phases its receiver is told in: "E", or letters of "P" (a device is ordered), "A" (before enrolment), "B" (once it is enrolled). */
+void stg_connector_phases(const json_t *connector, char ret[8]);
 /* Does a target of this connector need a line? Files do not. */
 bool stg_push_needs_line(const char *connector);
 /* Is this a receiver that is no HTTP, so that there is no connector file of it? It is told once of each result. */

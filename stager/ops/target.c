@@ -98,7 +98,7 @@ static json_t *row_of(struct stg_op_ctx *c, const json_t *in, struct stg_error *
 	stg_json_put(row, "name", stg_json_str(in, "name"));
 	stg_json_put(row, "connector", stg_json_str_or(in, "connector", "webhook"));
 	/* which phases there are the connector says; a wrong one is told by the check that follows */
-	char phases[4];
+	char phases[8];
 	STG_AUTO(stg_json_free_at) json_t *connector =
 		stg_push_is_kind(stg_json_str(row, "connector")) ? NULL : stg_connector_load(c->state_dir, stg_json_str(row, "connector"), NULL);
 	stg_connector_phases(connector, phases);
@@ -214,7 +214,7 @@ static bool check_file(struct stg_op_ctx *c, const json_t *in, int fd, json_t **
 	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(PEM_MAX);
 	struct stg_error why = { 0 };
 	const char *file = stg_json_str(in, "file"), *name;
-	char phases[4];
+	char phases[8];
 	json_t *one;
 	(void)c;
 	if (!stg_file_read_fd(fd, &text, &why))

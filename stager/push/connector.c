@@ -76,11 +76,13 @@ json_t *stg_connector_read(const char *file, struct stg_bytes text, struct stg_e
 	return push_format_read(file, text, err);
 }
 
-void stg_connector_phases(const json_t *connector, char ret[4])
+void stg_connector_phases(const json_t *connector, char ret[8])
 {
 	static const char letters[] = "ABE";
 	const json_t *phases = json_object_get(connector, "phases");
 	size_t n = 0;
+	if (stg_json_bool(json_object_get(phases, "A"), "ordered", false))
+		ret[n++] = 'P';
 	for (size_t i = 0; i < 3; i++)
 		if (phases ? json_object_get(phases, (const char[]){ letters[i], 0 }) != NULL : letters[i] == 'E')
 			ret[n++] = letters[i];

@@ -266,7 +266,7 @@ static enum go deliver_phase(struct round *r, const char *phase, const json_t *r
 /* Each phase speaks to the receiver in its own way. */
 static enum go deliver(struct round *r, const json_t *rows, const json_t *records, struct stg_error *err)
 {
-	static const char *const letters[] = { "A", "B", "E" };
+	static const char *const letters[] = { "P", "A", "B", "E" };
 	enum go g = GO_ON;
 	if (r->target->kind)
 		return tell_kind(r, rows, records, err);

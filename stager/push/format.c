@@ -470,9 +470,24 @@ static bool read_exchange(const struct reading *r, json_t *ret, struct stg_error
 	       exchange_whole(r, ret, err);
 }
 
+/* Is it told already of devices that only an order names? */
+static bool read_ordered(const struct reading *r, const struct stg_yaml_node *phase, json_t *ret, struct stg_error *err)
+{
+	const struct stg_yaml_node *n = stg_yaml_get(phase, "ordered");
+	bool is_told = false;
+	if (!n)
+		return true;
+	if (strcmp(phase->key, "A") != 0)
+		return stg_yaml_fail(r->y, n, err, "'ordered' is for what is told before enrolment, phase A was expected");
+	if (!stg_yaml_bool(r->y, n, &is_told, err))
+		return false;
+	stg_json_put_bool(ret, "ordered", is_told);
+	return true;
+}
+
 static bool read_phases(struct reading *r, json_t *ret, struct stg_error *err)
 {
-	static const char *const letters[] = { "A", "B", "E", NULL }, *const keys[] = { "about", EXCHANGE_KEYS, NULL };
+	static const char *const letters[] = { "A", "B", "E", NULL }, *const keys[] = { "about", "ordered", EXCHANGE_KEYS, NULL };
 	const struct stg_yaml_node *map = stg_yaml_get(r->root, "phases");
 	/* only a file, no interface */
 	if (!map && json_object_get(ret, "console") && !find(r, "request") && !find(r, "update") && !find(r, "lookup"))
@@ -488,7 +503,7 @@ static bool read_phases(struct reading *r, json_t *ret, struct stg_error *err)
 	for (const struct stg_yaml_node *n = map->child; n; n = n->next) {
 		json_t *x = json_object();
 		stg_json_put_new(all, n->key, x);
-		if (!is_map(r->y, n, n->key, keys, err))
+		if (!is_map(r->y, n, n->key, keys, err) || !read_ordered(r, n, x, err))
 			return false;
 		r->phase = n;
 		if (!read_exchange(r, x, err))

@@ -6,7 +6,7 @@
  *  "timeout_ms","rate":{"requests","per_ms"},"test":{"method","path"},"orders":{},"console":{"about","heading":[],"row","key","max_rows","max_bytes"},"devices":{call,"found","next","page"}, and one exchange, or "phases":{LETTER:exchange}}
  * exchange: {"batch":{"max_items","max_bytes"},"item","fields":{NAME:"ours|theirs|ask"},"natural_key",
  *  "lookup":{call,"found","next","page","when","missing","after_ms","none":[404]},"request":call,"update":call,
- *  "answer":{"type","max_bytes"},"receipts","rejects":[400,...],"errors","operation":{call,"ref","done","receipts","most_ms"}}
+ *  "answer":{"type","max_bytes"},"receipts","rejects":[400,...],"errors","ordered","operation":{call,"ref","done","receipts","most_ms"}}
  * call: {"method","path","headers":{},"body"}
  */
 #ifndef STAGER_PUSH_PARTS_H
@@ -57,7 +57,7 @@ struct push_target {
 /* `target` is a row of the store. STG_E_INPUT: its configuration is wrong; STG_E_SAFETY: a rehearsal would leave the machine. */
 bool push_target_open(const json_t *target, bool rehearsal, const char *state_dir, struct push_target *ret, struct stg_error *err);
 void push_target_clear(struct push_target *t);
-/* Turns to what the connector does in this phase ("A", "B", "E"). False: it has no such phase. */
+/* Turns to what the connector does in this phase ("P", "A", "B", "E"). False: it has no such phase. */
 bool push_target_phase(struct push_target *t, const char *phase);
 /* Whose word counts for a field: "ours", "theirs" or "ask"; the target's own setting policy.FIELD wins. */
 const char *push_policy(const struct push_target *t, const char *field);

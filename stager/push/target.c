@@ -87,7 +87,11 @@ static bool check_web(struct push_target *t, struct stg_error *err)
 bool push_target_phase(struct push_target *t, const char *phase)
 {
 	const json_t *phases = json_object_get(t->connector, "phases");
-	t->exchange = phases ? json_object_get(phases, phase) : strcmp(phase, "E") == 0 ? t->connector : NULL;
+	/* a device that is only ordered is told as before its enrolment, where the connector can */
+	const bool is_ordered = strcmp(phase, "P") == 0;
+	t->exchange = phases ? json_object_get(phases, is_ordered ? "A" : phase) : strcmp(phase, "E") == 0 ? t->connector : NULL;
+	if (is_ordered && !stg_json_bool(t->exchange, "ordered", false))
+		t->exchange = NULL;
 	return t->exchange != NULL || t->kind;
 }
 

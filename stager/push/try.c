@@ -106,7 +106,8 @@ static bool can_sign(const struct push_target *t, struct stg_error *err)
 
 static json_t *try_web(struct push_target *t, const json_t *rows, const json_t *records, struct stg_error *err)
 {
-	static const char *const letters[] = { "A", "B", "E" };
+	static const char *const letters[] = { "P", "A", "B", "E" };
+	const bool is_ordered = strcmp(stg_json_str(json_array_get(records, 0), "outcome"), "ordered") == 0;
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
 	json_t *sign_in = NULL, *one;
 	if (!can_sign(t, err) || (push_auth_signs_in(t) && !(sign_in = push_token_try(t, err))))
@@ -114,7 +115,7 @@ static json_t *try_web(struct push_target *t, const json_t *rows, const json_t *
 	if (sign_in)
 		json_array_append_new(list, sign_in);
 	for (size_t i = 0; i < STG_ARRAY_LEN(letters); i++)
-		if (!add_calls(t, letters[i], rows, records, list, err))
+		if (is_ordered == (*letters[i] == 'P') && !add_calls(t, letters[i], rows, records, list, err))
 			return NULL;
 	/* the one that tells, at the top: most connectors have no other */
 	json_t *said = NULL;

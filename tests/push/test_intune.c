@@ -348,6 +348,59 @@ static void the_next_page_never_leads_to_another_server(void **state)
 	graph_clear(&g);
 }
 
+/* An order of these serial numbers. */
+static void ordered(struct site *s, const char *name, const char *const *serials)
+{
+	json_t *batch = json_pack("{s:s,s:s,s:[]}", "name", name, "blueprint", "b", "rows");
+	for (int i = 0; serials[i]; i++)
+		json_array_append_new(json_object_get(batch, "rows"), json_pack("{s:i,s:s,s:s}", "line", i + 2, "serial", serials[i], "asset_tag", "A-7"));
+	OK(stg_store_batch_add(s->st.s, batch, err));
+	json_decref(batch);
+}
+
+static void an_order_is_in_intune_before_its_devices_and_their_results_renew_it(void **state)
+{
+	(void)state;
+	struct graph g = { .not_taken = "F2LXK0AA0009" };
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	graph_start(s, &g);
+	(void)intune_add(s, "PA", "", "");
+	ordered(s, "ONE", (const char *const[]){ "F2LXK0AA0001", "F2LXK0AA0002", "F2LXK0AA0009", "no serial", NULL });
+	server_will(s->server, WAY_ANSWER, NULL);       /* token */
+	server_will(s->server, WAY_ANSWER, NULL);       /* search */
+	server_will(s->server, WAY_CUT_AFTER, NULL);    /* the import took effect, its answer is lost */
+	assert_int_equal(round_now(s), 0);
+	assert_int_equal(g.imports, 1);
+	ordered(s, "AGAIN", (const char *const[]){ "F2LXK0AA0001", "F2LXK0AA0002", NULL });
+	for (int i = 0; i < 3; i++)
+		(void)round_now(s);
+	assert_int_equal(in_state(s, "delivered"), 2);
+	assert_int_equal(in_state(s, "rejected"), 2);   /* what Intune did not take, and what is no serial number */
+	assert_int_equal(json_object_size(g.identities), 2);
+	assert_non_null(strstr(stg_json_str(json_object_get(g.identities, "F2LXK0AA0001"), "description"), "AT=A-7;O=ordered;W=0;R="));
+	/* the first phone is staged: the same identifier, renewed, and no second one */
+	stage(s, 1);
+	assert_int_equal(round_now(s), 1);
+	assert_int_equal(json_object_size(g.identities), 2);
+	assert_non_null(strstr(stg_json_str(json_object_get(g.identities, "F2LXK0AA0001"), "description"), "O=ok;"));
+	graph_clear(&g);
+}
+
+static void what_comes_late_never_takes_the_place_of_a_result(void **state)
+{
+	(void)state;
+	struct graph g = { 0 };
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	graph_start(s, &g);
+	(void)intune_add(s, "PA", "", "");
+	ordered(s, "ONE", (const char *const[]){ "F2LXK0AA0001", NULL });
+	json_object_set_new(g.identities, "F2LXK0AA0001", json_pack("{s:s}", "description", "AT=new;O=ok;W=0;R=ffffffffffff7000;H=00000000"));
+	(void)round_now(s);
+	assert_int_equal(in_state(s, "superseded"), 1);
+	assert_int_equal(g.imports, 0);
+	graph_clear(&g);
+}
+
 /* Another machine with the name of Graph, and a certificate for `names` that `ca` signed (NULL: the CA that is trusted). */
 static void not_graph(struct site *s, const char *names, const struct made *ca, const char *expected)
 {
@@ -395,6 +448,8 @@ int main(void)
 		cmocka_unit_test(wrong_credentials_stop_the_target_and_no_secret_is_kept),
 		cmocka_unit_test(a_token_that_ends_early_is_fetched_anew_once),
 		cmocka_unit_test(a_device_that_is_not_enrolled_waits_and_is_told_later),
+		cmocka_unit_test(an_order_is_in_intune_before_its_devices_and_their_results_renew_it),
+		cmocka_unit_test(what_comes_late_never_takes_the_place_of_a_result),
 		cmocka_unit_test(the_next_page_never_leads_to_another_server),
 		cmocka_unit_test(who_only_has_the_name_of_graph_is_told_nothing),
 	};
