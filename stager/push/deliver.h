@@ -4,9 +4,19 @@
 #ifndef STAGER_PUSH_DELIVER_H
 #define STAGER_PUSH_DELIVER_H
 
+#include <pthread.h>
+
 #include "parts.h"
 
 #define LATER_MS 60000
+
+struct push_ahead {
+	pthread_t thread;
+	bool is_running;
+	json_t *settled;                /* outcomes of the batch before: told, not yet in the inventory */
+	json_t *taken;                  /* rows of the next batch, with their records */
+	struct push_made made;
+};
 
 struct round {
 	const struct stg_push_door *door;
@@ -16,6 +26,7 @@ struct round {
 	const char *old_state, *old_text;
 	int64_t delivered, next_boot_ms;
 	int64_t max_items;
+	struct push_ahead *ahead;       /* NULL: one batch after the other */
 	json_t *gathered;               /* outcomes that wait for put_gathered(); NULL: each is put by itself */
 };
 
@@ -34,7 +45,20 @@ void note(struct round *r, const char *state, int64_t wait_ms, const char *text)
 void gather(struct round *r);
 bool put_gathered(struct round *r, bool ok, struct stg_error *err);
 void tell(struct round *r, const char *what, int64_t count);
+/* Puts down what was told of the batch before. */
+bool put_settled(struct round *r, struct stg_error *err);
 bool open_named(const struct stg_push_door *door, const char *target, struct push_target *ret, struct stg_error *err);
+
+/* ---- ahead.c ---- */
+/* May this target's batches overlap? */
+bool ahead_may(const struct round *r);
+/* Between these two the receiver works, and so does ahead.c. */
+void ahead_begin(struct round *r);
+void ahead_end(struct round *r);
+/* The batch before is in the inventory: counted and told. */
+void ahead_told(struct round *r);
+/* What was taken meanwhile, given away; NULL: nothing. */
+json_t *ahead_taken(struct round *r);
 
 /* ---- exchange.c ---- */
 /* Rows of one phase with their records, to a target that is no file. */

@@ -124,6 +124,21 @@ static bool settle_again(const struct stg_push_door *door, struct push_pace *p, 
 	return true;
 }
 
+bool put_settled(struct round *r, struct stg_error *err)
+{
+	struct push_ahead *h = r->ahead;
+	bool ok = true;
+	size_t i;
+	json_t *one;
+	if (!h || !h->settled)
+		return true;
+	if (!r->door->settle_many(r->door->ctx, h->settled, NULL))
+		json_array_foreach(h->settled, i, one)
+			ok = put_one(r, one, ok ? err : NULL) && ok;
+	ahead_told(r);
+	return ok;
+}
+
 bool settle_all(struct round *r, const json_t *rows, const char *state, int64_t wait_ms, const json_t *answer, struct stg_error *err)
 {
 	bool ok = true;
@@ -132,6 +147,11 @@ bool settle_all(struct round *r, const json_t *rows, const char *state, int64_t 
 	gather(r);
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
 		ok = settle(r, row, state, wait_ms, answer, ok ? err : NULL) && ok;
+	if (r->ahead && strcmp(state, "delivered") == 0) {
+		ok = put_settled(r, err);
+		r->ahead->settled = stg_steal(r->gathered);
+		return ok;
+	}
 	ok = put_gathered(r, ok, err);
 	if (ok && strcmp(state, "delivered") == 0) {
 		r->delivered += (int64_t)json_array_size(rows);
@@ -306,7 +326,7 @@ static bool sort_out(struct round *r, const json_t *taken, json_t *ret_rows, jso
 	json_t *row;
 	json_array_foreach((json_t *)(uintptr_t)taken, i, row) {
 		const char *state = NULL, *text = "";
-		STG_AUTO(stg_json_free_at) json_t *record = stg_json_parse(stg_bytes_str(stg_json_str(row, "payload")), PUSH_RECORD_MAX, NULL);
+		json_t *record = json_object_get(row, "record");
 		if (!record || strcmp(stg_json_str(record, "record_id"), stg_json_str(row, "record_id")) != 0) {
 			state = "rejected";
 			text = "the record cannot be read";
@@ -345,7 +365,11 @@ static bool work(struct round *r, struct stg_error *err)
 			return true;
 		if (!may_leave(r))
 			return true;
-		STG_AUTO(stg_json_free_at) json_t *taken = r->door->take(r->door->ctx, r->target->name, r->max_items, err);
+		STG_AUTO(stg_json_free_at) json_t *taken = ahead_taken(r);
+		if (!json_array_size(taken)) {
+			json_decref(taken);
+			taken = r->door->take(r->door->ctx, r->target->name, r->max_items, err);
+		}
 		if (!taken)
 			return stg_while(err, "outbox of %s", r->target->name);
 		if (!json_array_size(taken))
@@ -365,6 +389,25 @@ static bool work(struct round *r, struct stg_error *err)
 			return stg_while(err, "outbox of %s", r->target->name);
 	}
 	return true;
+}
+
+/* The same with the next batch made ready while the receiver works, where that can do no harm. */
+static bool work_through(struct round *r, struct stg_error *err)
+{
+	struct push_ahead ahead = { 0 };
+	if (ahead_may(r)) {
+		r->ahead = &ahead;
+		r->target->made = &ahead.made;
+	}
+	bool ok = work(r, err);
+	ok = put_settled(r, ok ? err : NULL) && ok;
+	if (ahead.taken)        /* it never left */
+		ok = settle_back(r, ahead.taken, 0, NULL, ok ? err : NULL) && ok;
+	json_decref(ahead.taken);
+	stg_buf_clear(&ahead.made.body);
+	r->target->made = NULL;
+	r->ahead = NULL;
+	return ok;
 }
 
 /* Is this target to be left alone now? A wait noted by an earlier process holds too, unless the clock has jumped. */
@@ -414,7 +457,7 @@ static bool round_of(const struct stg_push_door *door, const json_t *row, bool b
 		ok = true;
 	} else if (push_target_open(row, door->rehearsal, door->state_dir, &t, &why)) {
 		r.max_items = t.kind ? t.kind->most : most_items(&t, r.pace);
-		ok = work(&r, err);
+		ok = work_through(&r, err);
 	} else if (by_person) {
 		if (err)
 			*err = why;

@@ -45,6 +45,12 @@ void push_credentials_clear(struct push_credentials *c);
 void push_credentials_hide(const struct push_credentials *c, char *text);
 
 /* ---- target.c: one configured MDM, ready to be spoken to ---- */
+/* A request's body before its turn has come, for the batch of that id. */
+struct push_made {
+	char batch[40];
+	bool is_json;
+	struct stg_buf body;
+};
 struct push_target {
 	char name[64];
 	json_t *connector, *config;     /* config: with the connector's defaults filled in */
@@ -53,6 +59,7 @@ struct push_target {
 	const struct push_kind *kind;   /* a receiver that is no HTTP (kind.h); NULL: the connector says how */
 	bool rehearsal;
 	const char *state_dir;
+	struct push_made *made;         /* what ahead.c has made ready; NULL: nothing is */
 };
 /* `target` is a row of the store. STG_E_INPUT: its configuration is wrong; STG_E_SAFETY: a rehearsal would leave the machine. */
 bool push_target_open(const json_t *target, bool rehearsal, const char *state_dir, struct push_target *ret, struct stg_error *err);
@@ -106,6 +113,8 @@ struct push_words {
 bool push_request_make(const struct push_target *t, const json_t *call, const json_t *rows, const json_t *records, struct push_words words, int64_t now_s,
 		       struct push_request *ret, struct stg_error *err);
 void push_request_clear(struct push_request *r);
+/* The body that `request` will have over these, for a later push_request_make(); what cannot be made is left for then. */
+void push_body_ahead(const struct push_target *t, const json_t *rows, const json_t *records, struct push_made *ret);
 /* Signs in first where the target must. is_read: nothing changes there, so it may arrive twice. */
 bool push_request_send(const struct push_target *t, struct push_request *r, bool is_read, struct stg_stop *stop, struct stg_net_answer *ret, struct stg_error *err);
 /* Does this path or header name one record, so that records go one by one? */

@@ -165,7 +165,7 @@ static json_t *with_commands(const struct push_target *t, const json_t *records)
 }
 
 /* A text stays as it is, everything else becomes JSON. */
-static bool make_body(const struct push_target *t, const json_t *call, const json_t *records, struct push_request *r, struct stg_error *err)
+static bool make_body(const struct push_target *t, const json_t *call, const json_t *records, struct stg_buf *ret, bool *ret_is_json, struct stg_error *err)
 {
 	const char *program = stg_json_str(call, "body");
 	if (!*program)
@@ -178,11 +178,34 @@ static bool make_body(const struct push_target *t, const json_t *call, const jso
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONNECTOR_PROGRAM, 0, "body of connector %s: %zu values, one was expected", stg_json_str(t->connector, "name"), json_array_size(out));
 	const json_t *one = json_array_get(out, 0);
 	if (json_is_string(one))
-		return stg_buf_add(&r->body, json_string_value(one), json_string_length(one), err);
+		return stg_buf_add(ret, json_string_value(one), json_string_length(one), err);
 	STG_AUTO(stg_free_at) char *text = stg_json_text(one);
-	if (!json_object_get(r->headers, "Content-Type"))
+	*ret_is_json = true;
+	return stg_buf_add_str(ret, text, err);
+}
+
+void push_body_ahead(const struct push_target *t, const json_t *rows, const json_t *records, struct push_made *ret)
+{
+	stg_buf_clear(&ret->body);
+	*ret = (struct push_made){ .body = STG_BUF(PUSH_BODY_MAX) };
+	if (make_body(t, json_object_get(t->exchange, "request"), records, &ret->body, &ret->is_json, NULL))
+		batch_id(t, rows, ret->batch);
+}
+
+/* One that was made ready is used up. */
+static bool body_of(const struct push_target *t, const json_t *call, const char *batch, const json_t *records, struct push_request *r, struct stg_error *err)
+{
+	bool is_json = false;
+	if (t->made && strcmp(t->made->batch, batch) == 0 && call == json_object_get(t->exchange, "request")) {
+		r->body = t->made->body;
+		is_json = t->made->is_json;
+		*t->made = (struct push_made){ 0 };
+	} else if (!make_body(t, call, records, &r->body, &is_json, err)) {
+		return false;
+	}
+	if (is_json && !json_object_get(r->headers, "Content-Type"))
 		stg_json_put(r->headers, "Content-Type", "application/json");
-	return stg_buf_add_str(&r->body, text, err);
+	return true;
 }
 
 bool push_request_make(const struct push_target *t, const json_t *call, const json_t *rows, const json_t *records, struct push_words words, int64_t now_s,
@@ -199,7 +222,7 @@ bool push_request_make(const struct push_target *t, const json_t *call, const js
 	*ret = (struct push_request){ .headers = json_object(), .body = STG_BUF(PUSH_BODY_MAX) };
 	stg_copy(ret->method, sizeof(ret->method), stg_json_str(call, "method"));
 	if (!make_url(&f, stg_json_str(call, "path"), ret, err) || !make_headers(&f, json_object_get(call, "headers"), ret, err) ||
-	    !make_body(t, call, records, ret, err))
+	    !body_of(t, call, batch, records, ret, err))
 		return false;
 	if ((int64_t)ret->body.len > most)
 		return stg_fail_id(err, STG_E_REFUSED, STG_ID_CONNECTOR_PROGRAM, 413, "a body of %zu bytes, connector %s allows %lld", ret->body.len, stg_json_str(t->connector, "name"), (long long)most);

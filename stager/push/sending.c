@@ -359,6 +359,14 @@ static void heed_limits(struct round *r, const struct stg_net_answer *a)
 		note(r, "throttled", push_pace_wait(r->pace, STG_NET_THROTTLED, s * 1000), "the server's limit is used up");
 }
 
+static bool send_and_prepare(struct round *r, struct push_request *q, struct stg_net_answer *ret, struct stg_error *err)
+{
+	ahead_begin(r);
+	bool ok = push_request_send(r->target, q, false, r->stop, ret, err);
+	ahead_end(r);
+	return ok;
+}
+
 enum go send_rows(struct round *r, const json_t *call, const json_t *rows, const json_t *records, struct stg_error *err)
 {
 	struct push_request q = { 0 };
@@ -376,7 +384,7 @@ enum go send_rows(struct round *r, const json_t *call, const json_t *rows, const
 			g = pause_target(r, rows, NULL, STG_NET_AUTH, why.code == STG_E_INPUT ? "config" : "server", -1, 0, why.msg, err);
 	} else if (!may_ask(r, rows, &g, err)) {
 		;
-	} else if (!push_request_send(r->target, &q, false, r->stop, &a, &why)) {
+	} else if (!send_and_prepare(r, &q, &a, &why)) {
 		g = pause_target(r, rows, NULL, STG_NET_AUTH, "config", -1, 0, why.msg, err);
 	} else {
 		g = a.class == STG_NET_OK ? accepted(r, rows, records, &a, err) : understood(r, call, rows, records, &a, err);

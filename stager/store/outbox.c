@@ -338,7 +338,7 @@ static json_t *payload_of(struct stg_store *s, const struct row *r, struct stg_e
 	char key[160];
 	snprintf(key, sizeof(key), "%s/%s/%s", r->record_id, r->target, r->phase);
 	stg_json_put(out, "idempotency_key", key);
-	static const char *const of_record[] = { "payload", "payload_sha256", "unit", "serial", "batch", "end" };
+	static const char *const of_record[] = { "payload", "payload_sha256", "record", "unit", "serial", "batch", "end" };
 	for (size_t i = 0; i < STG_ARRAY_LEN(of_record); i++) {
 		json_t *value = json_object_get(record, of_record[i]);
 		if (value)

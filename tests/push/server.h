@@ -280,10 +280,12 @@ static inline void *server_run(void *arg)
 		}
 		ERR_clear_error();
 		SSL_free(e.ssl);
-		/* what the other side still sends is read away: a reset would take our last words with it */
+		/* what the other side still sends is read away: a reset would take our last words with it. A client that keeps its
+		 * connection for later holds nobody up. */
 		char c[4096];
+		struct pollfd rest[3] = { { .fd = e.fd, .events = POLLIN }, p[0], p[1] };
 		shutdown(e.fd, SHUT_WR);
-		while (recv(e.fd, c, sizeof(c), 0) > 0)
+		while (poll(rest, 3, -1) > 0 && rest[0].revents && recv(e.fd, c, sizeof(c), 0) > 0)
 			;
 		close(e.fd);
 	}
