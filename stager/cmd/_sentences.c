@@ -497,7 +497,7 @@ const char *const detail_sentences[] = {
 	N_("What every device of a site gets; extended by the blueprints of its roles"),
 	N_("An iPhone of field staff, on top of what the site gives every device; the first two of a kind go ahead"),
 	N_("A locked phone or tablet of the pool, restored from an image and proven empty"),
-	N_("Microsoft Intune through Graph. Before enrolment: corporate identifiers by serial number; once enrolled: notes and owner. The whole record has no place there: keep a webhook or file target beside it"),
+	N_("Microsoft Intune through Graph. Before enrolment: corporate identifiers by serial number; once enrolled: notes, owner and device category. The whole record has no place there: keep a webhook or file target beside it"),
 	N_("Android zero-touch, reseller interface: claims each phone or tablet for the customer by IMEI, else by serial number, maker and model, with asset tag and record as metadata. Only registered resellers may claim; a customer can only apply configurations to devices it has"),
 	N_("Apple Business Manager and School Manager (url https://api-school.apple.com, scope school.api): assigns each iPhone and iPad to an MDM server there, before enrolment; one that another server has waits for a person. Its interface cannot add a device (it comes from the purchase or from Apple Configurator) and has no place for asset tag or record: keep a webhook or file target beside it"),
 	N_("BlackBerry UEM. Before enrolment: iPhone and iPad that Apple's automated enrolment shows there get the enrolment configuration; once enrolled: asks until it shows the device. Its interface takes no serial numbers, asset tags or text, and no Android before enrolment: keep a webhook or file target beside it"),

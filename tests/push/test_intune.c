@@ -15,6 +15,8 @@ struct graph {
 	json_t *identities;             /* by identifier: {"description"} */
 	json_t *devices;                /* by serial: {"id","notes","managedDeviceOwnerType"} */
 	int tokens, imports, searches, patches;
+	json_t *categories;             /* by name: id */
+	int puts, busy_inside;          /* categories given; so many questions inside a batch are put off */
 	int forget_tokens;              /* so many are not known any more when they are used */
 	const char *bad;                /* an identifier that makes the whole import a 400 */
 	const char *not_taken;          /* one that gets status false */
@@ -106,6 +108,45 @@ static char *graph_patch(struct graph *g, const char *path, const json_t *in)
 	return graph_error(404, "ResourceNotFound", "no such device");
 }
 
+/* Several questions in one: each has its own status, and the whole is 200 in any case. */
+static char *graph_batch(struct graph *g, const json_t *in)
+{
+	json_t *responses = json_array(), *one, *id;
+	const char *name;
+	size_t i;
+	json_array_foreach(json_object_get(in, "requests"), i, one) {
+		const char *url = stg_json_str(one, "url"), *at = strstr(url, "eq '");
+		json_t *value = json_array();
+		char serial[64] = "";
+		if (at)
+			snprintf(serial, sizeof(serial), "%.*s", (int)strcspn(at + 4, "'"), at + 4);
+		const json_t *d = json_object_get(g->devices, serial);
+		if (d)
+			json_array_append_new(value, json_pack("{s:s,s:s,s:s}", "serialNumber", serial, "id", stg_json_str(d, "id"), "deviceCategoryDisplayName",
+							       stg_json_str_or(d, "category", "Unknown")));
+		if (strstr(url, "/deviceCategories?"))
+			json_object_foreach(g->categories, name, id)
+				json_array_append_new(value, json_pack("{s:O,s:s}", "id", id, "displayName", name));
+		bool busy = g->busy_inside > 0 && g->busy_inside--;
+		json_array_insert_new(responses, 0, json_pack("{s:s,s:i,s:{s:o}}", "id", stg_json_str(one, "id"), "status", busy ? 429 : 200, "body", busy ? "error" : "value", value));
+	}
+	return http(200, json_pack("{s:o}", "responses", responses));
+}
+
+static char *graph_category(struct graph *g, const char *path, const json_t *in)
+{
+	const char *serial, *name, *ref = strrchr(stg_json_str(in, "@odata.id"), '/');
+	json_t *d, *id;
+	json_object_foreach(g->devices, serial, d)
+		json_object_foreach(g->categories, name, id)
+			if (strncmp(path, stg_json_str(d, "id"), strlen(stg_json_str(d, "id"))) == 0 && ref && strcmp(ref + 1, json_string_value(id)) == 0) {
+				g->puts++;
+				stg_json_put(d, "category", name);
+				return http(204, NULL);
+			}
+	return graph_error(404, "ResourceNotFound", "no such category");
+}
+
 static char *graph(struct server *s, void *ctx)
 {
 	struct graph *g = ctx;
@@ -130,6 +171,10 @@ static char *graph(struct server *s, void *ctx)
 		return graph_search(g, in, (at = strstr(path, "from=")) ? atoi(at + 5) : 0);
 	if (strncmp(line, "GET", 3) == 0 && strstr(path, "/managedDevices?"))
 		return graph_devices(g, path);
+	if (strncmp(line, "POST", 4) == 0 && strncmp(path, "/beta/$batch", 12) == 0)
+		return graph_batch(g, in);
+	if (strncmp(line, "PUT", 3) == 0 && strstr(path, "/deviceCategory/$ref") && (at = strstr(path, "/managedDevices/")))
+		return graph_category(g, at + 16, in);
 	if (strncmp(line, "PATCH", 5) == 0 && (at = strstr(path, "/managedDevices/")))
 		return graph_patch(g, at + 16, in);
 	return graph_error(404, "NotFound", path);
@@ -150,6 +195,7 @@ static void graph_start(struct site *s, struct graph *g)
 static void graph_clear(struct graph *g)
 {
 	json_decref(g->identities);
+	json_decref(g->categories);
 	json_decref(g->devices);
 }
 
@@ -176,6 +222,70 @@ static json_t *row_in(struct site *s, const char *state)
 }
 
 /* ---- failing ---- */
+
+static struct site *with_categories(struct graph *g, const char *category)
+{
+	struct site *s = site_start(STG_STORE_PRODUCTION);
+	graph_start(s, g);
+	g->categories = json_pack("{s:s,s:s}", "Ward", "cat-1", "Lab", "cat-2");
+	(void)intune_add(s, "E", "category", category);
+	json_object_set_new(g->devices, "F2LXK0AA0001", json_pack("{s:s}", "id", "dev-1"));
+	stage(s, 1);
+	return s;
+}
+
+static void again(struct site *s, const char *state)
+{
+	STG_AUTO(stg_json_free_at) json_t *row = row_in(s, state);
+	OK(stg_store_outbox_settle(s->st.s, stg_json_int(row, "id", 0), "queued", 0, NULL, err));
+}
+
+static void a_category_that_is_not_there_is_said_with_those_that_are(void **state)
+{
+	(void)state;
+	struct graph g = { 0 };
+	STG_AUTO(site_stop) struct site *s = with_categories(&g, "Wrad");
+	assert_int_equal(round_now(s), 0);
+	STG_AUTO(stg_json_free_at) json_t *row = row_in(s, "rejected");
+	const char *text = stg_json_str(json_object_get(row, "answer"), "text");
+	if (!strstr(text, "no category 'Wrad', it has: Ward, Lab"))
+		fail_msg("%s", text);
+	assert_int_equal(g.puts, 0);
+	graph_clear(&g);
+}
+
+static void a_category_waits_for_its_device_and_what_stands_there_for_a_person(void **state)
+{
+	(void)state;
+	struct graph g = { .busy_inside = 1 };
+	STG_AUTO(site_stop) struct site *s = with_categories(&g, "Ward");
+	assert_int_equal(round_now(s), 0);              /* a question inside was put off: asked again later, nothing is guessed */
+	assert_int_equal(in_state(s, "parked"), 1);
+	again(s, "parked");
+	server_will(s->server, WAY_ANSWER, NULL);
+	server_will(s->server, WAY_CUT_AFTER, NULL);    /* it took effect, its answer is lost */
+	assert_int_equal(round_now(s), 0);
+	assert_int_equal(in_state(s, "in_doubt"), 1);
+	assert_int_equal(g.puts, 1);
+	assert_int_equal(round_now(s), 1);              /* read back */
+	assert_int_equal(g.puts, 1);
+	assert_string_equal(stg_json_str(json_object_get(g.devices, "F2LXK0AA0001"), "category"), "Ward");
+	graph_clear(&g);
+
+	struct graph chosen = { 0 };
+	STG_AUTO(site_stop) struct site *other = with_categories(&chosen, "Ward");
+	stg_json_put(json_object_get(chosen.devices, "F2LXK0AA0001"), "category", "Lab");
+	assert_int_equal(round_now(other), 0);          /* its user chose another at enrolment */
+	assert_int_equal(in_state(other, "conflict"), 1);
+	assert_int_equal(chosen.puts, 0);
+	graph_clear(&chosen);
+
+	struct graph none = { 0 };
+	STG_AUTO(site_stop) struct site *without = with_categories(&none, "");
+	assert_int_equal(round_now(without), 1);        /* nobody wants one: nothing is asked */
+	assert_int_equal(none.tokens, 0);
+	graph_clear(&none);
+}
 
 static void a_lost_answer_is_read_back_and_never_imported_twice(void **state)
 {
@@ -441,6 +551,8 @@ int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_category_that_is_not_there_is_said_with_those_that_are),
+		cmocka_unit_test(a_category_waits_for_its_device_and_what_stands_there_for_a_person),
 		cmocka_unit_test(a_lost_answer_is_read_back_and_never_imported_twice),
 		cmocka_unit_test(what_was_lost_before_it_arrived_is_sent_again),
 		cmocka_unit_test(a_400_that_names_no_row_costs_only_the_row_at_fault),
