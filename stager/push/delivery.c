@@ -135,7 +135,10 @@ bool put_settled(struct round *r, struct stg_error *err)
 	if (!r->door->settle_many(r->door->ctx, h->settled, NULL))
 		json_array_foreach(h->settled, i, one)
 			ok = put_one(r, one, ok ? err : NULL) && ok;
-	ahead_told(r);
+	if (ok)
+		ahead_told(r);
+	json_decref(h->settled);
+	h->settled = NULL;
 	return ok;
 }
 

@@ -93,6 +93,49 @@ static void a_refused_batch_is_halved_until_the_record_at_fault_stands_alone(voi
 	assert_int_equal(in_state(s, "delivered"), 7);
 }
 
+static void what_was_made_ready_behind_a_batch_that_fails_goes_back_and_follows_in_its_order(void **state)
+{
+	(void)state;
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	(void)acme_add(s, "");
+	stage(s, 12);
+	server_will(s->server, WAY_ANSWER, NULL);
+	server_will(s->server, WAY_REFUSE, "HTTP/1.1 503 Not now\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(round_now(s), 4);
+	assert_int_equal(s->server->requests, 2);
+	assert_int_equal(in_state(s, "delivered"), 4);
+	assert_int_equal(in_state(s, "queued"), 8);         /* the third batch was in hand and never left */
+
+	/* and one behind a batch whose answer is lost: that one alone is in doubt */
+	server_will(s->server, WAY_CUT_AFTER, NULL);
+	assert_int_equal(round_now(s), 0);
+	assert_int_equal(in_state(s, "in_doubt"), 4);
+	assert_int_equal(in_state(s, "queued"), 4);
+	assert_int_equal(round_now(s), 8);
+	assert_int_equal(s->server->requests, 5);
+	assert_int_equal(s->server->conflicts, 0);
+	assert_int_equal(in_state(s, "delivered"), 12);
+}
+
+static void what_the_inventory_cannot_note_while_the_next_batch_is_out_is_noted_later_and_not_sent_again(void **state)
+{
+	(void)state;
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	(void)acme_add(s, "");
+	stage(s, 12);
+	int64_t delivered, next;
+	struct stg_error e = { 0 };
+	s->settle_fails = 4;
+	assert_false(stg_push_round(&s->door, NULL, NULL, &delivered, &next, &e));
+	assert_int_equal(s->server->requests, 2);           /* the disk was asked again only when the second batch had its answer */
+	assert_int_equal(in_state(s, "sending"), 4);
+	assert_int_equal(in_state(s, "delivered"), 4);
+	assert_int_equal(in_state(s, "queued"), 4);
+	assert_int_equal(round_now(s), 4);
+	assert_int_equal(in_state(s, "delivered"), 12);
+	assert_int_equal(s->server->requests, 3);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -100,6 +143,8 @@ int main(void)
 		cmocka_unit_test(each_record_of_a_batch_gets_its_own_outcome),
 		cmocka_unit_test(what_may_have_arrived_is_not_repeated_where_a_repeat_does_harm),
 		cmocka_unit_test(a_refused_batch_is_halved_until_the_record_at_fault_stands_alone),
+		cmocka_unit_test(what_was_made_ready_behind_a_batch_that_fails_goes_back_and_follows_in_its_order),
+		cmocka_unit_test(what_the_inventory_cannot_note_while_the_next_batch_is_out_is_noted_later_and_not_sent_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
