@@ -20,6 +20,7 @@
 
 #define COLUMNS_MAX 16
 #define CELL 640
+#define LINE_COLUMNS 80
 
 void json_line(const json_t *j)
 {
@@ -85,6 +86,40 @@ static const char *word_of(const char *value)
 	return value;
 }
 
+/* Up to the first end of a clause that stands in no brackets. */
+static size_t brief_len(const char *text)
+{
+	size_t n = 0;
+	int inside = 0;
+	for (; text[n] && (inside > 0 || !((text[n] == '.' || text[n] == ':') && text[n + 1] == ' ')); n++)
+		inside += (text[n] == '(') - (text[n] == ')');
+	while (n && text[n - 1] == ' ')
+		n--;
+	return n;
+}
+
+void text_wrapped(const char *text, size_t begin, size_t indent)
+{
+	size_t at = begin;
+	bool is_first = true;
+	char word[CELL];
+	while (*text) {
+		size_t n = strcspn(text, " ");
+		snprintf(word, sizeof(word), "%.*s", (int)n, text);
+		size_t w = stg_text_columns(word);
+		if (!is_first && at + 1 + w > LINE_COLUMNS) {
+			printf("\n%*s", (int)indent, "");
+			at = indent;
+			is_first = true;
+		}
+		printf("%s%s", is_first ? "" : " ", word);
+		at += w + !is_first;
+		is_first = false;
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
 static void cell(const struct column *col, const json_t *row, char ret[CELL])
 {
 	const json_t *v = look(row, col->key);
@@ -110,10 +145,12 @@ static void cell(const struct column *col, const json_t *row, char ret[CELL])
 	} else if (json_is_string(v)) {
 		char safe[CELL];
 		stg_printable(col->kind == COLUMN_WORD ? word_of(json_string_value(v)) : json_string_value(v), true, safe, sizeof(safe));
-		if (col->kind == COLUMN_DETAIL)
+		if (col->kind == COLUMN_DETAIL || col->kind == COLUMN_BRIEF)
 			detail_text(safe, ret, CELL);
 		else
 			memcpy(ret, safe, sizeof(safe));
+		if (col->kind == COLUMN_BRIEF)
+			ret[brief_len(ret)] = 0;
 	} else if (json_is_array(v)) {
 		size_t i, at = 0;
 		json_t *one;
@@ -175,8 +212,14 @@ void table_print(const struct stg_cmd_ctx *c, const json_t *list, const struct c
 	if (!c->quiet)
 		putchar('\n');
 	json_array_foreach(list, i, row) {
+		size_t indent = 0;
 		for (size_t k = 0; k < n; k++) {
 			cell(&columns[k], row, text);
+			if (k + 1 == n && columns[k].kind == COLUMN_BRIEF) {
+				text_wrapped(text, indent, indent);
+				continue;
+			}
+			indent += widths[k] + 2;
 			printf("%s%*s", text, k + 1 < n ? (int)(widths[k] - stg_text_columns(text) + 2) : 0, "");
 		}
 		putchar('\n');

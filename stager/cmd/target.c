@@ -11,6 +11,7 @@
 
 #include <stager/text.h>
 
+#include "_details.h"
 #include "_verbs.h"
 
 static const struct column targets[] = {
@@ -21,8 +22,8 @@ static const struct column targets[] = {
 	{ 0 },
 };
 static const struct column connectors[] = {
-	{ "name", N_("name"), COLUMN_TEXT }, { "about", N_("about"), COLUMN_DETAIL },
-	{ "where", N_("where"), COLUMN_WORD },
+	{ "name", N_("name"), COLUMN_TEXT }, { "where", N_("where"), COLUMN_WORD },
+	{ "about", N_("about"), COLUMN_BRIEF },
 	{ 0 },
 };
 
@@ -32,22 +33,47 @@ static void say_add(const struct stg_cmd_ctx *c, const json_t *in, const json_t 
 	printf(_("Target %s is kept. Ask whether it answers: stager target test %s\n"), stg_json_str(ret, "name"), stg_json_str(ret, "name"));
 }
 
-static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+/* What a target of this connector takes by --config. */
+static void say_settings(const json_t *settings)
 {
+	char text[300], line[500];
 	size_t i;
 	json_t *one;
+	json_array_foreach(settings, i, one) {
+		stg_printable(stg_json_str(one, "about"), true, text, sizeof(text));
+		snprintf(line, sizeof(line), stg_json_bool(one, "required", false) && !*stg_json_str(one, "default") ? _("--config %s=... (needed): %s") : "--config %s=...: %s",
+			 stg_json_str(one, "name"), text);
+		printf("  ");
+		text_wrapped(line, 2, 6);
+		putchar('\n');
+	}
+}
+
+/* One connector: all that its receiver can and cannot do, and what a target of it wants. */
+static void say_connector(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
+	char safe[640], about[640];
+	(void)c, (void)in;
+	stg_printable(stg_json_str(ret, "about"), true, safe, sizeof(safe));
+	detail_text(safe, about, sizeof(about));
+	text_wrapped(about, 0, 0);
+	putchar('\n');
+	say_settings(json_object_get(ret, "settings"));
+	if (*stg_json_str(ret, "console"))
+		printf(_("The file its console imports: --connector console --config layout=%s\n"), stg_json_str(ret, "name"));
+}
+
+static void say_check(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
+{
 	(void)c, (void)in;
 	if (!*stg_json_str(ret, "file")) {
 		printf(_("Target %s: settings, connector and credentials fit together.\n"), stg_json_str(ret, "name"));
 		return;
 	}
-	char about[300], text[300];
+	char about[300];
 	stg_printable(stg_json_str(ret, "about"), true, about, sizeof(about));
 	printf(_("Connector %s is well formed: %s\n"), stg_json_str(ret, "name"), about);
-	json_array_foreach(json_object_get(ret, "settings"), i, one) {
-		stg_printable(stg_json_str(one, "about"), true, text, sizeof(text));
-		printf(stg_json_bool(one, "required", false) && !*stg_json_str(one, "default") ? _("  --config %s=... (needed): %s\n") : "  --config %s=...: %s\n", stg_json_str(one, "name"), text);
-	}
+	say_settings(json_object_get(ret, "settings"));
 }
 
 /* Requests read like requests. */
@@ -104,7 +130,7 @@ static const struct verb verbs[] = {
 	{ "test", "target.test", "name", NULL, NULL, NULL, test_status },
 	{ "schema", "target.schema", "name --apply!", NULL, NULL, say_schema, NULL },
 	{ "remove", "target.remove", "name", NULL, NULL, NULL, NULL },
-	{ "connectors", "target.connectors", "", connectors, NULL, NULL, NULL },
+	{ "connectors", "target.connectors", "name?", connectors, NULL, say_connector, NULL },
 	{ 0 },
 };
 
@@ -134,8 +160,8 @@ const struct stg_cmd stg_cmd_target = {
 	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|postgresql|sftp|syslog|ldap|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--replace]\n"
 		    "    asks for the secret (webhook's, client's or password) and the token; an empty answer is none; two lines of standard input do\n"
 		    "    --cert: certificate and key for mutual TLS; --key: the key to sign in with, with its certificate where the server wants it\n"
-		    "stager target list | check NAME | connectors\n"
-		    "    check: what is wrong with its settings; connectors: the kinds there are\n"
+		    "stager target list | check NAME | connectors [CONNECTOR]\n"
+		    "    check: what is wrong with its settings; connectors: the kinds there are, or all about one\n"
 		    "stager target check FILE.yaml\n"
 		    "    what is wrong with a connector file, with the line\n"
 		    "stager target try NAME [--record-id ID | --record FILE]\n"

@@ -17,6 +17,7 @@
  *   target.test   {"name"} -> {"name","ok","class","status","text"}: whether it answers and would take us
  *   target.schema {"name","apply":bool} -> {"name","sql","have","want"}: the tables it needs at its receiver; made there with "apply"
  *   target.connectors -> [{"name","about","where"}]
+ *                 {"name"}: one of them -> {"name","about","where","phases","auth":[...],"settings":[...],"console"}; what has no file has no more than the first three
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,20 +209,12 @@ static bool remove_target(struct stg_op_ctx *c, const json_t *in, json_t **ret, 
 	return true;
 }
 
-/* A connector's file, wherever it lies: what is wrong with it, else what it is. */
-static bool check_file(struct stg_op_ctx *c, const json_t *in, int fd, json_t **ret, struct stg_error *err)
+/* What a connector's file says of itself. */
+static void describe(const json_t *connector, json_t *ret)
 {
-	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(PEM_MAX);
-	struct stg_error why = { 0 };
-	const char *file = stg_json_str(in, "file"), *name;
+	const char *name;
 	char phases[8];
 	json_t *one;
-	(void)c;
-	if (!stg_file_read_fd(fd, &text, &why))
-		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", file, why.msg);
-	STG_AUTO(stg_json_free_at) json_t *connector = stg_connector_read(file, stg_buf_view(&text), err);
-	if (!connector)
-		return false;
 	stg_connector_phases(connector, phases);
 	json_t *settings = json_array(), *auth = json_pack("[s]", stg_json_str(json_object_get(connector, "auth"), "kind"));
 	json_array_extend(auth, json_object_get(json_object_get(connector, "auth"), "also"));
@@ -230,8 +223,28 @@ static bool check_file(struct stg_op_ctx *c, const json_t *in, int fd, json_t **
 		stg_json_put(shown, "name", name);
 		json_array_append_new(settings, shown);
 	}
-	*ret = json_pack("{s:i,s:s,s:s,s:s,s:s,s:o,s:o,s:b}", "v", 1, "file", file, "name", stg_json_str(connector, "name"), "about", stg_json_str(connector, "about"),
-			 "phases", phases, "auth", auth, "settings", settings, "ok", 1);
+	stg_json_put(ret, "name", stg_json_str(connector, "name"));
+	stg_json_put(ret, "about", stg_json_str(connector, "about"));
+	stg_json_put(ret, "phases", phases);
+	stg_json_put_new(ret, "auth", auth);
+	stg_json_put_new(ret, "settings", settings);
+	stg_json_put(ret, "console", stg_json_str(json_object_get(connector, "console"), "about"));
+}
+
+/* A connector's file, wherever it lies: what is wrong with it, else what it is. */
+static bool check_file(struct stg_op_ctx *c, const json_t *in, int fd, json_t **ret, struct stg_error *err)
+{
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(PEM_MAX);
+	struct stg_error why = { 0 };
+	const char *file = stg_json_str(in, "file");
+	(void)c;
+	if (!stg_file_read_fd(fd, &text, &why))
+		return stg_fail_id(err, STG_E_INPUT, STG_ID_FILE_UNREADABLE, why.origin, "%s: %s", file, why.msg);
+	STG_AUTO(stg_json_free_at) json_t *connector = stg_connector_read(file, stg_buf_view(&text), err);
+	if (!connector)
+		return false;
+	*ret = json_pack("{s:i,s:s,s:b}", "v", 1, "file", file, "ok", 1);
+	describe(connector, *ret);
 	return true;
 }
 
@@ -336,8 +349,27 @@ static bool schema(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 
 static bool connectors(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
-	(void)in, (void)err;
-	*ret = stg_connector_list(c->state_dir);
+	const char *name = stg_json_str(in, "name");
+	STG_AUTO(stg_json_free_at) json_t *list = stg_connector_list(c->state_dir);
+	size_t i;
+	json_t *one = NULL;
+	if (!*name) {
+		*ret = stg_steal(list);
+		return true;
+	}
+	json_array_foreach(list, i, one)
+		if (strcmp(stg_json_str(one, "name"), name) == 0)
+			break;
+	if (i == json_array_size(list))
+		return stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CONNECTOR_UNKNOWN, 0, "no connector '%s'", name);
+	/* a receiver that is no HTTP has no file */
+	STG_AUTO(stg_json_free_at) json_t *connector = stg_push_is_kind(name) ? NULL : stg_connector_load(c->state_dir, name, err);
+	if (!connector && !stg_push_is_kind(name))
+		return false;
+	*ret = json_deep_copy(one);
+	stg_json_put_int(*ret, "v", 1);
+	if (connector)
+		describe(connector, *ret);
 	return true;
 }
 

@@ -144,3 +144,25 @@ teardown() {
 	run "$STAGER" outbox retry --take ours
 	[ "$status" -eq 2 ]
 }
+
+@test "the list of connectors fits a terminal, and one of them is told whole" {
+	for lang in en fr; do
+		run "$STAGER" --lang $lang target connectors
+		[ "$status" -eq 0 ]
+		while IFS= read -r line; do
+			[ "${#line}" -le 80 ] || { echo "$line"; false; }
+		done <<<"$output"
+	done
+	[ "$("$STAGER" target connectors --json | jq -r 'select(.name == "intune") | [.where, (.about | length > 150)] | @csv')" = '"built-in",true' ]
+	run "$STAGER" target connectors intune
+	[ "$status" -eq 0 ]
+	[[ "$(tr '\n' ' ' <<<"$output")" == *"keep a webhook or file target beside it"*"--config tenant=... (needed)"*"layout=intune"* ]]
+	while IFS= read -r line; do
+		[ "${#line}" -le 80 ] || { echo "$line"; false; }
+	done <<<"$output"
+	[ "$("$STAGER" target connectors jamf-pro --json | jq -r '[.phases, .auth[0], .settings[0].name] | join(" ")')" = "AB oauth2-client-credentials url" ]
+	[ "$("$STAGER" target connectors syslog --json | jq -r .where)" = built-in ]
+	run "$STAGER" target connectors nosuch
+	[ "$status" -ne 0 ]
+	[[ "$output" == *STG-1710* ]]
+}
