@@ -34,7 +34,7 @@ static void make_body_ahead(struct round *r)
 			return;
 		json_array_append(records, record);
 	}
-	if (!i || !push_target_phase(r->target, "E"))
+	if (!i)
 		return;
 	STG_AUTO(stg_json_free_at) json_t *enriched = push_records_enrich(r->target, h->taken, records, NULL);
 	if (enriched)
