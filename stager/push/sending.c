@@ -92,7 +92,9 @@ bool settle_by_receipts(struct round *r, const json_t *rows, const json_t *recor
 		const char *said = !receipt ? "the answer does not name this device" : *text || is_done ? text : "the receiver gives no reason";
 		STG_AUTO(stg_json_free_at) json_t *answer = answer_of(is_done ? "ok" : is_later ? "later" : is_rejected ? "row" : "in_doubt", status, said);
 		stg_json_put(answer, "id", stg_json_str(receipt, "id"));
-		ok = settle(r, row, is_done ? "delivered" : is_later ? "queued" : is_rejected ? "rejected" : "in_doubt",
+		/* an operation that ended without it may have begun with it: looked up before it is told again */
+		const bool begun = is_later && json_object_get(r->target->exchange, "operation") && json_object_get(r->target->exchange, "lookup");
+		ok = settle(r, row, is_done ? "delivered" : is_later && !begun ? "queued" : is_rejected ? "rejected" : "in_doubt",
 			    is_done || is_rejected ? 0 : is_later ? LATER_MS : doubt_wait_ms(r->target, LATER_MS), answer, ok ? err : NULL) && ok;
 		done += is_done;
 		if (is_rejected)
