@@ -380,13 +380,14 @@ static enum stg_net_class of_status(const struct stg_net_ask *ask, struct stg_ne
 	case 403:
 	case 407:
 		return STG_NET_AUTH;
-	case 408:
+	case 408:       /* a gateway's word too, when what is behind it was slow to answer: a write may have been carried out */
+		return is_read ? STG_NET_SERVER : STG_NET_IN_DOUBT;
 	case 425:
 		return STG_NET_SERVER;
 	case 429:
 		return STG_NET_THROTTLED;
-	case 503:
-		return a->retry_after_ms >= 0 ? STG_NET_THROTTLED : STG_NET_SERVER;
+	case 503:       /* with a time it is the server's own and nothing was done; else a gateway may have lost the answer */
+		return a->retry_after_ms >= 0 ? STG_NET_THROTTLED : is_read ? STG_NET_SERVER : STG_NET_IN_DOUBT;
 	case 501:
 	case 505:
 		return STG_NET_SERVER;

@@ -171,7 +171,8 @@ static void statuses_have_one_meaning_each(void **state)
 		{ "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", STG_NET_AUTH }, { "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", STG_NET_ROW },
 		{ "HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n", STG_NET_ROW }, { "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", STG_NET_THROTTLED },
 		{ "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", STG_NET_IN_DOUBT }, { "HTTP/1.1 502 Oh\r\nContent-Length: 0\r\n\r\n", STG_NET_IN_DOUBT },
-		{ "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n", STG_NET_SERVER }, { "HTTP/1.1 503 Oh\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n", STG_NET_THROTTLED },
+		{ "HTTP/1.1 408 Slow\r\nContent-Length: 0\r\n\r\n", STG_NET_IN_DOUBT }, { "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n", STG_NET_IN_DOUBT },
+		{ "HTTP/1.1 503 Oh\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n", STG_NET_THROTTLED },
 		{ "HTTP/1.1 511 Portal\r\nContent-Length: 0\r\n\r\n", STG_NET_TRUST },
 		{ "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", STG_NET_TRUST },
 		{ "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}", STG_NET_OK },
@@ -182,6 +183,8 @@ static void statuses_have_one_meaning_each(void **state)
 		meets(s, WAY_ANSWER, cases[i].answer, &json_only, cases[i].expected);
 	/* what only reads is never in doubt */
 	meets(s, WAY_ANSWER, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", &reading, STG_NET_SERVER);
+	meets(s, WAY_ANSWER, "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n", &reading, STG_NET_SERVER);
+	meets(s, WAY_ANSWER, "HTTP/1.1 408 Slow\r\nContent-Length: 0\r\n\r\n", &reading, STG_NET_SERVER);
 	meets(s, WAY_CUT_AFTER, NULL, &reading, STG_NET_OFFLINE);
 }
 

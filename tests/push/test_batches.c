@@ -100,7 +100,7 @@ static void what_was_made_ready_behind_a_batch_that_fails_goes_back_and_follows_
 	(void)acme_add(s, "");
 	stage(s, 12);
 	server_will(s->server, WAY_ANSWER, NULL);
-	server_will(s->server, WAY_REFUSE, "HTTP/1.1 503 Not now\r\nContent-Length: 0\r\n\r\n");
+	server_will(s->server, WAY_REFUSE, "HTTP/1.1 503 Not now\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(round_now(s), 4);
 	assert_int_equal(s->server->requests, 2);
 	assert_int_equal(in_state(s, "delivered"), 4);

@@ -81,7 +81,7 @@ static void waits_and_stops_are_the_targets_and_never_count_against_a_row(void *
 	} cases[] = {
 		{ "HTTP/1.1 429 Slow\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n", "throttled", 110000 },
 		{ "HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n", "throttled", 55000 },
-		{ "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "server", 1 },
+		{ "HTTP/1.1 501 What\r\nContent-Length: 0\r\n\r\n", "server", 1 },
 		{ "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", "auth", 500000 },
 		{ "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "auth", 500000 },
 		{ "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", "gone", 500000 },

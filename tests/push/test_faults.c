@@ -4,7 +4,7 @@
  * For:    the judged matrix of faults x requests x positions.
  * Uses:   world.h (receivers that remember), own_time.h (waits of hours and days pass at once), a real inventory.
  * Called: by tests/run.sh with a sample; STG_CELLS=0 goes through all cells (`make push-faults`), STG_SEED chooses the sample,
- *         STG_CELL=N shows one.
+ *         STG_CELL=N shows one, STG_FAULT=WORDS takes all cells of the faults with these words in their names.
  * Thread: the test's, and one for each connection of the receiver.
  *
  * A cell is a receiver, a kind of request, a fault, the request it begins with and how many requests it lasts. Six results are
@@ -379,6 +379,11 @@ static void whatever_goes_wrong_each_result_is_there_once(void **state)
 	make_cells();
 	if (one >= 0)
 		chosen[n++] = (size_t)one % n_cells;
+	else if (getenv("STG_FAULT"))
+		for (size_t i = 0; i < n_cells; i++) {
+			if (strstr(cells[i].fault->name, getenv("STG_FAULT")))
+				chosen[n++] = i;
+		}
 	else if (want <= 0 || (size_t)want >= n_cells)
 		for (; n < n_cells; n++)
 			chosen[n] = n;

@@ -8,6 +8,7 @@
 #define TESTS_PUSH_WORLD_H
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -47,7 +48,8 @@ enum act {
 	PAGES_LOOP, PAGE_ELSEWHERE, OTHER_DATA, DELETED,
 	REFUSED, ACCEPT_RESET, ACCEPT_SILENT, ACCEPT_CLOSE,
 	NO_NAME,            /* the name is not found */
-	TLS_WRONG_NAME, TLS_EXPIRED, TLS_EARLY, TLS_SELF, TLS_OLD, TLS_STALLS, TLS_NOT, ACTS
+	TLS_WRONG_NAME, TLS_EXPIRED, TLS_EARLY, TLS_SELF, TLS_OLD, TLS_STALLS, TLS_NOT,
+	TLS_RESET, TLS_RESET_INSIDE, TLS_RESET_DONE, ACTS
 };
 
 /* These cells speak TLS, to a name. */
@@ -74,7 +76,7 @@ static const struct fault faults[] = {
 	{ "403", STATUS, 403, ANY, 0, "" },
 	{ "404", STATUS, 404, ANY, ROW, "" },
 	{ "407", STATUS, 407, ANY, 0, "" },
-	{ "408", STATUS, 408, ANY, 0, "" },
+	{ "408", STATUS, 408, ANY, DOUBT, "" },
 	{ "409", STATUS, 409, ANY, ROW, "" },
 	{ "410", STATUS, 410, ANY, 0, "" },
 	{ "413", STATUS, 413, ANY, ROW, "" },
@@ -93,14 +95,16 @@ static const struct fault faults[] = {
 	{ "500", STATUS, 500, ANY, DOUBT, "" },
 	{ "501", STATUS, 501, ANY, 0, "" },
 	{ "502", STATUS, 502, ANY, DOUBT, "" },
-	{ "503", STATUS, 503, ANY, 0, "" },
+	{ "503", STATUS, 503, ANY, DOUBT, "" },
 	{ "503 in 60 s", STATUS, 503, ANY, 0, "Retry-After: 60\r\n" },
 	{ "504", STATUS, 504, ANY, DOUBT, "" },
 	{ "507", STATUS, 507, ANY, DOUBT, "" },
 	{ "511", STATUS, 511, ANY, 0, "" },
 	{ "599", STATUS, 599, ANY, DOUBT, "" },
+	{ "408 after it took effect", STATUS_AFTER, 408, TELLS, DOUBT, "" },
 	{ "500 after it took effect", STATUS_AFTER, 500, TELLS, DOUBT, "" },
 	{ "502 after it took effect", STATUS_AFTER, 502, TELLS, DOUBT, "" },
+	{ "503 after it took effect", STATUS_AFTER, 503, TELLS, DOUBT, "" },
 	{ "504 after it took effect", STATUS_AFTER, 504, TELLS, DOUBT, "" },
 	{ "reset before", RESET_BEFORE, 0, ANY, DOUBT, "" },
 	{ "reset after", RESET_AFTER, 0, ANY, DOUBT, "" },
@@ -162,6 +166,9 @@ static const struct fault faults[] = {
 	{ "TLS 1.1", TLS_OLD, 0, CONNECTION, 0, "" },
 	{ "TLS that stalls", TLS_STALLS, 0, CONNECTION, 0, "" },
 	{ "no TLS", TLS_NOT, 0, CONNECTION, 0, "" },
+	{ "reset at the first word of TLS", TLS_RESET, 0, CONNECTION, 0, "" },
+	{ "reset inside TLS", TLS_RESET_INSIDE, 0, CONNECTION, DOUBT, "" },
+	{ "reset when TLS stands", TLS_RESET_DONE, 0, CONNECTION, DOUBT, "" },
 };
 
 struct world {
@@ -826,6 +833,25 @@ static inline void world_tls(struct world *w)
 	made_clear(&self);
 }
 
+/* The other side has begun to speak TLS: a reset after its first word, after our answer to it, or when both are done. */
+static inline void tls_reset(struct world *w, struct line *l, enum act act)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+	char word[4096];
+	(void)poll(&p, 1, 10000);
+	if (act == TLS_RESET) {
+		(void)recv(l->fd, word, sizeof(word), 0);
+	} else {
+		SSL *ssl = SSL_new(w->tls);
+		SSL_set_fd(ssl, l->fd);
+		if (act == TLS_RESET_INSIDE)
+			(void)fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) | O_NONBLOCK);
+		(void)SSL_accept(ssl);
+		SSL_free(ssl);
+	}
+	line_reset(l);
+}
+
 struct serving {
 	struct world *w;
 	int fd;
@@ -847,6 +873,8 @@ static inline void *serve_line(void *arg)
 		line_reset(&l);
 	if (f && (f->act == ACCEPT_SILENT || f->act == TLS_STALLS))
 		stay_silent(w, &l);
+	if (f && f->act >= TLS_RESET)
+		tls_reset(w, &l, f->act);
 	if (f && f->act == TLS_NOT)
 		(void)line_write(&l, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n", 39);
 	if (!f || shown) {
