@@ -51,6 +51,8 @@ unsigned int stg_push_state_id(const char *state);
 json_t *stg_connector_load(const char *state_dir, const char *name_or_path, struct stg_error *err);
 /* The same for bytes that came otherwise; `file` is what messages call it. */
 json_t *stg_connector_read(const char *file, struct stg_bytes text, struct stg_error *err);
+/* The file of a connector by name, unchecked: of the state, the site, or built in. STG_E_NOT_FOUND. */
+bool stg_connector_text(const char *state_dir, const char *name, struct stg_buf *ret, struct stg_error *err);
 /* The phases its receiver is told in: "E", or letters of "P" (a device is ordered), "A" (before enrolment), "B" (once it is enrolled). */
 void stg_connector_phases(const json_t *connector, char ret[8]);
 /* Does a target of this connector need a line? Files do not. */

@@ -20,7 +20,7 @@
 #define LINE_MAX_BYTES (4u << 20)
 
 static const char *const lists[] = { "records.ndjson", "deliveries.ndjson", "receipts.ndjson", "evidence.ndjson" };
-static const char *const kinds[] = { "blueprint", "profile", "app" };
+static const char *const kinds[] = { "blueprint", "profile", "app", "connector", "rules" };
 
 bool stg_bundle_file(const struct stg_bundle_member *m, char ret_kind[16], char ret_name[STG_TAR_NAME_MAX])
 {

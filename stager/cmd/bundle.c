@@ -110,7 +110,7 @@ static const struct verb verbs[] = {
 	{ "import", "bundle.import", "file< --target=", NULL, NULL, say_import, NULL },
 	{ "restart", "bundle.restart", "--to=", NULL, NULL, say_restart, NULL },
 	/* never typed: what run() does itself, for the words that are guessed and completed */
-	{ "export", "bundle.export", "folder --to= --target= --evidence! --blueprint, --profile, --app,", NULL, NULL, NULL, NULL },
+	{ "export", "bundle.export", "folder --to= --target= --evidence! --blueprint, --profile, --app, --connector, --rules,", NULL, NULL, NULL, NULL },
 	{ "push", "bundle.import", "file< --target=", NULL, NULL, NULL, NULL },
 	{ 0 },
 };
@@ -125,7 +125,7 @@ static bool usage(const char *word)
 
 static bool read_export(const struct stg_cmd_ctx *c, json_t *in, const char **ret_folder)
 {
-	static const char *const texts[] = { "to", "target" }, *const lists[] = { "blueprint", "profile", "app" };
+	static const char *const texts[] = { "to", "target" }, *const lists[] = { "blueprint", "profile", "app", "connector", "rules" };
 	for (int i = 2; i < c->argc; i++) {
 		const char *word = c->argv[i];
 		bool done = strcmp(word, "--evidence") == 0;
@@ -253,11 +253,11 @@ const struct stg_cmd stg_cmd_bundle = {
 	.usage = N_("stager bundle card > CARD.pem\n"
 		    "    this machine's card: what others need to read from it and write to it\n"
 		    "stager bundle trust NAME CARD.pem --role office|station\n"
-		    "    an office takes results and sends receipts, blueprints, profiles and apps; a station sends results\n"
+		    "    an office takes results and sends receipts, blueprints, profiles, apps, connectors and newer payload rules; a station sends results\n"
 		    "stager bundle peers | distrust NAME\n"
 		    "stager bundle export FOLDER [--to NAME] [--target T] [--evidence]\n"
 		    "    all results without a receipt, signed and encrypted, as one file on the stick\n"
-		    "stager bundle export FOLDER --to STATION [--profile NAME] [--app ID] [--blueprint NAME]\n"
+		    "stager bundle export FOLDER --to STATION [--profile NAME] [--app ID] [--blueprint NAME] [--connector NAME] [--rules ios]\n"
 		    "    receipts for that station, and files it is to use\n"
 		    "stager bundle inspect FILE\n"
 		    "    who wrote it, what is in it, what is missing before it; nothing is changed\n"

@@ -1,5 +1,5 @@
 /*
- * _bundlefiles.c - blueprints, profiles and apps into a bundle and out of it.
+ * _bundlefiles.c - blueprints, profiles, apps, connectors and newer payload rules into a bundle and out of it.
  *
  * For:    ops/bundle.c.
  * Uses:   the checks of each kind: a signed file may still be a wrong one.
@@ -17,6 +17,7 @@
 #include <stager/blueprint.h>
 #include <stager/file.h>
 #include <stager/payload.h>
+#include <stager/push.h>
 
 #include "_bundle.h"
 #include "_rules.h"
@@ -31,9 +32,15 @@ void bundle_files_free(struct bundle_files *f)
 	f->n = 0;
 }
 
+/* In the order in which they are taken out again. */
+static const char *const kinds[] = { "profile", "app", "connector", "rules", "blueprint" };
+
 bool bundle_files_wanted(const json_t *in)
 {
-	return json_array_size(json_object_get(in, "blueprint")) || json_array_size(json_object_get(in, "profile")) || json_array_size(json_object_get(in, "app"));
+	for (size_t i = 0; i < STG_ARRAY_LEN(kinds); i++)
+		if (json_array_size(json_object_get(in, kinds[i])))
+			return true;
+	return false;
 }
 
 static bool read_one(struct stg_op_ctx *c, const char *kind, const char *name, struct stg_buf *ret, char ret_file[80], struct stg_error *err)
@@ -51,6 +58,18 @@ static bool read_one(struct stg_op_ctx *c, const char *kind, const char *name, s
 		return (plain && snprintf(path, sizeof(path), "%s/profiles/%s", c->state_dir, ret_file) < (int)sizeof(path) && stg_file_read(path, ret, &why)) ||
 		       stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_FILE_UNREADABLE, why.origin, "profiles/%.80s", ret_file);
 	}
+	if (strcmp(kind, "connector") == 0) {
+		snprintf(ret_file, 80, "%.48s.yaml", name);
+		return stg_connector_text(c->state_dir, name, ret, err);
+	}
+	if (strcmp(kind, "rules") == 0) {
+		/* one table a station: its name says what it is for */
+		const bool known = strcmp(name, "ios") == 0;
+		snprintf(ret_file, 80, "ios.rules");
+		snprintf(path, sizeof(path), "%s/" STG_PROFILE_RULES, c->state_dir);
+		return (known && stg_file_read(path, ret, NULL)) ||
+		       stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_FILE_UNREADABLE, 0, known ? STG_PROFILE_RULES : "'%.40s': --rules ios", name);
+	}
 	char key[STG_APPS_KEY_MAX];
 	snprintf(key, sizeof(key), "app:%.200s", name);
 	STG_AUTO(stg_json_free_at) json_t *row = stg_apps_find(c->state_dir, key, err);
@@ -61,7 +80,6 @@ static bool read_one(struct stg_op_ctx *c, const char *kind, const char *name, s
 
 bool bundle_files_gather(struct stg_op_ctx *c, const json_t *in, struct bundle_files *ret, struct stg_error *err)
 {
-	static const char *const kinds[] = { "profile", "app", "blueprint" };
 	for (size_t k = 0; k < STG_ARRAY_LEN(kinds); k++) {
 		size_t i;
 		json_t *one;
@@ -101,6 +119,10 @@ static bool sound(struct stg_op_ctx *c, const char *kind, const char *name, stru
 		STG_AUTO(stg_json_free_at) json_t *b = has_end(name, ".yaml") && bytes.len < TEXT_MAX ? stg_blueprint_check_in(c->state_dir, name, bytes, &why) : NULL;
 		return b || wrong(err, name, &why);
 	}
+	if (strcmp(kind, "connector") == 0) {
+		STG_AUTO(stg_json_free_at) json_t *connector = has_end(name, ".yaml") && bytes.len < TEXT_MAX ? stg_connector_read(name, bytes, &why) : NULL;
+		return connector || wrong(err, name, &why);
+	}
 	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *rules = ops_profile_rules(c->state_dir);
 	STG_AUTO(stg_json_free_at) json_t *lint =
 		has_end(name, ".mobileconfig") && bytes.len < TEXT_MAX ? stg_profile_check(name, bytes, rules, NULL, &why) : NULL;
@@ -133,6 +155,17 @@ static bool keep_app(struct stg_op_ctx *c, const char *name, struct stg_bytes by
 	return row || wrong(err, name, &why);
 }
 
+static bool take_one(struct stg_op_ctx *c, const char *kind, const char *name, struct stg_bytes bytes, struct stg_error *err)
+{
+	struct stg_error why = { 0 };
+	if (strcmp(kind, "app") == 0)
+		return keep_app(c, name, bytes, err);
+	if (strcmp(kind, "rules") == 0)
+		return (strcmp(name, "ios.rules") == 0 && ops_profile_rules_keep(c, bytes, &why)) || wrong(err, name, &why);
+	return sound(c, kind, name, bytes, err) &&
+	       keep(c, strcmp(kind, "profile") == 0 ? "profiles" : strcmp(kind, "connector") == 0 ? "connectors" : "blueprints", name, bytes, err);
+}
+
 bool bundle_files_take(struct stg_op_ctx *c, const struct stg_bundle *b, json_t *said, struct stg_error *err)
 {
 	json_t *taken = json_array();
@@ -144,9 +177,7 @@ bool bundle_files_take(struct stg_op_ctx *c, const struct stg_bundle *b, json_t 
 			continue;
 		if (!json_array_size(taken) && !stg_op_may(c, "admin", err))
 			return false;
-		bool is_app = strcmp(kind, "app") == 0;
-		if (is_app ? !keep_app(c, name, m->bytes, err) :
-			     !sound(c, kind, name, m->bytes, err) || !keep(c, strcmp(kind, "profile") == 0 ? "profiles" : "blueprints", name, m->bytes, err))
+		if (!take_one(c, kind, name, m->bytes, err))
 			return false;
 		json_array_append_new(taken, json_pack("{s:s,s:s}", "kind", kind, "name", name));
 	}

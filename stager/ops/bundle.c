@@ -10,7 +10,7 @@
  *   bundle.trust    {"name","role":"office|station"} + card -> {"name","role","sha256","says"}
  *   bundle.distrust {"name"}
  *   bundle.peers    -> [{"name","role","mark","written","read","read_ms","added_ms","by"}]
- *   bundle.export   {"to","target","evidence","blueprint":[],"profile":[],"app":[]} + file, to be written
+ *   bundle.export   {"to","target","evidence","blueprint":[],"profile":[],"app":[],"connector":[],"rules":[]} + file, to be written
  *                   -> {"name" (of the file),"to","chain","seq","records","deliveries","again","receipts","files","more"}
  *   bundle.undo     {"chain","seq"}: it never reached the stick
  *   bundle.restart  {"to"}: the next one begins a new row of numbers

@@ -257,22 +257,8 @@ static bool schema_show(struct stg_op_ctx *c, const json_t *in, json_t **ret, st
 static bool schema_import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf table = STG_BUF(FILE_MAX);
-	char path[1024];
-	if (!stg_op_may(c, "admin", err) || !ops_file(c, 0, "rules", STG_ID_RULES_DAMAGED, &table, err))
+	if (!stg_op_may(c, "admin", err) || !ops_file(c, 0, "rules", STG_ID_RULES_DAMAGED, &table, err) || !ops_profile_rules_keep(c, stg_buf_view(&table), err))
 		return false;
-	STG_AUTO(stg_profile_rules_free_at) struct stg_profile_rules *r =
-		stg_profile_rules_read("rules", stg_buf_view(&table), stg_profile_overlay(), err);
-	if (!r)
-		return false;
-	STG_AUTO(stg_json_free_at) json_t *about = stg_profile_rules_about(r);
-	snprintf(path, sizeof(path), "%s/schema", c->state_dir);
-	if (!stg_folder_make(path, 0700, err))
-		return stg_say(err, STG_ID_DISK_REFUSES);
-	snprintf(path, sizeof(path), "%s/" STG_PROFILE_RULES, c->state_dir);
-	if (!ops_audit(c, "profile_rules_imported", stg_json_str(about, "release"), json_incref(about), err))
-		return false;
-	if (!stg_file_write(path, stg_buf_view(&table), 0600, err))
-		return stg_say(err, STG_ID_DISK_REFUSES);
 	return schema_show(c, in, ret, err);
 }
 

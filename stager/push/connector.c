@@ -30,30 +30,32 @@ static bool name_ok(const char *name)
 }
 
 /* Where a name is looked for: the state, the site, what is built in. */
-static json_t *load_named(const char *state_dir, const char *name, struct stg_error *err)
+static bool text_of(const char *state_dir, const char *name, struct stg_buf *ret, char path[4096], struct stg_error *err)
 {
-	char path[4096];
 	for (int i = 0; i < 2; i++) {
-		STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
 		struct stg_error why = { 0 };
 		if (i == 0 && !state_dir)
 			continue;
-		if (snprintf(path, sizeof(path), i ? "%s%s/%s.yaml" : "%s/connectors%s/%s.yaml", i ? SITE_FOLDER : state_dir, "", name) >= (int)sizeof(path))
+		if (snprintf(path, 4096, i ? "%s%s/%s.yaml" : "%s/connectors%s/%s.yaml", i ? SITE_FOLDER : state_dir, "", name) >= 4096)
 			continue;
-		if (stg_file_read(path, &text, &why))
-			return push_format_read(path, stg_buf_view(&text), err);
+		if (stg_file_read(path, ret, &why))
+			return true;
 		if (why.code != STG_E_NOT_FOUND) {
 			if (err)
 				*err = why;
-			return NULL;
+			return false;
 		}
 	}
-	snprintf(path, sizeof(path), BUILT_IN "%s.yaml", name);
+	snprintf(path, 4096, BUILT_IN "%s.yaml", name);
 	const struct stg_data *d = stg_data_find(path);
-	if (d)
-		return push_format_read(path + strlen("stager/push/"), stg_bytes(d->bytes, d->len), err);
-	stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CONNECTOR_UNKNOWN, 0, "no connector '%s'", name);
-	return NULL;
+	memmove(path, path + strlen("stager/push/"), strlen(path + strlen("stager/push/")) + 1);
+	return d ? stg_buf_add(ret, d->bytes, d->len, err) : stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CONNECTOR_UNKNOWN, 0, "no connector '%s'", name);
+}
+
+bool stg_connector_text(const char *state_dir, const char *name, struct stg_buf *ret, struct stg_error *err)
+{
+	char path[4096];
+	return name_ok(name) ? text_of(state_dir, name, ret, path, err) : stg_fail_id(err, STG_E_NOT_FOUND, STG_ID_CONNECTOR_UNKNOWN, 0, "no connector of that name");
 }
 
 json_t *stg_connector_load(const char *state_dir, const char *name_or_path, struct stg_error *err)
@@ -63,8 +65,11 @@ json_t *stg_connector_load(const char *state_dir, const char *name_or_path, stru
 		STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
 		return stg_file_read(name_or_path, &text, err) ? push_format_read(name_or_path, stg_buf_view(&text), err) : NULL;
 	}
-	if (name_ok(name_or_path))
-		return load_named(state_dir, name_or_path, err);
+	if (name_ok(name_or_path)) {
+		STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(FILE_MAX);
+		char path[4096];
+		return text_of(state_dir, name_or_path, &text, path, err) ? push_format_read(path, stg_buf_view(&text), err) : NULL;
+	}
 	char shown[64];
 	stg_printable(name_or_path, true, shown, sizeof(shown));
 	stg_fail_id(err, STG_E_INPUT, STG_ID_CONNECTOR_UNKNOWN, 0, "'%s' is not a connector's name, letters, digits and '-' were expected", shown);

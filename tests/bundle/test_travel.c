@@ -7,6 +7,9 @@
 #include <stager/bundle.h>
 #include <stager/file.h>
 #include <stager/op.h>
+#include <stager/payload.h>
+#include <stager/push.h>
+#include <stager/registry.h>
 
 struct machine {
 	struct state st;
@@ -504,6 +507,49 @@ static void a_blueprint_goes_inwards_once_and_only_if_it_is_sound(void **unused)
 	close(fd);
 }
 
+static void updates_go_inwards_a_connector_and_newer_payload_rules(void **unused)
+{
+	(void)unused;
+	char path[256];
+	const struct stg_data *shipped = stg_data_find("profiles/schema/ios.rules");
+	assert_non_null(shipped);
+	snprintf(path, sizeof(path), "%s/schema", office.st.dir);
+	OK(stg_folder_make(path, 0700, err));
+	snprintf(path, sizeof(path), "%s/schema/ios.rules", office.st.dir);
+	OK(stg_file_write(path, stg_bytes(shipped->bytes, shipped->len), 0600, err));
+	int fd = write_bundle(&office, "bench-a", json_pack("{s:[s],s:[s]}", "connector", "webhook", "rules", "ios"), NULL);
+	json_t *said = read_bundle(&a, fd, NULL);
+	assert_int_equal(json_array_size(json_object_get(said, "taken")), 2);
+	json_decref(said);
+	close(fd);
+	json_t *connector = NULL;
+	snprintf(path, sizeof(path), "%s/connectors/webhook.yaml", a.st.dir);
+	assert_int_equal(access(path, R_OK), 0);
+	OK((connector = stg_connector_load(a.st.dir, "webhook", err)) != NULL);
+	json_decref(connector);
+	struct stg_profile_rules *rules = NULL;
+	OK((rules = stg_profile_rules_kept(a.st.dir, err)) != NULL);
+	stg_profile_rules_free(rules);
+
+	/* what the checks refuse is not kept, and what stands there stays */
+	snprintf(path, sizeof(path), "%s/schema/ios.rules", office.st.dir);
+	OK(stg_file_write(path, stg_bytes_str("no rules\n"), 0600, err));
+	fd = write_bundle(&office, "bench-a", json_pack("{s:[s]}", "rules", "ios"), NULL);
+	refused(&a, fd, STG_ID_BUNDLE_FILE);
+	close(fd);
+	OK((rules = stg_profile_rules_kept(a.st.dir, err)) != NULL);
+	stg_profile_rules_free(rules);
+	snprintf(path, sizeof(path), "%s/connectors", office.st.dir);
+	OK(stg_folder_make(path, 0700, err));
+	snprintf(path, sizeof(path), "%s/connectors/odd.yaml", office.st.dir);
+	OK(stg_file_write(path, stg_bytes_str("name: odd\nrequest: {method: EXPLODE}\n"), 0600, err));
+	fd = write_bundle(&office, "bench-a", json_pack("{s:[s]}", "connector", "odd"), NULL);
+	refused(&a, fd, STG_ID_BUNDLE_FILE);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/connectors/odd.yaml", a.st.dir);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, start, end)
@@ -516,6 +562,7 @@ int main(void)
 		CASE(a_batch_split_over_stations_has_one_balance_in_any_order_of_sticks),
 		CASE(a_target_that_the_office_lacks_is_said_before_anything_is_kept),
 		CASE(a_blueprint_goes_inwards_once_and_only_if_it_is_sound),
+		CASE(updates_go_inwards_a_connector_and_newer_payload_rules),
 	};
 	return cmocka_run_group_tests_name("bundles travel", tests, NULL, NULL);
 }
