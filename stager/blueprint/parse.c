@@ -30,6 +30,7 @@ struct parsing {
 	const char *state_dir;          /* where files of rules are looked for; NULL: nowhere */
 	bool lenient;
 	int64_t canaries;
+	const char *hand_over;          /* "" at once */
 	bool is_abstract;               /* only there to be extended: may be incomplete */
 	bool paired, timed, erases, erase_open;
 };
@@ -433,9 +434,26 @@ static bool read_steps(struct parsing *p, const struct layers *l, struct stg_err
 	return add_requires(p, l, err);
 }
 
+/* When a device that went through all its steps may leave the bench; the file that extends others has the last word. */
+static bool read_hand_over(struct parsing *p, const struct layers *l, struct stg_error *err)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct stg_yaml_node *n = stg_yaml_get(l->list[i].root, "hand_over");
+		const char *word = "";
+		if (!n)
+			continue;
+		if (!stg_yaml_string(l->list[i].y, n, &word, err))
+			return false;
+		if (strcmp(word, "after_registered") != 0 && strcmp(word, "at_once") != 0)
+			return stg_yaml_fail(l->list[i].y, n, err, "hand_over '%.40s', expected after_registered or at_once", word);
+		p->hand_over = strcmp(word, "at_once") == 0 ? "" : word;
+	}
+	return true;
+}
+
 static bool read_head(struct parsing *p, const struct layers *l, const char **ret_about, const char **ret_organisation, struct stg_error *err)
 {
-	static const char *const known[] = { "name", "about", "abstract", "extends", "without", "organisation", "canaries", "params", "requires", "steps", NULL };
+	static const char *const known[] = { "name", "about", "abstract", "extends", "without", "organisation", "canaries", "hand_over", "params", "requires", "steps", NULL };
 	const struct layer *own = &l->list[l->n - 1];
 	for (size_t i = 0; i < l->n; i++) {
 		const struct stg_yaml_node *n = stg_yaml_get(l->list[i].root, "organisation");
@@ -452,6 +470,8 @@ static bool read_head(struct parsing *p, const struct layers *l, const char **re
 		if (n && !stg_yaml_int(l->list[i].y, n, 0, CANARIES_MAX, &p->canaries, err))
 			return false;
 	}
+	if (!read_hand_over(p, l, err))
+		return false;
 	const struct stg_yaml_node *name = stg_yaml_get(own->root, "name"), *about = stg_yaml_get(own->root, "about"),
 				   *is_abstract = stg_yaml_get(own->root, "abstract");
 	if (!name)
@@ -489,7 +509,7 @@ json_t *blueprint_read(const char *state_dir, const char *file_name, struct stg_
 	STG_AUTO(stg_json_free_at) json_t *site = json_object();
 	STG_AUTO(stg_json_free_at) json_t *from = json_pack("{s:{}}", "params");
 	STG_AUTO(stg_json_free_at) json_t *o = json_object();
-	struct parsing p = { .site = site, .steps = json_array(), .from = from, .lenient = lenient, .state_dir = state_dir };
+	struct parsing p = { .site = site, .steps = json_array(), .from = from, .lenient = lenient, .state_dir = state_dir, .hand_over = "" };
 	const char *about = "", *organisation = "";
 	bool ok = read_head(&p, l, &about, &organisation, err) && read_site(&p, l, params, err) && read_steps(&p, l, err);
 	stg_json_put_new(o, "steps", p.steps);
@@ -500,6 +520,7 @@ json_t *blueprint_read(const char *state_dir, const char *file_name, struct stg_
 	stg_json_put_new(o, "about", json_string(about));
 	if (*organisation)
 		stg_json_put(o, "organisation", organisation);
+	stg_json_put(o, "hand_over", p.hand_over);
 	stg_json_put_bool(o, "erases", p.erases);
 	stg_json_put_new(o, "params", json_incref(site));
 	put_hash(o);

@@ -114,6 +114,9 @@ static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json
 		say_batch(second);
 	if (n || !second)
 		say_batch(ret);
+	if (stg_json_int(ret, "registering", 0))
+		printf(ngettext("%lld of them is registered before it enrols, as soon as there is a line.\n", "%lld of them are registered before they enrol, as soon as there is a line.\n",
+				(unsigned long)stg_json_int(ret, "registering", 0)), (long long)stg_json_int(ret, "registering", 0));
 	if (assigned && !stg_json_bool(ret, "has_route", true))
 		printf(ngettext("%lld of them is assigned and refuses to be supervised by cable: import again with --abm-blueprint automated-enrolment\n",
 				"%lld of them are assigned and refuse to be supervised by cable: import again with --abm-blueprint automated-enrolment\n",
@@ -141,12 +144,26 @@ static void say_state(const struct stg_cmd_ctx *c, const json_t *in, const json_
 	       stg_json_str(ret, "name"));
 }
 
+/* Nothing where no receiver wants devices before they enrol. */
+static void say_registration(const json_t *batch)
+{
+	const json_t *r = json_object_get(batch, "registration");
+	long long refused = (long long)stg_json_int(r, "refused", 0);
+	if (!r)
+		return;
+	printf(_("Registered before enrolment: %lld of %lld"), (long long)stg_json_int(r, "registered", 0), (long long)stg_json_int(r, "wanted", 0));
+	if (refused)
+		printf(_(", %lld refused; see: stager outbox list --state rejected"), refused);
+	puts(".");
+}
+
 static void say_show(const struct stg_cmd_ctx *c, const json_t *in, const json_t *ret)
 {
 	(void)in;
 	STG_AUTO(stg_json_free_at) json_t *one = json_array();
 	json_array_append(one, (json_t *)(uintptr_t)ret);
 	table_print(c, one, batches, NULL);
+	say_registration(ret);
 	putchar('\n');
 	/* who was not in the order has no end, but a word */
 	size_t i;

@@ -14,7 +14,7 @@
 #include "_verbs.h"
 
 static const struct column rows[] = {
-	{ "id", N_("id"), COLUMN_TEXT }, { "target", N_("target"), COLUMN_TEXT },
+	{ "id", N_("id"), COLUMN_TEXT }, { "target", N_("target"), COLUMN_TEXT }, { "phase", N_("phase"), COLUMN_TEXT },
 	{ "serial", N_("serial"), COLUMN_TEXT }, { "state", N_("state"), COLUMN_WORD },
 	{ "attempts", N_("tries"), COLUMN_TEXT }, { "code", N_("why"), COLUMN_CODE },
 	{ "text", N_("detail"), COLUMN_DETAIL },
@@ -62,7 +62,7 @@ const struct stg_cmd stg_cmd_outbox = {
 	.name = "outbox",
 	.usage = N_("stager outbox list [--target T] [--state S] [--serial S] [--open]\n"
 		    "    results that wait, were delivered or were rejected\n"
-		    "stager outbox retry [--id N | --target T]\n"
+		    "stager outbox retry [--id N | --target T | --serial S]\n"
 		    "stager outbox retry --id N --take ours|theirs\n"
 		    "    decides a conflict: our value is written, or the receiver's is left\n"
 		    "stager outbox drop --id N --reason TEXT --second NAME\n"

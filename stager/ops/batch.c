@@ -9,7 +9,7 @@
  *   batch.check   {"file","map":{}} + list     -> {"encoding","separator","columns","rows":[first 5],"count","problems","problem_count",
  *                 "owners"?: as import}
  *   batch.import  {"file","name","blueprint","map":{},"params":{},"abm_blueprint","people":"warn|refuse|off"} + list [+ list of assigned serials]
- *                 -> {"name","count","blueprint","erases","automated","has_route", "second":{"name","blueprint","count"},"owners"?:
+ *                 -> {"name","count","blueprint","erases","automated","has_route", "registering"? (told before they enrol), "second":{"name","blueprint","count"},"owners"?:
  *                 {"column","found","problems","problem_count"}}: with
  *                 "abm_blueprint" the assigned ones become a batch of their own, NAME-abm
  *   batch.list    -> [{"name","state","blueprint","balance",...}]
@@ -267,6 +267,14 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 			 "has_route", *second || has_step(plan, "automated_enrolment"));
 	if (owners)
 		json_object_set(*ret, "owners", owners);
+	int64_t registering = 0;
+	for (int i = 0; i < 2; i++) {
+		struct stg_error none = { 0 };
+		STG_AUTO(stg_json_free_at) json_t *batch = i && !*second ? NULL : stg_store_batch(c->store, i ? second : name, &none);
+		registering += stg_json_int(json_object_get(batch, "registration"), "wanted", 0);
+	}
+	if (registering)
+		stg_json_put_int(*ret, "registering", registering);
 	if (*second)
 		stg_json_put_new(*ret, "second", json_pack("{s:s,s:s,s:I}", "name", second, "blueprint", stg_json_str(plan_abm, "name"), "count", (json_int_t)automated));
 	return true;

@@ -305,6 +305,9 @@ static bool show(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct st
 	stg_json_put(o, "path", path);
 	stg_json_put(o, "sha256", stg_json_str(b, "sha256"));
 	stg_json_put_bool(o, "erases", stg_json_bool(b, "erases", false));
+	if (*stg_json_str(b, "hand_over"))
+		json_array_append_new(words, json_pack("{s:s,s:s,s:s,s:b}", "key", "hand_over", "text", "Hand it over once the MDM has registered it", "text_fr",
+						       "Le remettre une fois que le MDM l'a enregistré", "destroys_data", 0));
 	stg_json_put_new(o, "words", words);
 	stg_json_put_new(o, "yaml", json_stringn(stg_buf_str(&text), text.len));
 	stg_json_put_new(o, "blueprint", b);

@@ -41,7 +41,8 @@ static bool run(struct stg_store *store, void *arg, struct stg_error *err)
 		return false;
 	if (f->only_move)
 		return stg_store_job_move(store, f->job, f->to, f->why, err);
-	return stg_store_job_finish(store, f->job, f->to, f->end, f->why, &f->who, f->facts, f->record, err);
+	return stg_store_hand_over(store, f->job, &f->to, &f->end, f->why, err) &&
+	       stg_store_job_finish(store, f->job, f->to, f->end, f->why, &f->who, f->facts, f->record, err);
 }
 
 static void done(void *arg, bool ok, const struct stg_error *err)
@@ -57,6 +58,9 @@ static void done(void *arg, bool ok, const struct stg_error *err)
 			slot_why(slot, err->id, err->msg);
 			slot_word(s, slot, "failed");
 		} else {
+			/* the recorder may know of something it still waits for */
+			slot_why(slot, (unsigned int)stg_json_int(f->why, "id", 0), stg_json_str(f->why, "msg"));
+			stg_copy(slot->wait, sizeof(slot->wait), stg_json_str(f->why, "wait"));
 			slot_word(s, slot, f->end == STG_END_STAGED ? "staged" : f->only_move ? "interrupted" : f->end == STG_END_WAITING ?
 				  "waiting" : f->end == STG_END_HOLD ? "hold" : "failed");
 		}
@@ -156,6 +160,53 @@ void job_lost(struct stg_station *s, struct slot *slot, enum stg_id id, const ch
 	queue_post(s->recorder, run, done, f);
 	if (!slot->worker)
 		slot_rest(s, slot);
+}
+
+/* ---- what waited for a receipt ---- */
+
+struct look {
+	struct stg_station *station;
+	uint64_t attach;
+	int64_t job;
+	json_t *row;
+};
+
+static bool look_run(struct stg_store *store, void *arg, struct stg_error *err)
+{
+	struct look *l = arg;
+	l->row = stg_store_job(store, l->job, err);
+	return l->row != NULL;
+}
+
+static void look_done(void *arg, bool ok, const struct stg_error *err)
+{
+	struct look *l = arg;
+	struct slot *slot = slot_by_attach(l->station, l->attach);
+	const char *state = stg_json_str(l->row, "state"), *end = stg_json_str(l->row, "end");
+	if (!ok)
+		stg_log_error(STG_LOG_WARNING, &tag, err);
+	if (ok && slot && slot->job == l->job && slot->state == SLOT_RESTING && (strcmp(state, "done") == 0 || strcmp(end, slot->word) != 0) && *end) {
+		slot_why(slot, (unsigned int)stg_json_int(l->row, "code", 0), stg_json_str(l->row, "msg"));
+		stg_copy(slot->wait, sizeof(slot->wait), stg_json_str(l->row, "wait"));
+		slot_word(l->station, slot, end);
+		socket_event(l->station, json_pack("{s:s, s:I, s:s, s:s, s:s}", "what", "job", "job", (json_int_t)l->job, "state", state, "end", end, "serial",
+						   slot->identity.serial));
+	}
+	json_decref(l->row);
+	free(l);
+}
+
+void jobs_look(struct stg_station *s)
+{
+	for (struct slot *slot = s->slots; slot; slot = slot->next) {
+		if (slot->state != SLOT_RESTING || !slot->job || (strcmp(slot->wait, stg_wait_name(STG_WAIT_REGISTRATION)) != 0 && slot->why_id != STG_ID_REGISTRATION_REFUSED))
+			continue;
+		struct look *l = stg_calloc(1, sizeof(*l));
+		l->station = s;
+		l->attach = slot->arrival.attach;
+		l->job = slot->job;
+		queue_post(s->recorder, look_run, look_done, l);
+	}
 }
 
 static bool orphan_run(struct stg_store *store, void *arg, struct stg_error *err)

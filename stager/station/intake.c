@@ -34,6 +34,7 @@ struct decide {
 	char word[24], wait[16], batch[64];
 	unsigned int why_id;
 	char why[200];
+	int64_t receipt_job;             /* the job that only waits for a receipt; 0: none */
 };
 
 static void rest(struct decide *d, const char *word, unsigned int id, const char *why)
@@ -74,6 +75,25 @@ static bool has_another_key(const struct decide *d, const json_t *why)
 	return false;
 }
 
+/* Everything is done to it, and the MDM must have it first: nothing begins anew. Meanwhile its receipt may have come. */
+static bool waits_for_receipt(struct stg_store *store, struct decide *d, bool *ret, struct stg_error *err)
+{
+	unsigned int id = (unsigned int)stg_json_int(json_object_get(d->job, "why"), "id", 0);
+	int64_t job = stg_json_int(d->job, "id", 0);
+	*ret = id == STG_ID_REGISTRATION_WAITS || id == STG_ID_REGISTRATION_REFUSED || id == STG_ID_REGISTRATION_NO_TARGET;
+	if (!*ret)
+		return true;
+	STG_AUTO(stg_json_free_at) json_t *now = stg_store_hand_over_look(store, job, err) ? stg_store_job(store, job, err) : NULL;
+	if (!now)
+		return false;
+	const json_t *why = json_object_get(now, "why");
+	const char *state = stg_json_str(now, "state");
+	rest(d, strcmp(state, "done") == 0 ? "staged" : strcmp(state, "hold") == 0 ? "hold" : "waiting", (unsigned int)stg_json_int(why, "id", 0), stg_json_str(why, "msg"));
+	stg_copy(d->wait, sizeof(d->wait), stg_json_str(why, "wait"));
+	d->receipt_job = job;
+	return true;
+}
+
 /* A job that stands is started again on this attach; false: it stays as it is (d says how). */
 static bool resume(struct stg_store *store, struct decide *d, struct stg_error *err)
 {
@@ -83,6 +103,11 @@ static bool resume(struct stg_store *store, struct decide *d, struct stg_error *
 	stg_copy(d->batch, sizeof(d->batch), stg_json_str(d->job, "batch"));
 	if (!stg_job_state_parse(stg_json_str(d->job, "state"), &state))
 		return stg_fail(err, STG_E_BUG, 0, "job %lld has an unknown state", (long long)id);
+	bool is_settled = false;
+	if ((state == STG_JOB_PARKED || state == STG_JOB_HOLD) && !waits_for_receipt(store, d, &is_settled, err))
+		return false;
+	if (is_settled)
+		return true;
 	if (!add_hints(store, d, id, err))
 		return false;
 	if (state == STG_JOB_HOLD && !has_another_key(d, why)) {
@@ -335,6 +360,8 @@ static void done(void *arg, bool ok, const struct stg_error *err)
 		worker_steps(s, slot);
 		break;
 	case REST:
+		if (d->receipt_job)
+			slot->job = d->receipt_job;
 		if (strcmp(d->word, "failed") == 0)
 			slot->order_spent = true;
 		slot_word(s, slot, d->word);

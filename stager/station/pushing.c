@@ -130,6 +130,7 @@ static void told_done(void *arg, bool ok, const struct stg_error *err)
 	(void)ok, (void)err;
 	socket_event(t->station, json_pack("{s:s, s:s, s:s, s:I}", "what", "push", "target", t->target, "state", t->what, "count",
 					   (json_int_t)t->count));
+	jobs_look(t->station);
 	free(t);
 }
 

@@ -244,6 +244,7 @@ void intake_decide(struct stg_station *s, struct slot *slot, const struct stg_er
 
 /* finish.c: how a job ends */
 void job_ended(struct stg_station *s, struct slot *slot, const json_t *finished);
+void jobs_look(struct stg_station *s);                           /* a delivery has moved: has a job that waited for it ended? */
 void job_orphaned(struct stg_station *s, int64_t job);           /* its device went before its first step */
 void job_lost(struct stg_station *s, struct slot *slot, enum stg_id id, const char *msg);
 

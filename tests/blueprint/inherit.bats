@@ -61,6 +61,21 @@ wrong() {
 	wrong x x.yaml:2 mapping
 }
 
+@test "whether a device waits for the MDM is inherited, and the child has the last word" {
+	sed -i '1a hand_over: after_registered' "$B/site.yaml"
+	printf 'name: x\nextends: ward\nhand_over: later\n' >"$B/x.yaml"
+	wrong x x.yaml:3 "after_registered or at_once"
+	stager blueprint show ward --json
+	is_status 0
+	[ "$(jq -r .blueprint.hand_over <<<"$output")" = after_registered ] || { echo "$output"; false; }
+	[ "$(jq -r '.words[-1].key' <<<"$output")" = hand_over ]
+	sum=$(jq -r .sha256 <<<"$output")
+	printf 'hand_over: at_once\n' >>"$B/ward.yaml"
+	stager blueprint show ward --json
+	[ "$(jq -r '.blueprint.hand_over // ""' <<<"$output")" = "" ]
+	[ "$(jq -r .sha256 <<<"$output")" != "$sum" ]
+}
+
 @test "a circle is told with the way it takes" {
 	printf 'name: a\nextends: b\n' >"$B/a.yaml"
 	printf 'name: b\nextends: c\n' >"$B/b.yaml"

@@ -117,7 +117,7 @@ teardown() {
 		"$STAGER" target check "$c"
 	done
 	run "$STAGER" target check "$BATS_TEST_DIRNAME/../../stager/push/connectors/intune.yaml" --json
-	[ "$(jq -r .phases <<<"$output")" = AB ]
+	[ "$(jq -r .phases <<<"$output")" = PAB ]
 	[ "$(jq -r '.settings[] | select(.required) | .name' <<<"$output")" = tenant ]
 }
 
@@ -165,4 +165,33 @@ teardown() {
 	run "$STAGER" target connectors nosuch
 	[ "$status" -ne 0 ]
 	[[ "$output" == *STG-1710* ]]
+@test "an order is told before its devices enrol, once, and shown as such" {
+	mkdir -p "$STAGER_STATE/connectors"
+	printf '%s\n' 'name: early' 'about: x' 'auth: {kind: none}' 'phases:' '  A:' '    ordered: true' "    item: '{serial: .device.serial}'" \
+		"    request: {method: POST, path: /d, body: '.[0].item'}" '    natural_key: serial' >"$STAGER_STATE/connectors/early.yaml"
+	sed 's/ordered: true/ordered: maybe/' "$STAGER_STATE/connectors/early.yaml" >"$DIR/wrong.yaml"
+	run "$STAGER" target check "$DIR/wrong.yaml"
+	[[ "$status" -eq 3 && "$output" == *wrong.yaml:6* ]]
+	sed 's/^  A:/  B:/' "$STAGER_STATE/connectors/early.yaml" >"$DIR/wrong.yaml"
+	run "$STAGER" target check "$DIR/wrong.yaml"
+	[[ "$status" -eq 3 && "$output" == *"phase A"* ]]
+	"$STAGER" target add mdm --connector early --url http://127.0.0.1:9/ </dev/null
+	printf 'Serial Number,IMEI,Asset Tag\nAAAA111122,,A-1\nAAAA111123,,A-2\n,353245010000010,A-3\n' >"$DIR/list.csv"
+	run "$STAGER" batch import "$DIR/list.csv" --name ONE --blueprint ipad-hospital-ward
+	[[ "$output" == *"2 of them are registered before they enrol"* ]] || { echo "$output"; false; }
+	"$STAGER" batch import "$DIR/list.csv" --name TWO --blueprint ipad-hospital-ward
+	run "$STAGER" outbox list --json
+	[ "$(jq -s 'map(select(.id)) | length' <<<"$output")" -eq 2 ] || { echo "$output"; false; }
+	[ "$(jq -rs '.[0] | "\(.phase) \(.state) \(.serial) \(.end)"' <<<"$output")" = "P queued AAAA111122 ordered" ]
+	run "$STAGER" batch show ONE
+	[[ "$output" == *"Registered before enrolment: 0 of 2."* ]]
+	# exactly what would go out, of an order as of a result
+	printf '{"record_id":"00000000-0000-7000-8000-000000000001","outcome":"ordered","device":{"serial":"AAAA111122"}}' >"$DIR/ordered.json"
+	run "$STAGER" target try mdm --record "$DIR/ordered.json" --json
+	[ "$(jq -r '.phase + " " + .body' <<<"$output")" = 'P {"serial":"AAAA111122"}' ] || { echo "$output"; false; }
+	# the person who gives one up needs a second one
+	run "$STAGER" outbox drop --id 1 --reason "not ours" </dev/null
+	[ "$status" -ne 0 ]
+	run "$STAGER" outbox explain 1
+	[[ "$status" -eq 0 && "$output" == *AAAA111122* ]]
 }
