@@ -96,6 +96,8 @@ static void say_import(const struct stg_cmd_ctx *c, const json_t *in, const json
 	printf(_("New here: %lld; deliveries closed by receipts: %lld.\n"), (long long)stg_json_int(ret, "new", 0), (long long)stg_json_int(ret, "closed", 0));
 	json_array_foreach(json_object_get(ret, "taken"), i, one)
 		printf("  %s %s\n", stg_json_str(one, "kind"), stg_json_str(one, "name"));
+	if (*stg_json_str(ret, "evidence"))
+		printf(_("What every step found is kept in the state, for an auditor: %s\n"), stg_json_str(ret, "evidence"));
 	json_array_foreach(json_object_get(ret, "twice"), i, one)
 		printf(_("Staged on two stations: %s\n"), json_string_value(one));
 	say_missing(ret);

@@ -586,6 +586,27 @@ static bool import_receipts(struct stg_op_ctx *c, const struct reading *r, json_
 	return !has || stg_store_bundle_acknowledged(c->store, stg_json_str(r->peer, "name"), stg_json_str(has, "chain"), stg_json_int(has, "seq", 0), err);
 }
 
+/* What the steps asked and found is for an auditor with the record in hand: a file of its own, as it came. */
+static bool import_evidence(struct stg_op_ctx *c, const struct reading *r, json_t *said, struct stg_error *err)
+{
+	STG_AUTO(stg_json_free_at) json_t *lines = stg_bundle_lines(&r->bundle, "evidence.ndjson", err);
+	char dir[4096], path[4096], name[48], file[80];
+	if (!json_array_size(lines))
+		return lines != NULL;
+	stg_bundle_name(stg_json_str(r->peer, "name"), stg_json_int(r->bundle.manifest, "seq", 0), name);
+	/* a station that began a new row of numbers overwrites nothing */
+	snprintf(file, sizeof(file), "%s-%.8s.ndjson", name, r->bundle.sha256);
+	if (!stg_path_join(dir, sizeof(dir), c->state_dir, "evidence", err) || !stg_path_join(path, sizeof(path), dir, file, err))
+		return false;
+	for (size_t i = 0; i < r->bundle.n_members; i++)
+		if (strcmp(r->bundle.members[i].name, "evidence.ndjson") == 0 &&
+		    (!stg_folder_make(dir, 0700, err) || !stg_file_write(path, r->bundle.members[i].bytes, 0600, err)))
+			return stg_say(err, STG_ID_DISK_REFUSES);
+	snprintf(path, sizeof(path), "evidence/%s", file);
+	stg_json_put(said, "evidence", path);
+	return true;
+}
+
 static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
 {
 	STG_AUTO(reading_clear) struct reading r = { .archive = STG_BUF(FILE_MAX) };
@@ -598,7 +619,7 @@ static bool import(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	bool again = stg_json_bool(said, "again", false);
 	if (!import_records(c, &r, said, err) || !import_deliveries(c, in, &r, err) || !import_receipts(c, &r, said, err) ||
 	    /* files once only: a replay must not bring back what was replaced since */
-	    (!again && !bundle_files_take(c, &r.bundle, said, err)) || !stg_store_bundle_in_add(c->store, stg_json_str(r.peer, "name"), row, c->actor, err) ||
+	    (!again && !bundle_files_take(c, &r.bundle, said, err)) || !import_evidence(c, &r, said, err) || !stg_store_bundle_in_add(c->store, stg_json_str(r.peer, "name"), row, c->actor, err) ||
 	    !stg_op_audit(c, "bundle.import", stg_json_str(r.peer, "name"), NULL, json_pack("{s:s,s:I,s:s,s:b}", "chain", stg_json_str(row, "chain"), "seq",
 			(json_int_t)stg_json_int(row, "seq", 0), "sha256", r.bundle.sha256, "again", again), err))
 		return false;

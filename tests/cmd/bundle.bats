@@ -102,3 +102,38 @@ teardown() { desk_away; }
 	STAGER_STATE=$DESK/office stager bundle import "$file"
 	[[ "$stderr" == *STG-2052* ]]
 }
+
+@test "results of a bench without a line: by stick, pushed at the office, evidence kept; a receiver that is down is exit 6 and nothing is lost" {
+	export STAGER_STATE=$DESK/bench
+	"$STAGER" bundle trust office "$DESK/office.pem" --role office
+	STAGER_STATE=$DESK/office "$STAGER" bundle trust bench "$DESK/bench.pem" --role station
+	STAGER_STATE=$DESK/office "$STAGER" target add wire --connector webhook --url http://127.0.0.1:9/
+	STAGER_STATE=$DESK/office "$STAGER" target add book --connector file --config path="$DESK/book.ndjson"
+	"$STAGER" target add wire --connector webhook --url http://127.0.0.1:9/
+	bench --ipads 1
+	"$STAGER_BENCH" ctl "$CTL" set all auto_trust true >/dev/null
+	"$STAGER" port allow all >/dev/null
+	mkdir -p "$STAGER_STATE/blueprints"
+	printf 'name: look\nsteps:\n  - identify:\n  - pair:\n  - read_details:\n' >"$STAGER_STATE/blueprints/look.yaml"
+	stager stage --blueprint look --all
+	is_status 0
+	stager bundle export "$DESK/stick" --evidence
+	is_status 0
+	file=$(ls "$DESK"/stick/*.STB)
+
+	export STAGER_STATE=$DESK/office
+	stager bundle push "$file" --target nosuch
+	is_status 2
+	[[ "$stderr" == *STG-2066* ]]
+	stager bundle push "$file" --target wire
+	is_status 6
+	kept=$(ls "$DESK"/office/evidence/*.ndjson)
+	[[ "$output" == *"evidence/$(basename "$kept")"* ]] || { echo "$output"; false; }
+	[ "$(jq -r '.steps | map(.step) | join(" ")' "$kept")" = "identify pair read_details" ] || { cat "$kept"; false; }
+	[ "$(stat -c %a "$kept")" = 600 ]
+	stager bundle push "$file" --target book
+	is_status 6                     # the wire still waits
+	[ "$(jq -r .device.serial "$DESK/book.ndjson")" = "$(serials)" ]
+	stager bundle push "$file" --target book
+	[ "$(wc -l <"$DESK/book.ndjson")" = 1 ]
+}
