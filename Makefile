@@ -13,7 +13,7 @@ DEPS := build-essential pkg-config gettext libimobiledevice-dev libusbmuxd-dev l
 	fonts-dejavu-core openssl
 DEPS_CHECK := libcmocka-dev clang libclang-rt-14-dev valgrind bats jq zip curl sqlite3 poppler-utils faketime tmux groff \
 	libimobiledevice-utils libusbmuxd-tools ideviceinstaller usbmuxd cppcheck scep certmonger dbus-daemon \
-	postgresql openssh-server slapd rsyslog rsyslog-openssl gnutls-bin softhsm2 opensc libengine-pkcs11-openssl eapoltest freeradius
+	postgresql openssh-server slapd rsyslog rsyslog-openssl rsyslog-gnutls libnss-wrapper gnutls-bin softhsm2 opensc libengine-pkcs11-openssl eapoltest freeradius
 
 PKGS := libimobiledevice-1.0 libusbmuxd-2.0 libusb-1.0 libplist-2.0 openssl sqlite3 libsystemd libudev libcurl \
 	jansson libpq ldap lber yaml-0.1 libmicrohttpd cairo pangocairo libseccomp zlib libzip

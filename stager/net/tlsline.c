@@ -6,7 +6,8 @@
  * Called: push/kinds/syslog.c.
  * Thread: any; a connection lives as long as one call.
  * Facts:  RFC 5425: a session is ended with close_notify by both sides; a server that refuses our certificate under TLS 1.3 says so
- *         only after the handshake, in an alert that comes with the first read.
+ *         only after the handshake, in an alert that comes with the first read. rsyslog with GnuTLS never ends a session with
+ *         close_notify: it reads ours and closes the connection (8.2302); a refused certificate it answers with the same.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,8 +16,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -34,6 +38,7 @@ struct line {
 	SSL *ssl;
 	struct stg_stop *stop;
 	enum stg_net_class class;
+	bool wants_certificate;         /* and we have none */
 };
 
 static void line_clear(struct line *l)
@@ -132,6 +137,15 @@ static bool add_client(SSL_CTX *ctx, struct stg_bytes pem)
 	return ok;
 }
 
+/* Called where the server asks for a certificate and none was given. */
+static int certificate_wanted(SSL *ssl, X509 **ret_cert, EVP_PKEY **ret_key)
+{
+	struct line *l = SSL_get_app_data(ssl);
+	(void)ret_cert, (void)ret_key;
+	l->wants_certificate = true;
+	return 0;
+}
+
 static bool prepare(struct line *l, const struct stg_tlsline *w, struct stg_error *err)
 {
 	uint8_t address[16];
@@ -144,8 +158,9 @@ static bool prepare(struct line *l, const struct stg_tlsline *w, struct stg_erro
 		return fail(l, STG_NET_TRUST, "TLS", "the CA's certificate cannot be read", err);
 	if (w->client_pem.len && !add_client(l->ctx, w->client_pem))
 		return fail(l, STG_NET_AUTH, "TLS", "our certificate or its key cannot be read", err);
+	SSL_CTX_set_client_cert_cb(l->ctx, certificate_wanted);
 	l->ssl = SSL_new(l->ctx);
-	if (!l->ssl || SSL_set_fd(l->ssl, l->fd) != 1)
+	if (!l->ssl || SSL_set_app_data(l->ssl, l) != 1 || SSL_set_fd(l->ssl, l->fd) != 1)
 		return fail(l, STG_NET_SERVER, "TLS", "no memory", err);
 	if (is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->ssl), w->host) != 1 : SSL_set1_host(l->ssl, w->host) != 1 || SSL_set_tlsext_host_name(l->ssl, w->host) != 1)
 		return fail(l, STG_NET_SERVER, "TLS", "the server's name cannot be checked", err);
@@ -194,10 +209,22 @@ static bool broken(struct line *l, const struct stg_tlsline *w, struct stg_error
 	int why = ERR_GET_REASON(ERR_peek_last_error());
 	bool is_ours = why == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED || why == SSL_R_TLSV1_ALERT_UNKNOWN_CA || why == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE ||
 		       why == SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN || why == SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED || why == SSL_R_TLSV1_ALERT_ACCESS_DENIED;
-	return fail(l, is_ours ? STG_NET_AUTH : STG_NET_IN_DOUBT, w->host, reason(), err);
+	char why_not[128];
+	snprintf(why_not, sizeof(why_not), "%s%s", reason(), l->wants_certificate ? "; it asked for a certificate of ours, and there is none" : "");
+	return fail(l, is_ours ? STG_NET_AUTH : STG_NET_IN_DOUBT, w->host, why_not, err);
 }
 
-/* Both sides say that this was all. */
+/* The server closed without a word of TLS. Did it read all before? Whoever closes with bytes unread, or is sent more afterwards,
+ * answers with a reset; so where all was acknowledged and there is no reset, our close_notify was its last reading too. */
+static bool closed_after_all(const struct line *l)
+{
+	int unacknowledged = 1, trouble = 1;
+	socklen_t n = sizeof(trouble);
+	return ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING && ioctl(l->fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0 &&
+	       getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &trouble, &n) == 0 && trouble == 0;
+}
+
+/* Both sides say that this was all, each in its way. */
 static bool end_session(struct line *l, const struct stg_tlsline *w, struct stg_error *err)
 {
 	char none[256];
@@ -212,7 +239,7 @@ static bool end_session(struct line *l, const struct stg_tlsline *w, struct stg_
 		int got = SSL_read(l->ssl, none, sizeof(none));
 		if (got > 0 || again(l, got))
 			continue;
-		if (SSL_get_error(l->ssl, got) != SSL_ERROR_ZERO_RETURN)
+		if (SSL_get_error(l->ssl, got) != SSL_ERROR_ZERO_RETURN && !closed_after_all(l))
 			return broken(l, w, err);
 		n = 1;
 	}

@@ -148,6 +148,8 @@ static void daemon_stop(struct daemon *d)
 
 /* CA, a server's certificate for 127.0.0.1 and localhost, and one for another name. */
 static char daemon_ca[4096], daemon_cert[8192], daemon_other_cert[8192], daemon_other_ca[4096];
+/* Stations: the 7th, the 8th, and one that calls itself the 7th but is of another CA. Certificate and key. */
+static char daemon_station7[8192], daemon_station8[8192], daemon_false7[8192];
 
 static void daemon_certificates(void)
 {
@@ -158,6 +160,15 @@ static void daemon_certificates(void)
 	made_pem(&theirs, false, daemon_other_ca, sizeof(daemon_other_ca));
 	made_pem(&cert, true, daemon_cert, sizeof(daemon_cert));
 	made_pem(&other, true, daemon_other_cert, sizeof(daemon_other_cert));
+	struct made seven = make_certificate("station7", "DNS:station7.example.org", &ca, -3600, 86400);
+	struct made eight = make_certificate("station8", "DNS:station8.example.org", &ca, -3600, 86400);
+	struct made false7 = make_certificate("station7", "DNS:station7.example.org", &theirs, -3600, 86400);
+	made_pem(&seven, true, daemon_station7, sizeof(daemon_station7));
+	made_pem(&eight, true, daemon_station8, sizeof(daemon_station8));
+	made_pem(&false7, true, daemon_false7, sizeof(daemon_false7));
+	made_clear(&seven);
+	made_clear(&eight);
+	made_clear(&false7);
 	made_clear(&ca);
 	made_clear(&theirs);
 	made_clear(&cert);

@@ -16,7 +16,7 @@ static struct daemon pg;
 
 static void server_up(void)
 {
-	char command[1000], port[8], certificate[300], key[300];
+	char command[2000], port[8], certificate[300], key[300], ca[300];
 	daemon_folder(&pg);
 	daemon_certificates();
 	daemon_put(&pg, "pw", 0600, "dba-password\n");
@@ -25,13 +25,19 @@ static void server_up(void)
 		 " -N --locale=C.UTF-8 -E UTF8", at, at);
 	run_program(pg.log, true, (const char *const[]){ "sh", "-c", command, NULL });
 	daemon_put(&pg, "cert.pem", 0600, daemon_cert);
+	daemon_put(&pg, "ca.pem", 0600, daemon_ca);
+	/* the 7th station by certificate and password, the 8th by certificate alone, the others by password */
+	snprintf(command, sizeof(command), "cd %s/data && { echo 'hostssl all station7 127.0.0.1/32 scram-sha-256 clientcert=verify-full'; echo 'hostssl all station8 127.0.0.1/32 cert';"
+		 " cat pg_hba.conf; } >hba && mv hba pg_hba.conf", at);
+	run_program(pg.log, true, (const char *const[]){ "sh", "-c", command, NULL });
 	daemon_put(&pg, "key.pem", 0600, daemon_cert);
 	pg.port = free_port();
 	snprintf(port, sizeof(port), "%d", pg.port);
 	snprintf(certificate, sizeof(certificate), "ssl_cert_file=%s/cert.pem", at);
 	snprintf(key, sizeof(key), "ssl_key_file=%s/key.pem", at);
+	snprintf(ca, sizeof(ca), "ssl_ca_file=%s/ca.pem", at);
 	snprintf(command, sizeof(command), "exec $(ls -d /usr/lib/postgresql/*/bin | tail -1)/postgres -D %s/data -p %s -c listen_addresses=127.0.0.1,127.0.0.2 -c unix_socket_directories= -c fsync=off"
-		 " -c ssl=on -c %s -c %s -c shared_buffers=8MB -c max_connections=30 -c autovacuum=off -c lc_messages=C", at, port, certificate, key);
+		 " -c ssl=on -c %s -c %s -c %s -c shared_buffers=8MB -c max_connections=30 -c autovacuum=off -c lc_messages=C", at, port, certificate, key, ca);
 	pg.pid = begin_program(pg.log, true, (const char *const[]){ "sh", "-c", command, NULL });
 	wait_listening(&pg);
 }
@@ -187,6 +193,15 @@ static void text_lacks_password(struct site *s, const char *name)
 	assert_null(strstr(text, "MARKED"));
 }
 
+static const char *said_of(struct site *s, const char *name)
+{
+	static char text[600];
+	STG_AUTO(stg_json_free_at) json_t *row = NULL;
+	OK((row = stg_store_target(s->st.s, name, NULL, err)) != NULL);
+	stg_copy(text, sizeof(text), stg_json_str(row, "text"));
+	return text;
+}
+
 /* ---- failing cases ---- */
 
 static void what_is_not_ours_gets_nothing(void **state)
@@ -225,6 +240,43 @@ static void what_is_not_ours_gets_nothing(void **state)
 		assert_true(stg_push_state_id(state_of(s, name)) != 0);
 	}
 	assert_true(strcmp(sql("SELECT count(*) FROM pg_tables WHERE tablename = 'result' AND schemaname = 'refused'"), "0") == 0);
+}
+
+/* What one station's account may be used by: the certificate that names it, and the password where one is asked for besides. */
+static void a_station_signs_in_by_its_own_certificate_and_no_other(void **state)
+{
+	(void)state;
+	const char *name;
+	STG_AUTO(site_stop) struct site *s = site_with("station7", "certified", &name);
+	static const struct {
+		const char *user, *certificate, *password, *state;
+	} cases[] = {
+		{ "station7", NULL, PASSWORD, "auth" }, { "station7", daemon_station8, PASSWORD, "auth" }, { "station7", daemon_false7, PASSWORD, "auth" },
+		{ "station7", daemon_station7, "wrong", "auth" }, { "station8", NULL, PASSWORD, "auth" }, { "station8", daemon_station7, PASSWORD, "auth" },
+		{ "station7", daemon_station7, PASSWORD, "" }, { "station8", daemon_station8, NULL, "" },
+	};
+	tables_by_dba(s, name);
+	json_t *eighth = json_pack("{s:s,s:s,s:o}", "name", name, "connector", "postgresql", "config", config_of("station8", "certified"));
+	OK(stg_store_target_put(s->st.s, eighth, stg_bytes(NULL, 0), err));
+	json_decref(eighth);
+	tables_by_dba(s, name);
+	for (size_t i = 0; i < STG_ARRAY_LEN(cases); i++) {
+		json_object_clear(s->credentials);
+		if (cases[i].password)
+			stg_json_put(s->credentials, "secret", cases[i].password);
+		if (cases[i].certificate)
+			stg_json_put(s->credentials, "client_pem", cases[i].certificate);
+		json_t *target = json_pack("{s:s,s:s,s:o}", "name", name, "connector", "postgresql", "config", config_of(cases[i].user, "certified"));
+		OK(stg_store_target_put(s->st.s, target, stg_bytes(NULL, 0), err));
+		json_decref(target);
+		stage(s, 1);
+		int64_t delivered = round_now(s);
+		if (strcmp(state_of(s, name), cases[i].state) != 0 || (delivered > 0) != !*cases[i].state)
+			fail_msg("case %zu: '%s': %s", i, state_of(s, name), said_of(s, name));
+		text_lacks_password(s, name);
+	}
+	assert_int_equal(in_state(s, "delivered"), (int)STG_ARRAY_LEN(cases));
+	assert_string_equal(sql("SELECT count(*) FROM certified.result"), "8");
 }
 
 static void settings_that_cannot_be_meant_are_refused(void **state)
@@ -561,7 +613,7 @@ static int up(void **state)
 	server_up();
 	PGconn *c = as("dba", "dba-password");
 	PQfinish(c);
-	(void)sql("CREATE ROLE station1 LOGIN PASSWORD '" PASSWORD "'; CREATE ROLE station2 LOGIN PASSWORD '" PASSWORD "'");
+	(void)sql("CREATE ROLE station1 LOGIN PASSWORD '" PASSWORD "'; CREATE ROLE station2 LOGIN PASSWORD '" PASSWORD "'; CREATE ROLE station7 LOGIN PASSWORD '" PASSWORD "'; CREATE ROLE station8 LOGIN");
 	line_up();
 	return 0;
 }
@@ -580,6 +632,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings_that_cannot_be_meant_are_refused),
 		cmocka_unit_test(what_is_not_ours_gets_nothing),
+		cmocka_unit_test(a_station_signs_in_by_its_own_certificate_and_no_other),
 		cmocka_unit_test(tables_are_made_upgraded_and_leave_a_station_no_way_to_take_away),
 		cmocka_unit_test(each_result_stands_there_byte_for_byte_and_one_at_fault_stands_alone),
 		cmocka_unit_test(a_commit_whose_answer_is_lost_is_read_back_and_never_told_twice),

@@ -5,28 +5,34 @@
 
 #include "daemon.h"
 
-static struct daemon rs;
+static struct daemon rs, strict;         /* strict: wants a certificate of the 7th station */
 
-static void server_up(const char *certificate)
+/* peer: the name its clients must have in their certificates; NULL: whoever comes. Names are compared by rsyslog's GnuTLS driver
+ * only (8.2302); that one never says the last word of TLS either. */
+static void server_up(struct daemon *d, const char *certificate, const char *peer)
 {
+	char mode[300] = "StreamDriver.AuthMode=\"anon\"";
 	char config[3000], path[300];
-	daemon_folder(&rs);
-	daemon_put(&rs, "ca.pem", 0600, daemon_ca);
-	daemon_put(&rs, "cert.pem", 0600, certificate);
-	rs.port = free_port();
+	const char *driver = peer ? "gtls" : "ossl";
+	if (peer)
+		snprintf(mode, sizeof(mode), "StreamDriver.AuthMode=\"x509/name\" PermittedPeer=[\"%s\"]", peer);
+	daemon_folder(d);
+	daemon_put(d, "ca.pem", 0600, daemon_ca);
+	daemon_put(d, "cert.pem", 0600, certificate);
+	d->port = free_port();
 	snprintf(config, sizeof(config),
-		 "global(workDirectory=\"%s\" maxMessageSize=\"8k\" DefaultNetstreamDriver=\"ossl\" DefaultNetstreamDriverCAFile=\"%s/ca.pem\" DefaultNetstreamDriverCertFile=\"%s/cert.pem\""
+		 "global(workDirectory=\"%s\" maxMessageSize=\"8k\" DefaultNetstreamDriver=\"%s\" DefaultNetstreamDriverCAFile=\"%s/ca.pem\" DefaultNetstreamDriverCertFile=\"%s/cert.pem\""
 		 " DefaultNetstreamDriverKeyFile=\"%s/cert.pem\")\n"
-		 "module(load=\"imtcp\" StreamDriver.Name=\"ossl\" StreamDriver.Mode=\"1\" StreamDriver.AuthMode=\"anon\")\n"
+		 "module(load=\"imtcp\" StreamDriver.Name=\"%s\" StreamDriver.Mode=\"1\" %s)\n"
 		 "input(type=\"imtcp\" port=\"%d\" address=\"127.0.0.1\")\n"
 		 "template(name=\"read\" type=\"string\" string=\"%%pri%%|%%hostname%%|%%app-name%%|%%procid%%|%%msgid%%|%%structured-data%%|%%msg%%\\n\")\n"
-		 "action(type=\"omfile\" file=\"%s/out\" template=\"read\")\n", rs.dir, rs.dir, rs.dir, rs.dir, rs.port, rs.dir);
-	daemon_put(&rs, "config", 0600, config);
-	snprintf(path, sizeof(path), "%s/config", rs.dir);
+		 "action(type=\"omfile\" file=\"%s/out\" template=\"read\")\n", d->dir, driver, d->dir, d->dir, d->dir, driver, mode, d->port, d->dir);
+	daemon_put(d, "config", 0600, config);
+	snprintf(path, sizeof(path), "%s/config", d->dir);
 	char pid_file[300];
-	snprintf(pid_file, sizeof(pid_file), "%s/pid", rs.dir);
-	rs.pid = begin_program(rs.log, true, (const char *const[]){ "/usr/sbin/rsyslogd", "-n", "-C", "-f", path, "-i", pid_file, NULL });
-	wait_listening(&rs);
+	snprintf(pid_file, sizeof(pid_file), "%s/pid", d->dir);
+	d->pid = begin_program(d->log, true, (const char *const[]){ "/usr/sbin/rsyslogd", "-n", "-C", "-f", path, "-i", pid_file, NULL });
+	wait_listening(d);
 }
 
 static json_t *config_of(int port)
@@ -37,11 +43,11 @@ static json_t *config_of(int port)
 }
 
 /* What rsyslog has understood, once it is at least `n` lines. */
-static char *understood(int n)
+static char *understood_by(const struct daemon *d, int n)
 {
 	static char text[1 << 17];
 	char path[300];
-	snprintf(path, sizeof(path), "%s/out", rs.dir);
+	snprintf(path, sizeof(path), "%s/out", d->dir);
 	for (int64_t end = stg_boot_ms() + DAEMON_WAIT_MS; stg_boot_ms() < end;) {
 		STG_AUTO(stg_buf_clear) struct stg_buf b = STG_BUF(sizeof(text) - 1);
 		int lines = 0;
@@ -54,9 +60,14 @@ static char *understood(int n)
 		struct timespec nap = { 0, 20000000 };
 		nanosleep(&nap, NULL);
 	}
-	show_log(rs.log);
+	show_log(d->log);
 	fail_msg("rsyslog has not said %d messages:\n%s", n, text);
 	return text;
+}
+
+static char *understood(int n)
+{
+	return understood_by(&rs, n);
 }
 
 static void another_server_gets_nothing_and_settings_that_cannot_be_meant_are_refused(void **state)
@@ -189,17 +200,16 @@ static void what_broke_is_in_doubt_and_goes_again_with_the_same_number(void **st
 	}
 }
 
-/* Takes all there is over TLS, then hangs up without a word of TLS. */
-static void *rude_main(void *unused)
+/* Hangs up without a word of TLS: where `reads`, after all that was sent, else before. */
+static void *rude_main(void *reads)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	char path[300], data[4096];
-	(void)unused;
 	snprintf(path, sizeof(path), "%s/cert.pem", rs.dir);
 	int client = accept(cutter.fd, NULL, NULL);
 	SSL *ssl = SSL_CTX_use_certificate_file(ctx, path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1 ? SSL_new(ctx) : NULL;
 	if (ssl && SSL_set_fd(ssl, client) == 1 && SSL_accept(ssl) == 1)
-		while (SSL_read(ssl, data, sizeof(data)) > 0)
+		while (reads && SSL_read(ssl, data, sizeof(data)) > 0)
 			;
 	close(client);
 	SSL_free(ssl);
@@ -207,7 +217,7 @@ static void *rude_main(void *unused)
 	return NULL;
 }
 
-static void a_server_that_hangs_up_without_a_word_leaves_all_in_doubt(void **state)
+static void what_a_server_read_that_hangs_up_is_sent_and_the_rest_in_doubt(void **state)
 {
 	(void)state;
 	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
@@ -218,19 +228,53 @@ static void a_server_that_hangs_up_without_a_word_leaves_all_in_doubt(void **sta
 	assert_int_equal(bind(cutter.fd, (struct sockaddr *)&at, sizeof(at)) | listen(cutter.fd, 1), 0);
 	assert_int_equal(getsockname(cutter.fd, (struct sockaddr *)&at, &n), 0);
 	(void)target_add(s, "syslog", config_of(ntohs(at.sin_port)));
-	stage(s, 2);
-	assert_int_equal(pthread_create(&thread, NULL, rude_main, NULL), 0);
-	round_now(s);
-	pthread_join(thread, NULL);
+	stage(s, 40);
+	for (int reads = 0; reads < 2; reads++) {
+		assert_int_equal(pthread_create(&thread, NULL, rude_main, reads ? &cutter : NULL), 0);
+		round_now(s);
+		pthread_join(thread, NULL);
+		assert_int_equal(in_state(s, "in_doubt"), reads ? 0 : 40);
+		assert_int_equal(in_state(s, "sent_unproven"), reads ? 40 : 0);
+	}
 	close(cutter.fd);
-	assert_int_equal(in_state(s, "in_doubt"), 2);
+}
+
+static void a_server_that_wants_our_certificate_takes_only_the_one_that_names_us(void **state)
+{
+	(void)state;
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	static const char *const certificates[] = { NULL, daemon_station8, daemon_false7, daemon_station7 };
+	const char *name = target_add(s, "syslog", config_of(strict.port));
+	for (size_t i = 0; i < STG_ARRAY_LEN(certificates); i++) {
+		stage(s, 1);
+		json_object_clear(s->credentials);
+		if (certificates[i])
+			stg_json_put(s->credentials, "client_pem", certificates[i]);
+		round_now(s);
+		STG_AUTO(stg_json_free_at) json_t *target = NULL;
+		OK((target = stg_store_target(s->st.s, name, NULL, err)) != NULL);
+		const bool is_ours = certificates[i] == daemon_station7;
+		if (is_ours != !*stg_json_str(target, "state"))
+			fail_msg("case %zu: '%s': %s", i, stg_json_str(target, "state"), stg_json_str(target, "text"));
+		if (!certificates[i])
+			assert_non_null(strstr(stg_json_str(target, "text"), "it asked for a certificate of ours, and there is none"));
+		assert_int_equal(in_state(s, "sent_unproven"), is_ours ? 4 : 0);
+	}
+	const char *text = understood_by(&strict, 4);
+	for (int i = 1; i <= 4; i++) {
+		char words[64];
+		snprintf(words, sizeof(words), "serial=\"F2LXK0AA%04d\"", i);
+		assert_non_null(strstr(text, words));
+		assert_null(strstr(strstr(text, words) + 1, words));    /* nobody else's certificate brought it there before */
+	}
 }
 
 static int up(void **state)
 {
 	(void)state;
 	daemon_certificates();
-	server_up(daemon_cert);
+	server_up(&rs, daemon_cert, NULL);
+	server_up(&strict, daemon_cert, "station7.example.org");
 	return 0;
 }
 
@@ -238,6 +282,7 @@ static int down(void **state)
 {
 	(void)state;
 	daemon_stop(&rs);
+	daemon_stop(&strict);
 	return 0;
 }
 
@@ -248,7 +293,8 @@ int main(void)
 		cmocka_unit_test(another_server_gets_nothing_and_settings_that_cannot_be_meant_are_refused),
 		cmocka_unit_test(each_result_is_a_message_a_receiver_understands_and_is_never_called_delivered),
 		cmocka_unit_test(what_broke_is_in_doubt_and_goes_again_with_the_same_number),
-		cmocka_unit_test(a_server_that_hangs_up_without_a_word_leaves_all_in_doubt),
+		cmocka_unit_test(a_server_that_wants_our_certificate_takes_only_the_one_that_names_us),
+		cmocka_unit_test(what_a_server_read_that_hangs_up_is_sent_and_the_rest_in_doubt),
 	};
 	return cmocka_run_group_tests(tests, up, down);
 }

@@ -174,6 +174,9 @@ static bool connect_failed(struct link *l, ConnStatusType stage, struct stg_erro
 	}
 	/* what the other side says before it has proven who it is counts for nothing */
 	bool is_trust = stage == CONNECTION_SSL_STARTUP && !strstr(message, "SYSCALL");
+	/* under TLS 1.3 the word about our certificate comes after the handshake, which has proven the server */
+	if (stage != CONNECTION_SSL_STARTUP && (strstr(message, "alert unknown ca") || (strstr(message, " alert ") && strstr(message, "certificate"))))
+		return fail(l, STG_NET_AUTH, NULL, "it does not take our certificate", message, err);
 	return fail(l, is_trust ? STG_NET_TRUST : STG_NET_OFFLINE, NULL, is_trust ? "not the expected server" : "no connection", message, err);
 }
 
