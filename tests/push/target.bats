@@ -117,7 +117,7 @@ teardown() {
 		"$STAGER" target check "$c"
 	done
 	run "$STAGER" target check "$BATS_TEST_DIRNAME/../../stager/push/connectors/intune.yaml" --json
-	[ "$(jq -r .phases <<<"$output")" = PAB ]
+	[ "$(jq -r .phases <<<"$output")" = PABE ]
 	[ "$(jq -r '.settings[] | select(.required) | .name' <<<"$output")" = tenant ]
 }
 
@@ -160,11 +160,13 @@ teardown() {
 	while IFS= read -r line; do
 		[ "${#line}" -le 80 ] || { echo "$line"; false; }
 	done <<<"$output"
-	[ "$("$STAGER" target connectors jamf-pro --json | jq -r '[.phases, .auth[0], .settings[0].name] | join(" ")')" = "AB oauth2-client-credentials url" ]
+	[ "$("$STAGER" target connectors jamf-pro --json | jq -r '[.phases, .auth[0], .settings[0].name] | join(" ")')" = "PAB oauth2-client-credentials url" ]
 	[ "$("$STAGER" target connectors syslog --json | jq -r .where)" = built-in ]
 	run "$STAGER" target connectors nosuch
 	[ "$status" -ne 0 ]
 	[[ "$output" == *STG-1710* ]]
+}
+
 @test "an order is told before its devices enrol, once, and shown as such" {
 	mkdir -p "$STAGER_STATE/connectors"
 	printf '%s\n' 'name: early' 'about: x' 'auth: {kind: none}' 'phases:' '  A:' '    ordered: true' "    item: '{serial: .device.serial}'" \
