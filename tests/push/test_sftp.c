@@ -50,6 +50,32 @@ static void server_up(void)
 	wait_listening(&sshd);
 }
 
+/* A second server, that takes passwords: of an account which only it has, by Debian's nss_wrapper, with this test's own uid. So
+ * nothing of the machine is changed, and no root is needed. */
+static struct daemon by_password;
+#define PASSWORD "MARKED pass-word 4711"
+
+static void password_server_up(void)
+{
+	char config[2000], path[300], command[2000], preload[200], passwd[200], shadow[200];
+	daemon_folder(&by_password);
+	if (geteuid() == 0)
+		assert_int_equal(chown(by_password.dir, 0, 0), 0);
+	snprintf(command, sizeof(command), "cd '%s' && mkdir drop && cp '%s/host' . && { cat /etc/passwd; echo 'drop:x:%d:%d::%s:/bin/sh'; } >passwd && chmod 644 passwd && "
+		 "echo \"drop:$(openssl passwd -6 '" PASSWORD "'):19000:0:99999:7:::\" >shadow && chmod 600 shadow host", by_password.dir, sshd.dir, (int)geteuid(), (int)getegid(), by_password.dir);
+	run_program(by_password.log, false, (const char *const[]){ "sh", "-c", command, NULL });
+	by_password.port = free_port();
+	snprintf(config, sizeof(config), "Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPubkeyAuthentication no\n"
+		 "PasswordAuthentication yes\nPidFile none\nSubsystem sftp internal-sftp\n", by_password.port, by_password.dir);
+	snprintf(path, sizeof(path), "%s/config", by_password.dir);
+	OK(stg_file_write(path, stg_bytes_str(config), 0600, err));
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=libnss_wrapper.so");
+	snprintf(passwd, sizeof(passwd), "NSS_WRAPPER_PASSWD=%s/passwd", by_password.dir);
+	snprintf(shadow, sizeof(shadow), "NSS_WRAPPER_SHADOW=%s/shadow", by_password.dir);
+	by_password.pid = begin_program(by_password.log, false, (const char *const[]){ "env", preload, passwd, shadow, "NSS_WRAPPER_GROUP=/etc/group", "/usr/sbin/sshd", "-D", "-e", "-f", path, NULL });
+	wait_listening(&by_password);
+}
+
 static json_t *config_of(const char *folder)
 {
 	char url[300];
@@ -124,6 +150,38 @@ static void another_server_a_wrong_key_and_a_missing_folder_get_nothing(void **s
 	}
 }
 
+static void a_password_opens_only_with_the_right_name_and_is_nowhere(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *user, *password, *state;
+	} cases[] = { { "drop", "wrong", "auth" }, { "drop", NULL, "auth" }, { "nobody-here", PASSWORD, "auth" }, { "drop", PASSWORD, "" } };
+	char url[300], command[600];
+	STG_AUTO(site_stop) struct site *s = site_start(STG_STORE_PRODUCTION);
+	snprintf(url, sizeof(url), "sftp://127.0.0.1:%d%s/drop", by_password.port, by_password.dir);
+	const char *name = target_add(s, "sftp", json_pack("{s:s,s:s,s:s}", "url", url, "user", "drop", "host_key", fingerprint));
+	stage(s, 2);
+	for (size_t i = 0; i < STG_ARRAY_LEN(cases); i++) {
+		json_object_clear(s->credentials);
+		if (cases[i].password)
+			stg_json_put(s->credentials, "secret", cases[i].password);
+		json_t *target = json_pack("{s:s,s:s,s:{s:s,s:s,s:s}}", "name", name, "connector", "sftp", "config", "url", url, "user", cases[i].user, "host_key", fingerprint);
+		OK(stg_store_target_put(s->st.s, target, stg_bytes(NULL, 0), err));
+		json_decref(target);
+		int64_t delivered = round_now(s);
+		STG_AUTO(stg_json_free_at) json_t *row = NULL;
+		OK((row = stg_store_target(s->st.s, name, NULL, err)) != NULL);
+		STG_AUTO(stg_free_at) char *all = stg_json_text(row);
+		assert_null(strstr(all, "MARKED"));
+		if (strcmp(stg_json_str(row, "state"), cases[i].state) != 0 || delivered != (*cases[i].state ? 0 : 2)) {
+			show_log(by_password.log);
+			fail_msg("case %zu: '%s': %s", i, stg_json_str(row, "state"), stg_json_str(row, "text"));
+		}
+	}
+	snprintf(command, sizeof(command), "ls '%s'/drop/*.csv '%s'/drop/*.json >/dev/null && cat '%s'/drop/*.csv | grep -c F2LXK0AA | grep -qx 2", by_password.dir, by_password.dir, by_password.dir);
+	assert_int_equal(system(command), 0);
+}
+
 /* Dies in the instant the outcome is to be noted. */
 static bool settle_never(void *ctx, int64_t id, const char *state, int64_t not_before_ms, const json_t *answer, struct stg_error *err)
 {
@@ -194,6 +252,7 @@ static int up(void **state)
 {
 	(void)state;
 	server_up();
+	password_server_up();
 	return 0;
 }
 
@@ -201,6 +260,7 @@ static int down(void **state)
 {
 	(void)state;
 	daemon_stop(&sshd);
+	daemon_stop(&by_password);
 	return 0;
 }
 
@@ -209,6 +269,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_server_a_wrong_key_and_a_missing_folder_get_nothing),
+		cmocka_unit_test(a_password_opens_only_with_the_right_name_and_is_nowhere),
 		cmocka_unit_test(a_batch_is_one_file_with_its_manifest_and_never_a_second),
 	};
 	return cmocka_run_group_tests(tests, up, down);
