@@ -34,6 +34,14 @@ static json_t *as_list(const json_t *by_key)
 	return list;
 }
 
+/* What kind of answer this receiver gives: some have a media type for each call. */
+static const char *answer_type(const struct push_target *t)
+{
+	const json_t *phases = json_object_get(t->connector, "phases");
+	const json_t *exchange = phases ? json_object_iter_value(json_object_iter((json_t *)(uintptr_t)phases)) : t->connector;
+	return stg_json_str_or(json_object_get(exchange, "answer"), "type", "application/json");
+}
+
 json_t *stg_push_devices(const struct stg_push_door *door, const char *target, struct stg_stop *stop, struct stg_error *err)
 {
 	STG_AUTO(push_target_clear) struct push_target t = { 0 };
@@ -47,7 +55,7 @@ json_t *stg_push_devices(const struct stg_push_door *door, const char *target, s
 		return NULL;
 	}
 	STG_AUTO(stg_json_free_at) json_t *exchange =
-		json_pack("{s:O,s:s,s:{s:s,s:i}}", "lookup", call, "natural_key", "serial", "answer", "type", "application/json", "max_bytes", (int)PUSH_ANSWER_MAX);
+		json_pack("{s:O,s:s,s:{s:s,s:i}}", "lookup", call, "natural_key", "serial", "answer", "type", answer_type(&t), "max_bytes", (int)PUSH_ANSWER_MAX);
 	STG_AUTO(stg_json_free_at) json_t *rows = json_pack("[{s:s}]", "record_id", "00000000-0000-7000-8000-000000000000");
 	STG_AUTO(stg_json_free_at) json_t *records = json_pack("[{}]");
 	t.exchange = exchange;

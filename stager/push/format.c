@@ -332,27 +332,12 @@ static bool read_writing(const struct reading *r, const char *key, json_t *ret, 
 	return is_map(r->y, map, key, known, err) && read_call(r, map, true, call, err);
 }
 
-static bool read_lookup(const struct reading *r, json_t *ret, struct stg_error *err)
+/* Statuses that mean "nothing". */
+static bool read_none(const struct reading *r, const struct stg_yaml_node *map, json_t *call, struct stg_error *err)
 {
-	static const char *const known[] = { "method", "path", "headers", "body", "found", "next", "page", "when", "missing", "after", "none", "each", NULL };
-	static const char *const when[] = { "always", "repeat", NULL }, *const missing[] = { "send", "park", NULL };
-	const struct stg_yaml_node *map = find(r, "lookup"), *none, *each;
-	bool one_by_one = false;
-	if (!map)
-		return true;
-	json_t *call = json_object(), *list = json_array();
-	stg_json_put_new(ret, "lookup", call);
+	const struct stg_yaml_node *none = stg_yaml_get(map, "none");
+	json_t *list = json_array();
 	stg_json_put_new(call, "none", list);
-	if (!is_map(r->y, map, "lookup", known, err) || !read_call(r, map, false, call, err) || !put_program(r->y, map, "found", true, call, err) ||
-	    !put_program(r->y, map, "next", false, call, err) || !put_string(r->y, map, "page", false, call, err) ||
-	    !put_choice(r->y, map, "when", when, call, err) || !put_choice(r->y, map, "missing", missing, call, err) ||
-	    !put_ms(r->y, map, "after", "after_ms", 0, 3600000, 0, call, err))
-		return false;
-	each = stg_yaml_get(map, "each");
-	if (each && !stg_yaml_bool(r->y, each, &one_by_one, err))
-		return false;
-	stg_json_put_bool(call, "each", one_by_one);
-	none = stg_yaml_get(map, "none");
 	if (none && none->kind != STG_YAML_LIST)
 		return stg_yaml_fail(r->y, none, err, "'none' is not a list, [404] was expected");
 	for (const struct stg_yaml_node *n = none ? none->child : NULL; n; n = n->next) {
@@ -362,6 +347,28 @@ static bool read_lookup(const struct reading *r, json_t *ret, struct stg_error *
 		json_array_append_new(list, json_integer(status));
 	}
 	return true;
+}
+
+static bool read_lookup(const struct reading *r, json_t *ret, struct stg_error *err)
+{
+	static const char *const known[] = { "method", "path", "headers", "body", "found", "next", "page", "when", "missing", "after", "none", "each", NULL };
+	static const char *const when[] = { "always", "repeat", NULL }, *const missing[] = { "send", "park", NULL };
+	const struct stg_yaml_node *map = find(r, "lookup"), *each;
+	bool one_by_one = false;
+	if (!map)
+		return true;
+	json_t *call = json_object();
+	stg_json_put_new(ret, "lookup", call);
+	if (!is_map(r->y, map, "lookup", known, err) || !read_call(r, map, false, call, err) || !put_program(r->y, map, "found", true, call, err) ||
+	    !put_program(r->y, map, "next", false, call, err) || !put_string(r->y, map, "page", false, call, err) ||
+	    !put_choice(r->y, map, "when", when, call, err) || !put_choice(r->y, map, "missing", missing, call, err) ||
+	    !put_ms(r->y, map, "after", "after_ms", 0, 3600000, 0, call, err))
+		return false;
+	each = stg_yaml_get(map, "each");
+	if (each && !stg_yaml_bool(r->y, each, &one_by_one, err))
+		return false;
+	stg_json_put_bool(call, "each", one_by_one);
+	return read_none(r, map, call, err);
 }
 
 static bool read_operation(const struct reading *r, json_t *ret, struct stg_error *err)
@@ -531,15 +538,19 @@ static bool read_test(const struct reading *r, json_t *ret, struct stg_error *er
 /* The MDM's own list of all its devices, page by page: what it has confirmed. */
 static bool read_devices(const struct reading *r, json_t *ret, struct stg_error *err)
 {
-	static const char *const known[] = { "method", "path", "headers", "body", "found", "next", "page", NULL };
+	static const char *const known[] = { "method", "path", "headers", "body", "found", "next", "page", "step", "none", NULL }, *const steps[] = { "pages", "items", NULL };
 	const struct stg_yaml_node *map = stg_yaml_get(r->root, "devices");
 	if (!map)
 		return true;
 	json_t *call = json_object();
 	stg_json_put_new(ret, "devices", call);
 	if (!is_map(r->y, map, "devices", known, err) || !read_call(r, map, false, call, err) || !put_program(r->y, map, "found", true, call, err) ||
-	    !put_program(r->y, map, "next", false, call, err) || !put_string(r->y, map, "page", false, call, err))
+	    !put_program(r->y, map, "next", false, call, err) || !put_string(r->y, map, "page", false, call, err) || !read_none(r, map, call, err))
 		return false;
+	if (!put_choice(r->y, map, "step", steps, call, err))
+		return false;
+	if (stg_yaml_get(map, "step") && (stg_yaml_get(map, "next") || !stg_yaml_get(map, "page")))
+		return stg_yaml_fail(r->y, map, err, "'step' counts {{page}} from a 'page' and has no 'next' beside it");
 	return !push_call_is_single(call) || stg_yaml_fail(r->y, map, err, "'devices' asks for all of them, a path without {{key}}, {{item.NAME}} or {{found.NAME}} was expected");
 }
 

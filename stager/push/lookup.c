@@ -42,12 +42,25 @@ static const char *found_key(const json_t *one, const char *asked, char number[2
 	return asked;
 }
 
+/* Where pages are counted: the next number, "" behind a page with nothing on it. One that brings what was there already is no next page:
+ * then the receiver does not count as we do, and the list would be half. */
+static bool count_on(const json_t *lookup, const char *page, size_t on_page, bool has_new, bool has_old, char *ret_next, size_t size, struct stg_error *err)
+{
+	bool by_items = strcmp(stg_json_str(lookup, "step"), "items") == 0;
+	if (on_page && has_old && !has_new)
+		return stg_fail_id(err, STG_E_PROTOCOL, STG_ID_ANSWER_PAGES, 0, "page %.20s brings what another brought", page);
+	if (on_page)
+		snprintf(ret_next, size, "%lld", strtoll(page, NULL, 10) + (by_items ? (long long)on_page : 1));
+	return true;
+}
+
 /* Adds what one answer names; what has no key is about the one record that was asked for (`asked`, "" when they were many).
- * "next" of it goes to ret_next, "" when it was the last page. */
-static bool read_page(const struct push_target *t, const json_t *lookup, const struct stg_net_answer *a, const char *asked, json_t *by_key, char *ret_next,
+ * What {{page}} is next goes to ret_next, "" when it was the last page. */
+static bool read_page(const struct push_target *t, const json_t *lookup, const struct stg_net_answer *a, const char *asked, json_t *by_key, const char *page, char *ret_next,
 		      size_t size, struct stg_error *err)
 {
 	const char *next = stg_json_str(lookup, "next");
+	bool has_new = false, has_old = false;
 	size_t i;
 	json_t *one;
 	*ret_next = 0;
@@ -58,9 +71,13 @@ static bool read_page(const struct push_target *t, const json_t *lookup, const s
 	json_array_foreach(found, i, one) {
 		char number[24];
 		const char *key = found_key(one, asked, number);
+		has_old = has_old || (*key && json_object_get(by_key, key));
+		has_new = has_new || (*key && !json_object_get(by_key, key));
 		if (*key && json_object_size(by_key) < FOUND_MAX)
 			stg_json_put_new(by_key, key, json_incref(one));
 	}
+	if (*stg_json_str(lookup, "step"))
+		return count_on(lookup, page, json_array_size(found), has_new, has_old, ret_next, size, err);
 	if (!*next)
 		return true;
 	STG_AUTO(stg_json_free_at) json_t *more = push_jq(next, body, err);
@@ -91,7 +108,7 @@ static bool ask(const struct push_target *t, const json_t *rows, const json_t *r
 			return false;
 		if (status_means_none(lookup, a->status))
 			return true;
-		if (a->class != STG_NET_OK || !read_page(t, lookup, a, asked, by_key, next, sizeof(next), err))
+		if (a->class != STG_NET_OK || !read_page(t, lookup, a, asked, by_key, page, next, sizeof(next), err))
 			return false;
 		if (!*next || strcmp(next, page) == 0)
 			return true;

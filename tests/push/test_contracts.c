@@ -117,8 +117,8 @@ static const struct told {
 	bool is_android, is_lost;       /* is_lost: the answer to the second result's write is */
 	int delivered;                  /* of two results, in all phases: the first becomes enrolled, the second stands there already */
 } all[] = {
-	{ "intune", "graph.microsoft.com login.microsoftonline.com", "AB", "{\"tenant\":\"TENANT\",\"client_id\":\"APP\"}", WITH_SECRET, false, false, 3 },
-	{ "intune", "graph.microsoft.com login.microsoftonline.com", "AB", "{\"tenant\":\"TENANT\",\"client_id\":\"APP\"}", WITH_CERTIFICATE, false, false, 3 },
+	{ "intune", "graph.microsoft.com login.microsoftonline.com", "ABE", "{\"tenant\":\"TENANT\",\"client_id\":\"APP\",\"category\":\"Ward\"}", WITH_SECRET, false, false, 4 },
+	{ "intune", "graph.microsoft.com login.microsoftonline.com", "ABE", "{\"tenant\":\"TENANT\",\"client_id\":\"APP\",\"category\":\"Ward\"}", WITH_CERTIFICATE, false, false, 4 },
 	{ "jamf-pro", "acme.jamfcloud.com", "AB", "{\"url\":\"https://acme.jamfcloud.com\",\"client_id\":\"CLIENT\"}", WITH_SECRET, false, false, 3 },
 	{ "workspace-one", "as001.awmdm.com na.uemauth.workspaceone.com", "AB", "{\"url\":\"https://as001.awmdm.com\",\"client_id\":\"CLIENT\",\"tag\":\"staged\","
 	  "\"group\":\"6b9b1f8e-0000-4000-8000-000000000001\",\"staging_user\":\"6b9b1f8e-0000-4000-8000-000000000002\"}", WITH_SECRET, false, false, 3 },
@@ -256,6 +256,7 @@ static const struct {
 	{ "intune", "importedDeviceIdentityType: \"serialNumber\"", "importedDeviceIdentityType: \"serial\"" },
 	{ "intune", "overwriteImportedDeviceIdentities: false", "overwriteImportedDeviceIdentitys: false" },
 	{ "intune", "sign: PS256", "sign: RS256" },
+	{ "intune", "id: \"categories\", method", "name: \"categories\", method" },
 	{ "jamf-pro", "barCode2: .record_id", "barCode3: .record_id" },
 	{ "workspace-one", "asset_number: .asset_tag", "assetNumber: .asset_tag" },
 	{ "workspace-one", "&page={{page}}", "&pg={{page}}" },
