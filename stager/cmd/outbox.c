@@ -11,6 +11,7 @@
 
 #include <stager/text.h>
 
+#include "_outbox.h"
 #include "_verbs.h"
 
 static const struct column rows[] = {
@@ -53,9 +54,19 @@ static const struct verb verbs[] = {
 	{ 0 },
 };
 
+/* Below the list, where it ends on a screen: how much of it waits, and for what. */
 static int run(struct stg_cmd_ctx *c)
 {
-	return verbs_run(c, verbs);
+	int status = verbs_run(c, verbs), ignored;
+	STG_AUTO(stg_json_free_at) json_t *box = NULL;
+	const bool is_list = c->argc > 1 && strcmp(c->argv[1], "list") == 0;
+	if (status || !is_list || c->json || c->quiet || !stg_cmd_call(c, "outbox.summary", NULL, NULL, 0, &box, &ignored) || !stg_json_int(box, "waiting", 0))
+		return status;
+	char waits[160];
+	outbox_waits(box, waits, sizeof(waits));
+	printf("%s\n", waits);
+	outbox_reasons(box, "  ");
+	return status;
 }
 
 const struct stg_cmd stg_cmd_outbox = {

@@ -13,6 +13,7 @@
 #include <stager/clock.h>
 #include <stager/text.h>
 
+#include "_outbox.h"
 #include "_details.h"
 #include "_table.h"
 #include "_watch.h"
@@ -47,7 +48,7 @@ static void batches(const json_t *list)
 static void outbox(const json_t *ret)
 {
 	const json_t *line = json_object_get(ret, "line"), *box = json_object_get(ret, "outbox");
-	int64_t waiting = stg_json_int(box, "waiting", 0), oldest = stg_json_int(box, "oldest_ms", 0);
+	int64_t waiting = stg_json_int(box, "waiting", 0);
 	bool is_open = stg_json_bool(line, "open", true);
 	int64_t until_ms = stg_json_int(line, "until_ms", 0);
 	char open[80];
@@ -60,13 +61,16 @@ static void outbox(const json_t *ret)
 	} else {
 		snprintf(open, sizeof(open), "%s", is_open ? _("open") : _("closed"));
 	}
-	if (!waiting && stg_json_int(box, "carried", 0))
+	if (!waiting && stg_json_int(box, "carried", 0)) {
 		printf(_("Line     %s; %lld results left on a stick, receipts awaited\n"), open, (long long)stg_json_int(box, "carried", 0));
-	else if (!waiting)
+	} else if (!waiting) {
 		printf(_("Line     %s; outbox empty, %lld delivered\n"), open, (long long)stg_json_int(box, "delivered", 0));
-	else
-		printf(_("Line     %s; %lld results wait, the oldest for %lld min\n"), open, (long long)waiting,
-		       oldest ? (long long)(stg_wall_ms() - oldest) / 60000 : 0LL);
+	} else {
+		char waits[160];
+		outbox_waits(box, waits, sizeof(waits));
+		printf(_("Line     %s; %s\n"), open, waits);
+		outbox_reasons(box, "         ");
+	}
 }
 
 /* A line of its own only when somebody stands in a queue. */

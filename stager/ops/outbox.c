@@ -20,21 +20,27 @@
 #include <stager/op.h>
 #include <stager/push.h>
 
-static bool summary(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+#include "_outbox.h"
+
+json_t *ops_outbox_summary(struct stg_op_ctx *c, struct stg_error *err)
 {
-	(void)in;
+	json_t *all = stg_store_outbox_summary(c->store, err), *one;
 	size_t i;
-	json_t *one;
-	*ret = stg_store_outbox_summary(c->store, err);
-	if (!*ret)
-		return false;
-	stg_json_put_int(*ret, "v", 1);
-	json_array_foreach(json_object_get(*ret, "by_target"), i, one) {
+	json_array_foreach(json_object_get(all, "by_target"), i, one) {
 		unsigned int code = stg_push_state_id(stg_json_str(one, "state"));
 		if (code)
 			stg_json_put_int(one, "code", code);
 	}
-	return true;
+	return all;
+}
+
+static bool summary(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct stg_error *err)
+{
+	(void)in;
+	*ret = ops_outbox_summary(c, err);
+	if (*ret)
+		stg_json_put_int(*ret, "v", 1);
+	return *ret != NULL;
 }
 
 /* What a person reads of a row: its own refusal first, else why its target does not take anything now. */
@@ -217,7 +223,8 @@ static bool explain(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct
 		stg_json_put(said, "act", stg_id_act(code));
 	}
 	if ((row_due || target_due) && strcmp(stg_json_str(row, "state"), "carried") != 0)
-		stg_json_put_int(said, "next_ms", row_due > target_due ? row_due : target_due);
+		/* those count from the start of this machine; a person has a clock on the wall */
+		stg_json_put_int(said, "next_ms", (row_due > target_due ? row_due : target_due) - stg_boot_ms() + stg_wall_ms());
 	*ret = said;
 	return true;
 }

@@ -23,6 +23,7 @@
 #include <stager/op.h>
 
 #include "_expiry.h"
+#include "_outbox.h"
 
 #define KNOWN_MAX 5000             /* what one message holds */
 
@@ -167,7 +168,7 @@ static bool status(struct stg_op_ctx *c, const json_t *in, json_t **ret, struct 
 	if (open && until_ms)
 		stg_json_put_int(part, "until_ms", until_ms);
 	stg_json_put_new(out, "line", part);
-	if (!(part = stg_store_outbox_summary(c->store, err)))
+	if (!(part = ops_outbox_summary(c, err)))
 		return false;
 	stg_json_put_new(out, "outbox", part);
 	if (!put_expiry(c, out, err))

@@ -131,6 +131,13 @@ teardown() { desk_away; }
 	[[ "$output" == *"evidence/$(basename "$kept")"* ]] || { echo "$output"; false; }
 	[ "$(jq -r '.steps | map(.step) | join(" ")' "$kept")" = "identify pair read_details" ] || { cat "$kept"; false; }
 	[ "$(stat -c %a "$kept")" = 600 ]
+	for words in status "outbox list"; do
+		stager $words
+		[[ "$output" == *"1 result waits, for 0 min"*"wire: 1, The target cannot be reached."* ]] || { echo "$output"; false; }
+	done
+	stager outbox explain 1 --json
+	away=$(($(jq .next_ms <<<"$output") / 1000 - $(date +%s)))
+	[ "$away" -gt -3600 ] && [ "$away" -lt 3600 ] || { echo "$output"; false; }
 	stager bundle push "$file" --target book
 	is_status 6                     # the wire still waits
 	[ "$(jq -r .device.serial "$DESK/book.ndjson")" = "$(serials)" ]

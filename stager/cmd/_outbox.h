@@ -1,0 +1,14 @@
+/*
+ * _outbox.h - what waits to be told, in a line to each target.
+ */
+#ifndef CMD_OUTBOX_H
+#define CMD_OUTBOX_H
+
+#include <stager/cmd.h>
+
+/* "12 wait, the oldest for 2 h"; of an outbox.summary. */
+void outbox_waits(const json_t *box, char *ret, size_t size);
+/* A line to each target that has something waiting: how much, and why it is left alone. */
+void outbox_reasons(const json_t *box, const char *margin);
+
+#endif
