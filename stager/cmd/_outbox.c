@@ -26,10 +26,7 @@ void outbox_waits(const json_t *box, char *ret, size_t size)
 	const int64_t waiting = stg_json_int(box, "waiting", 0), oldest = stg_json_int(box, "oldest_ms", 0);
 	char age[32];
 	age_text(oldest ? stg_wall_ms() - oldest : 0, age, sizeof(age));
-	if (waiting == 1)
-		snprintf(ret, size, _("1 result waits, for %s"), age);
-	else
-		snprintf(ret, size, _("%lld results wait, the oldest for %s"), (long long)waiting, age);
+	snprintf(ret, size, _("%lld waiting, the oldest for %s"), (long long)waiting, age);
 }
 
 void outbox_reasons(const json_t *box, const char *margin)

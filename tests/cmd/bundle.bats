@@ -133,7 +133,7 @@ teardown() { desk_away; }
 	[ "$(stat -c %a "$kept")" = 600 ]
 	for words in status "outbox list"; do
 		stager $words
-		[[ "$output" == *"1 result waits, for 0 min"*"wire: 1, The target cannot be reached."* ]] || { echo "$output"; false; }
+		[[ "$output" == *"1 waiting, the oldest for 0 min"*"wire: 1, The target cannot be reached."* ]] || { echo "$output"; false; }
 	done
 	stager outbox explain 1 --json
 	away=$(($(jq .next_ms <<<"$output") / 1000 - $(date +%s)))
