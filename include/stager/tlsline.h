@@ -18,7 +18,7 @@ struct stg_tlsline {
 };
 
 /* Connects, sends all of it (nothing: only asks whether it could), ends the session in order and waits until the other side has ended it
- * too. True: it has, so everything came as far as its TLS; what it does with it nobody says. Else ret_class: OFFLINE, TRUST, CLOCK,
+ * too, or has closed after it took every byte. True: it has, so everything came as far as its TLS; what it does with it nobody says. Else ret_class: OFFLINE, TRUST, CLOCK,
  * AUTH (our certificate) - nothing was taken - or IN_DOUBT. */
 bool stg_tlsline_send(const struct stg_tlsline *where, struct stg_bytes what, enum stg_net_class *ret_class, struct stg_error *err);
 

@@ -20,6 +20,7 @@ setup_file() {
 		 "wipe":{"verified":true},"time":{"wall":"2025-01-01T10:00:00Z"}}
 	END
 	sed -e 's/"ios"/"android"/; s/F2LXK0AA0007/R5CT0007/; s/"udid":"[^"]*",/"manufacturer":"samsung",/; s/iPhone14,5/SM-X200/' "$DIR/iphone.json" >"$DIR/android.json"
+	printf '{"schema":"stager.result/1","record_id":"0190b1c2-0000-7000-8000-000000000002","outcome":"ordered","device":{"serial":"F2LXK0AA0008"},"asset_tag":"A-7","batch":"NORTH-12"}' >"$DIR/order.json"
 }
 
 teardown_file() {
@@ -49,6 +50,13 @@ good() {
 @test "what is shown of each connector is what its receiver describes" {
 	good 6 iphone intune tenant=TENANT client_id=APP <<<MARKED
 	good 6 iphone jamf-pro url=https://acme.jamfcloud.com client_id=CLIENT <<<MARKED
+	# what only an order names, told before the device is here
+	for connector in intune jamf-pro; do
+		run judged $connector order
+		echo "$output"
+		[ "$status" -eq 0 ]
+		[ "$(jq '[.requests[] | select(.what == "request" and (.body | contains("F2LXK0AA0008")))] | length' "$DIR/shown.json")" -ge 1 ]
+	done
 	good 5 iphone workspace-one url=https://as001.awmdm.com client_id=CLIENT tag=staged \
 		group=6b9b1f8e-0000-4000-8000-000000000001 staging_user=6b9b1f8e-0000-4000-8000-000000000002 <<<MARKED
 	good 4 android google-workspace --key="$DIR/rsa.pem" client_id=sa@project.iam key_id=k1 admin=admin@example.com </dev/null

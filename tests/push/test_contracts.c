@@ -311,12 +311,35 @@ static void a_connector_that_is_wrong_by_one_word_is_found_out(void **state)
 	}
 }
 
+static void no_shipped_connector_goes_unjudged(void **state)
+{
+	(void)state;
+	STG_AUTO(stg_json_free_at) json_t *list = stg_connector_list(NULL);
+	size_t i;
+	json_t *one;
+	json_array_foreach(list, i, one) {
+		const char *name = stg_json_str(one, "name");
+		bool judged = false, slipped = false;
+		STG_AUTO(stg_json_free_at) json_t *connector = stg_push_is_kind(name) ? NULL : stg_connector_load(NULL, name, NULL);
+		/* what is no HTTP has real servers for judges; some have only a file for a console */
+		if (!connector || (!json_object_get(connector, "request") && !json_object_get(connector, "phases")))
+			continue;
+		for (size_t k = 0; k < STG_ARRAY_LEN(all); k++)
+			judged = judged || strcmp(all[k].connector, name) == 0;
+		for (size_t k = 0; k < STG_ARRAY_LEN(slips); k++)
+			slipped = slipped || strcmp(slips[k].connector, name) == 0;
+		if (!judged || !slipped)
+			fail_msg("%s: nobody judges what it sends: see " FOLDER "/README.md", name);
+	}
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_request_of_each_connector_is_as_described),
 		cmocka_unit_test(a_connector_that_is_wrong_by_one_word_is_found_out),
+		cmocka_unit_test(no_shipped_connector_goes_unjudged),
 	};
 	return cmocka_run_group_tests(tests, judges_start, judges_stop);
 }
