@@ -135,6 +135,12 @@ teardown() { desk_away; }
 		stager $words
 		[[ "$output" == *"1 waiting, the oldest for 0 min"*"wire: 1, The target cannot be reached."* ]] || { echo "$output"; false; }
 	done
+	# a push that ends while it asks once more notes no wait
+	for _ in 1 2 3 4 5 6 7 8; do
+		stager outbox explain 1 --json
+		[ "$(jq .next_ms <<<"$output")" = null ] || break
+		"$STAGER" push wire || true
+	done
 	stager outbox explain 1 --json
 	away=$(($(jq .next_ms <<<"$output") / 1000 - $(date +%s)))
 	[ "$away" -gt -3600 ] && [ "$away" -lt 3600 ] || { echo "$output"; false; }
