@@ -62,3 +62,23 @@ teardown() { desk_away; }
 	is_status 0
 	grep -q '"F2LXK0AA0002".*"HR-8".*"missing"' "$DESK/out/result.csv"
 }
+
+@test "a device the MDM had and has no more is told apart from one it never saw" {
+	bench --iphones 2
+	stager port allow all
+	mkdir -p "$STAGER_STATE/blueprints"
+	printf 'name: named\nsteps:\n  - identify:\n  - pair:\n  - set_name: {name: "W-{{serial}}"}\n' >"$STAGER_STATE/blueprints/named.yaml"
+	mapfile -t all < <(serials)
+	for d in "${all[@]}"; do
+		"$STAGER_BENCH" ctl "$CTL" set "$d" auto_trust true >/dev/null
+		stager stage --blueprint named --port "$("$STAGER_BENCH" ctl "$CTL" show "$d" | jq -r .device.port)"
+		is_status 0
+	done
+	printf 'Serial number\n%s\n' "${all[0]}" >"$DESK/devices.csv"
+	stager reconcile import mdm --file "$DESK/devices.csv"
+	printf 'Serial number\nF2LXK0STRANGE\n' >"$DESK/devices.csv"
+	stager reconcile import mdm --file "$DESK/devices.csv"
+	stager reconcile show --json
+	[ "$(jq -r --arg s "${all[0]}" '.devices[] | select(.serial == $s) | "\(.standing) \(.code)"' <<<"$output")" = "gone 2046" ] || { echo "$output"; false; }
+	[ "$(jq -r --arg s "${all[1]}" '.devices[] | select(.serial == $s) | "\(.standing) \(.code)"' <<<"$output")" = "never_seen 2073" ] || { echo "$output"; false; }
+}
