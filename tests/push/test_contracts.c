@@ -24,7 +24,7 @@ static struct {
 } judges;
 
 /* One order, and what they say to it. */
-static json_t *order(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static json_t *order(const char *fmt, ...)
 {
 	char line[65536];
 	va_list args;
