@@ -189,4 +189,12 @@ bool stg_bundle_verify(struct stg_bytes in, const json_t *cards, size_t *ret_car
 /* CN, issuer, dates, sha256 of a PEM or DER certificate, for shows and radars. */
 json_t *stg_certificate_json(struct stg_bytes pem_or_der, struct stg_error *err);
 
+/* ---- a key in a PKCS#11 token, for others than the authority ---- */
+/* A handle of OpenSSL's; the key stays in the token. Free with EVP_PKEY_free(). The first call loads the module: never before the nursery was
+ * forked. STG_ID_TOKEN_URI, STG_ID_TOKEN_MODULE, STG_ID_TOKEN_KEY with origin 0: no such token or key, else the token refuses the PIN (a few
+ * of these lock it). */
+struct evp_pkey_st *stg_token_key(const char *uri, struct stg_bytes pin, struct stg_error *err);
+/* Is it such an address? Nothing is loaded. */
+bool stg_token_uri_ok(const char *uri, struct stg_error *err);
+
 #endif

@@ -152,7 +152,7 @@ bool keys_add_reader(CMS_ContentInfo *cms, X509 *cert, struct stg_error *err);
 
 /* ---- token.c ---- */
 /* A key of a PKCS#11 token, as a handle; the key stays in it. `uri` as RFC 7512 with an optional module-path, never with a PIN.
- * STG_ID_TOKEN_URI, STG_ID_TOKEN_MODULE, STG_ID_TOKEN_KEY. */
+ * STG_ID_TOKEN_URI, STG_ID_TOKEN_MODULE, STG_ID_TOKEN_KEY: `origin` is not 0 when it is the PIN. */
 EVP_PKEY *keys_token_key(const char *uri, struct stg_bytes pin, struct stg_error *err);
 
 /* ---- opened.c: verifies below this certificate alone ---- */

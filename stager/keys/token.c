@@ -26,6 +26,9 @@
 #include "inner.h"
 
 #define URI_MAX 512
+#define PIN_MAX 64
+#define CKR_PIN_INCORRECT 0xa0     /* PKCS#11 2.40, 3.1 */
+#define CKR_PIN_LOCKED 0xa4
 #define MODULE_DEFAULT "/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -104,7 +107,7 @@ static bool load(const char *module, struct stg_error *err)
 		return false;
 	OPENSSL_init_crypto(OPENSSL_INIT_ENGINE_DYNAMIC, NULL);
 	ENGINE *e = ENGINE_by_id("pkcs11");
-	bool ok = e && ENGINE_ctrl_cmd_string(e, "MODULE_PATH", module, 0) == 1 && ENGINE_init(e) == 1;
+	bool ok = e && ENGINE_ctrl_cmd_string(e, "QUIET", NULL, 0) == 1 && ENGINE_ctrl_cmd_string(e, "MODULE_PATH", module, 0) == 1 && ENGINE_init(e) == 1;
 	ERR_clear_error();
 	if (!ok) {
 		ENGINE_free(e);
@@ -116,32 +119,53 @@ static bool load(const char *module, struct stg_error *err)
 	return true;
 }
 
-/* The PIN goes to the engine inside the URI, which is wiped. */
-static bool with_pin(const char *uri, struct stg_bytes pin, struct stg_buf *ret, struct stg_error *err)
+/* The engine prints addresses it does not find, a PIN in them too: it is told of it apart. With the lock held. */
+static bool tell_pin(struct stg_bytes pin, struct stg_error *err)
 {
-	if (!stg_buf_add_str(ret, uri, err) || (pin.len && !stg_buf_add_str(ret, strchr(uri, '?') ? "&pin-value=" : "?pin-value=", err)))
-		return false;
-	for (size_t i = 0; i < pin.len; i++) {
-		char one[4];
-		snprintf(one, sizeof(one), "%%%02X", pin.data[i]);
-		if (!stg_buf_add_str(ret, one, err))
-			return false;
+	STG_AUTO(stg_buf_clear) struct stg_buf text = STG_BUF(PIN_MAX + 1);
+	if (!pin.len)
+		return true;
+	return stg_buf_add(&text, pin.data, pin.len, err) &&
+	       (ENGINE_ctrl_cmd_string(engine, "PIN", stg_buf_str(&text), 0) == 1 || stg_fail_id(err, STG_E_REFUSED, STG_ID_TOKEN_KEY, 0, "the engine takes no PIN"));
+}
+
+/* 0: the token did not judge a PIN. */
+static int pin_refused(void)
+{
+	int found = 0;
+	for (unsigned long e; (e = ERR_get_error()) != 0;) {
+		int why = ERR_GET_REASON(e);
+		const char *where = ERR_lib_error_string(e);
+		if (where && strstr(where, "PKCS#11") && (why == CKR_PIN_INCORRECT || why == CKR_PIN_LOCKED))
+			found = why;
 	}
-	return true;
+	return found;
 }
 
 EVP_PKEY *keys_token_key(const char *uri, struct stg_bytes pin, struct stg_error *err)
 {
 	char plain[URI_MAX], module[256];
-	STG_AUTO(stg_buf_clear) struct stg_buf full = STG_BUF(URI_MAX * 3);
-	if (pin.len > 64 || !take_module(uri, plain, sizeof(plain), module, sizeof(module), err) || !with_pin(plain, pin, &full, err))
+	struct stg_error why = { 0 };
+	if (pin.len > PIN_MAX || !take_module(uri, plain, sizeof(plain), module, sizeof(module), err))
 		return NULL;
 	pthread_mutex_lock(&lock);
-	EVP_PKEY *key = load(module, err) ? ENGINE_load_private_key(engine, stg_buf_str(&full), NULL, NULL) : NULL;
-	bool was_loaded = engine != NULL;
+	EVP_PKEY *key = load(module, &why) && tell_pin(pin, &why) ? ENGINE_load_private_key(engine, plain, NULL, NULL) : NULL;
 	pthread_mutex_unlock(&lock);
-	ERR_clear_error();
-	if (!key && was_loaded && !(err && err->id))
-		stg_fail_id(err, STG_E_REFUSED, STG_ID_TOKEN_KEY, 0, "%.200s: no such key, or another PIN", plain);
+	int refused = pin_refused();
+	if (!key && why.code == STG_OK)
+		stg_fail_id(&why, STG_E_REFUSED, STG_ID_TOKEN_KEY, refused, refused ? "%.200s: the token refuses the PIN" : "%.200s: no such token or key", plain);
+	if (!key && err)
+		*err = why;
 	return key;
+}
+
+EVP_PKEY *stg_token_key(const char *uri, struct stg_bytes pin, struct stg_error *err)
+{
+	return keys_token_key(uri, pin, err);
+}
+
+bool stg_token_uri_ok(const char *uri, struct stg_error *err)
+{
+	char plain[URI_MAX], module[256];
+	return take_module(uri, plain, sizeof(plain), module, sizeof(module), err);
 }
