@@ -43,6 +43,7 @@ struct stg_net_ask {
 	const char *user;                        /* sign in with name and password, NULL: no. Basic goes over https (and to this machine)
 						    only, NTLM and Negotiate anywhere */
 	const struct stg_secret *password;
+	struct evp_pkey_st *client_key;          /* an EVP_PKEY instead of a key in client_pem (it lives in a token); NULL: none */
 };
 struct stg_net_answer {
 	enum stg_net_class class;

@@ -124,7 +124,7 @@ static int test_status(const json_t *ret)
 static const struct verb verbs[] = {
 	{ "", "target.list", "", targets, NULL, NULL, NULL },
 	{ "list", "target.list", "", targets, NULL, NULL, NULL },
-	{ "add", "target.add", "name --url= --connector= --config: --auth= --replace! --cert< --ca< --key< ^secret? ^token?", NULL, NULL, say_add, NULL },
+	{ "add", "target.add", "name --url= --connector= --config: --auth= --replace! --cert< --ca< --key< --pin< ^secret? ^token?", NULL, NULL, say_add, NULL },
 	{ "check", "target.check", "name", NULL, NULL, say_check, NULL },
 	{ "try", "target.try", "name --record_id= --record<", NULL, NULL, say_try, NULL },
 	{ "test", "target.test", "name", NULL, NULL, NULL, test_status },
@@ -157,9 +157,10 @@ static int run(struct stg_cmd_ctx *c)
 
 const struct stg_cmd stg_cmd_target = {
 	.name = "target",
-	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|postgresql|sftp|syslog|ldap|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--replace]\n"
+	.usage = N_("stager target add NAME [--url URL] [--connector webhook|file|postgresql|sftp|syslog|ldap|intune|...] [--config KEY=VALUE] [--auth KIND] [--cert FILE] [--ca FILE] [--key FILE] [--pin FILE] [--replace]\n"
 		    "    asks for the secret (webhook's, client's or password) and the token; an empty answer is none; two lines of standard input do\n"
 		    "    --cert: certificate and key for mutual TLS; --key: the key to sign in with, with its certificate where the server wants it\n"
+		    "    --config client_key=pkcs11:token=NAME;object=NAME: the key of --cert stays in that token; its PIN is the first line of --pin\n"
 		    "stager target list | check NAME | connectors [CONNECTOR]\n"
 		    "    check: what is wrong with its settings; connectors: the kinds there are, or all about one\n"
 		    "stager target check FILE.yaml\n"

@@ -18,6 +18,9 @@
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
 #include <stager/clock.h>
@@ -246,6 +249,24 @@ static bool is_read_only(const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
 }
 
+/* The certificate and its chain from client_pem, the key's handle: for libcurl's own options the key would have to be a file or a URI
+ * with its PIN inside. */
+static CURLcode show_token_key(CURL *c, void *ctx, void *data)
+{
+	const struct stg_net_ask *ask = data;
+	BIO *b = BIO_new_mem_buf(ask->client_pem.data, (int)ask->client_pem.len);
+	X509 *cert = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+	bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
+	(void)c;
+	for (X509 *more; ok && (more = PEM_read_bio_X509(b, NULL, NULL, NULL)); X509_free(more))
+		ok = SSL_CTX_add1_chain_cert(ctx, more) == 1;
+	ok = ok && SSL_CTX_use_PrivateKey(ctx, ask->client_key) == 1;
+	X509_free(cert);
+	BIO_free(b);
+	ERR_clear_error();
+	return ok ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+}
+
 static bool options_set(CURL *c, const struct stg_net_ask *ask, struct curl_slist *headers, struct taking *into, char *why)
 {
 	int64_t total = ask->timeout_ms > 0 && ask->timeout_ms < TOTAL_TIMEOUT_MS ? ask->timeout_ms : TOTAL_TIMEOUT_MS;
@@ -285,7 +306,14 @@ static bool options_set(CURL *c, const struct stg_net_ask *ask, struct curl_slis
 	}
 	if (ask->pinned_keys)
 		SET(CURLOPT_PINNEDPUBLICKEY, ask->pinned_keys);
-	if (ask->client_pem.len) {
+	if (ask->client_key) {
+		SET(CURLOPT_SSL_CTX_FUNCTION, show_token_key);
+		SET(CURLOPT_SSL_CTX_DATA, (void *)(uintptr_t)ask);
+		/* libcurl does not see who we are here: a connection or session of another client must not be taken for ours */
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+		SET(CURLOPT_FORBID_REUSE, 1L);
+		SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	} else if (ask->client_pem.len) {
 		struct curl_blob blob = { .data = (void *)(uintptr_t)ask->client_pem.data, .len = ask->client_pem.len,
 					  .flags = CURL_BLOB_NOCOPY };
 		SET(CURLOPT_SSLCERT_BLOB, &blob);

@@ -8,7 +8,8 @@
  *
  *   target.add    {"name","connector","config":{"url","auth","signature","pin"...},"credentials":{"token","secret"},
  *                  "enabled","replace"; "url","auth","token","secret" may also stand beside} [+ cert: client certificate
- *                  and key, PEM] [+ ca: of the server, PEM] [+ key: to sign in with, PEM, its certificate beside it] -> the target
+ *                  and key, PEM] [+ ca: of the server, PEM] [+ key: to sign in with, PEM, its certificate beside it] [+ pin: of the
+ *                  token that config.client_key names, the first line] -> the target
  *   target.list   -> [{"name","connector","config","enabled","state","text","code","waiting","delivered","rejected","in_doubt"}]
  *   target.remove {"name"} -> {"name"}: nothing may wait for it; its credentials are forgotten, its history stays
  *   target.check  {"name"} -> {"name","ok"}: settings, connector and credentials fit together
@@ -58,7 +59,11 @@ static bool gather_credentials(struct stg_op_ctx *c, const json_t *in, struct st
 {
 	STG_AUTO(stg_buf_clear) struct stg_buf pem = STG_BUF(PEM_MAX);
 	STG_AUTO(stg_buf_clear) struct stg_buf key_pem = STG_BUF(PEM_MAX);
-	if (!read_given(c, in, "cert", 0, "PRIVATE KEY-----", &pem, err) || !read_given(c, in, "key", 2, "PRIVATE KEY-----", &key_pem, err))
+	STG_AUTO(stg_buf_clear) struct stg_buf pin = STG_BUF(256);
+	/* a key in a token has its certificate here and nothing more */
+	const bool in_token = *stg_json_str(json_object_get(in, "config"), "client_key");
+	if (!read_given(c, in, "cert", 0, in_token ? "BEGIN CERTIFICATE-----" : "PRIVATE KEY-----", &pem, err) ||
+	    !read_given(c, in, "key", 2, "PRIVATE KEY-----", &key_pem, err) || !read_given(c, in, "pin", 3, "", &pin, err))
 		return false;
 	json_t *all = json_object(), *value;
 	const char *key;
@@ -70,6 +75,11 @@ static bool gather_credentials(struct stg_op_ctx *c, const json_t *in, struct st
 		stg_json_put(all, "client_pem", stg_buf_str(&pem));
 	if (key_pem.len)
 		stg_json_put(all, "key_pem", stg_buf_str(&key_pem));
+	if (pin.len) {
+		char *line = (char *)(uintptr_t)stg_buf_str(&pin);
+		line[strcspn(line, "\r\n")] = 0;
+		stg_json_put(all, "pin", line);
+	}
 	bool ok = true;
 	if (json_object_size(all)) {
 		char *text = stg_json_text(all);

@@ -55,7 +55,7 @@ const char *push_auth_kinds(void)
 
 bool push_credentials_parse(const struct stg_secret *text, struct push_credentials *ret, struct stg_error *err)
 {
-	static const char *const known[] = { "token", "secret", "client_pem", "key_pem" };
+	static const char *const known[] = { "token", "secret", "client_pem", "key_pem", "pin" };
 	ret->values = json_object();
 	if (!text || !stg_secret_is_set(text))
 		return true;

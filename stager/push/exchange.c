@@ -124,7 +124,7 @@ static enum go weigh(struct round *r, const json_t *rows, const json_t *records,
 					g = GO_FAIL;
 			}
 		} else if (why.code != STG_OK) {
-			g = pause_target(r, asked, NULL, STG_NET_SERVER, why.code == STG_E_INPUT ? "config" : "server", -1, a.status, why.msg, err);
+			g = pause_target(r, asked, NULL, STG_NET_SERVER, push_state_of(&why, why.code == STG_E_INPUT ? "config" : "server"), -1, a.status, why.msg, err);
 		} else {
 			g = no_answer(r, asked, NULL, &a, err);
 		}

@@ -35,7 +35,7 @@ bool push_auth_known(const char *kind);
 const char *push_auth_kinds(void);      /* "none, bearer, ..." for messages */
 bool push_auth_allowed(const json_t *connector, const char *kind);
 
-/* The target's credentials, opened: {"token","secret","client_pem","key_pem"}. Wiped when freed. */
+/* The target's credentials, opened: {"token","secret","client_pem","key_pem","pin"}. Wiped when freed. */
 struct push_credentials {
 	json_t *values;
 };
@@ -90,6 +90,15 @@ json_t *push_session_headers(const struct push_target *t, struct stg_error *err)
 const char *push_session_method(const struct push_target *t);
 const char *push_session_header(const struct push_target *t);   /* what carries the session: "Authorization", "Session-Token" */
 bool push_session_read(const struct push_target *t, const struct stg_net_answer *a, struct stg_secret *ret, int64_t *ret_life_s, struct stg_error *err);
+
+/* ---- auth/tokenkey.c ---- */
+/* The key of a target whose client_key is in a token, for one request; NULL where it has none. STG_ID_TARGET_TOKEN_PIN, _GONE, _PAIR,
+ * STG_ID_TOKEN_MODULE. EVP_PKEY_free(). */
+bool push_client_key(const struct push_target *t, struct evp_pkey_st **ret, struct stg_error *err);
+/* Its address and what must stand beside it, the token left alone. */
+bool push_client_key_check(const struct push_target *t, struct stg_error *err);
+/* The target's state where such a key failed, else the other word. */
+const char *push_state_of(const struct stg_error *why, const char *otherwise);
 
 /* ---- auth/webhook.c ---- */
 struct push_request;

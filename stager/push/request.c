@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include <openssl/evp.h>
+
 #include <stager/ids.h>
 
 #include "parts.h"
@@ -260,7 +262,11 @@ static bool send_once(const struct push_target *t, const struct push_request *r,
 		.answer_max = (size_t)stg_json_int(answer, "max_bytes", 1 << 20), .expect_type = strcmp(type, "any") == 0 ? NULL : type, .stop = stop,
 		.repeat_harmless = is_read || (*stg_json_str(t->exchange, "natural_key") && !json_object_get(t->exchange, "lookup")),
 	};
-	if (!stg_net(&ask, ret, err))
+	if (!push_client_key(t, &ask.client_key, err))
+		return false;
+	bool was_asked = stg_net(&ask, ret, err);
+	EVP_PKEY_free(ask.client_key);
+	if (!was_asked)
 		return false;
 	/* A page is no answer of a machine, whatever the connector takes. */
 	if (ret->class == STG_NET_OK && !ask.expect_type && strncasecmp(stg_json_str(ret->headers, "content-type"), "text/html", 9) == 0) {

@@ -387,7 +387,7 @@ enum go send_rows(struct round *r, const json_t *call, const json_t *rows, const
 	} else if (!may_ask(r, rows, &g, err)) {
 		;
 	} else if (!send_and_prepare(r, &q, &a, &why)) {
-		g = pause_target(r, rows, NULL, STG_NET_AUTH, "config", -1, 0, why.msg, err);
+		g = pause_target(r, rows, NULL, STG_NET_AUTH, push_state_of(&why, "config"), -1, 0, why.msg, err);
 	} else {
 		g = a.class == STG_NET_OK ? accepted(r, rows, records, &a, err) : understood(r, call, rows, records, &a, err);
 		heed_limits(r, &a);

@@ -40,7 +40,7 @@ static bool has_field(const struct push_target *t, const char *field)
 /* The settings every connector has, those of its kinds of authentication, those it declares, and policy.FIELD. */
 static bool setting_known(const struct push_target *t, const char *key, const json_t *value)
 {
-	static const char *const always[] = { "url", "auth", "signature", "ca_pem", "pin", "site" }, *const signing_in[] = { "client_id", "key_id" };
+	static const char *const always[] = { "url", "auth", "signature", "ca_pem", "pin", "site", "client_key" }, *const signing_in[] = { "client_id", "key_id" };
 	const char *word = json_string_value(value);
 	for (size_t i = 0; i < STG_ARRAY_LEN(always); i++)
 		if (strcmp(always[i], key) == 0)
@@ -169,6 +169,7 @@ unsigned int stg_push_state_id(const char *state)
 		{ "clock", STG_ID_TARGET_CLOCK }, { "trust", STG_ID_TARGET_TRUST }, { "auth", STG_ID_TARGET_AUTH }, { "gone", STG_ID_TARGET_GONE },
 		{ "config", STG_ID_TARGET_CONFIG }, { "safety", STG_ID_TARGET_REHEARSAL }, { "disk", STG_ID_TARGET_FILE }, { "line", STG_ID_LINE_CLOSED },
 		{ "schema", STG_ID_TARGET_SCHEMA }, { "newer", STG_ID_TARGET_SCHEMA_NEWER }, { "mighty", STG_ID_TARGET_TOO_MIGHTY }, { "rights", STG_ID_TARGET_RIGHTS },
+		{ "token_pin", STG_ID_TARGET_TOKEN_PIN }, { "token_gone", STG_ID_TARGET_TOKEN_GONE }, { "token_pair", STG_ID_TARGET_TOKEN_PAIR },
 		{ "host_key", STG_ID_TARGET_HOST_KEY }, { "folder", STG_ID_TARGET_FOLDER },
 	};
 	for (size_t i = 0; i < STG_ARRAY_LEN(ids); i++)

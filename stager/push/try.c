@@ -110,7 +110,7 @@ static json_t *try_web(struct push_target *t, const json_t *rows, const json_t *
 	const bool is_ordered = strcmp(stg_json_str(json_array_get(records, 0), "outcome"), "ordered") == 0;
 	STG_AUTO(stg_json_free_at) json_t *list = json_array();
 	json_t *sign_in = NULL, *one;
-	if (!can_sign(t, err) || (push_auth_signs_in(t) && !(sign_in = push_token_try(t, err))))
+	if (!push_client_key_check(t, err) || !can_sign(t, err) || (push_auth_signs_in(t) && !(sign_in = push_token_try(t, err))))
 		return NULL;
 	if (sign_in)
 		json_array_append_new(list, sign_in);

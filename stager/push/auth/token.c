@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include <stager/clock.h>
 #include <stager/ids.h>
@@ -232,7 +233,11 @@ static bool ask(const struct sign_in *s, struct stg_stop *stop, struct stg_net_a
 		.allow_loopback_http = true, .timeout_ms = SIGN_IN_TIMEOUT_MS, .answer_max = TOKEN_ANSWER_MAX, .expect_type = is_session(s) ? NULL : "application/json",
 		.stop = stop, .repeat_harmless = true, .client_pem = stg_bytes_str(stg_json_str(s->t->credentials.values, "client_pem")),
 	};
-	return stg_net(&q, ret, err);
+	if (!push_client_key(s->t, &q.client_key, err))
+		return false;
+	bool was_asked = stg_net(&q, ret, err);
+	EVP_PKEY_free(q.client_key);
+	return was_asked;
 }
 
 static bool get(const struct sign_in *s, struct stg_stop *stop, struct stg_secret *ret, int64_t *ret_life_s, struct stg_net_answer *ret_failed, struct stg_error *err)
