@@ -125,7 +125,7 @@ enum batch_field batch_field_of(const char *heading, char ret_key[64])
 const char *stg_batchfile_field(const char *heading, char ret_key[64])
 {
 	enum batch_field f = batch_field_of(heading, ret_key);
-	return f < BATCH_FIELDS ? batch_field_names[f] : NULL;
+	return f < BATCH_FIELDS && f != BATCH_OWNER ? batch_field_names[f] : NULL;      /* an owner is an attribute */
 }
 
 /* ---- values ---- */
