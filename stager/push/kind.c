@@ -8,7 +8,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <stager/file.h>
 #include <stager/registry.h>
 
 #include "kind.h"
@@ -78,4 +82,15 @@ void push_told_row(struct push_told *told, size_t i, const char *state, const ch
 	while (json_array_size(told->outcomes) <= i)
 		json_array_append_new(told->outcomes, json_null());
 	json_array_set_new(told->outcomes, i, one);
+}
+
+int push_pem_file(const char *text, char ret_path[40])
+{
+	int fd = memfd_create("pem", MFD_CLOEXEC);
+	if (fd < 0 || fchmod(fd, 0600) != 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
+		stg_close_at(&fd);
+		return -1;
+	}
+	snprintf(ret_path, 40, "/proc/self/fd/%d", fd);
+	return fd;
 }

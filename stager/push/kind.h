@@ -49,6 +49,10 @@ bool push_config_only(const json_t *config, const char *const *known, struct stg
 /* The setting is absent or one of these (NULL-ended). */
 bool push_config_one_of(const json_t *config, const char *key, const char *const *words, struct stg_error *err);
 
+/* For libraries that read certificates from files only: a file without a name and with nobody else's eyes, readable by that path until
+ * its descriptor is closed. -1: it could not be made. */
+int push_pem_file(const char *text, char ret_path[40]);
+
 /* Sets class, state and text from an error. */
 void push_told_fail(struct push_told *told, enum stg_net_class class, const char *state, const struct stg_error *why);
 /* Sets row i's outcome. Takes `more` (NULL: nothing to add). */

@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -112,18 +110,6 @@ static void link_clear(struct link *l)
 	stg_close_at(&l->pem_fd);
 }
 
-/* libldap reads certificates from files: this one has no name and nobody else's eyes. */
-static int file_of(const char *text, char ret_path[40])
-{
-	int fd = memfd_create("pem", MFD_CLOEXEC);
-	if (fd < 0 || fchmod(fd, 0600) != 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
-		stg_close_at(&fd);
-		return -1;
-	}
-	snprintf(ret_path, 40, "/proc/self/fd/%d", fd);
-	return fd;
-}
-
 static bool fail(struct link *l, enum stg_net_class class, const char *state, const char *what, const char *text)
 {
 	char shown[160];
@@ -182,9 +168,9 @@ static bool set_tls(const struct push_target *t, struct link *l)
 	static const int hard = LDAP_OPT_X_TLS_HARD, client = 0, least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2;
 	char ca_path[40], pem_path[40];
 	const char *ca = stg_json_str(t->config, "ca_pem"), *pem = stg_json_str(t->credentials.values, "client_pem");
-	if (*ca && (l->ca_fd = file_of(ca, ca_path)) < 0)
+	if (*ca && (l->ca_fd = push_pem_file(ca, ca_path)) < 0)
 		return false;
-	if (*pem && (l->pem_fd = file_of(pem, pem_path)) < 0)
+	if (*pem && (l->pem_fd = push_pem_file(pem, pem_path)) < 0)
 		return false;
 	return set(l, LDAP_OPT_X_TLS_CACERTFILE, l->ca_fd >= 0 ? ca_path : SYSTEM_CAS) && set(l, LDAP_OPT_X_TLS_REQUIRE_CERT, &hard) &&
 	       set(l, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) &&

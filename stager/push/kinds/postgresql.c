@@ -18,8 +18,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libpq-fe.h>
@@ -92,18 +90,6 @@ static void link_clear(struct link *l)
 	l->c = NULL;
 	stg_close_at(&l->ca_fd);
 	stg_close_at(&l->pem_fd);
-}
-
-/* libpq reads certificates from files: this one has no name and nobody else's eyes. */
-static int file_of(const char *text, char ret_path[40])
-{
-	int fd = memfd_create("pem", MFD_CLOEXEC);
-	if (fd < 0 || fchmod(fd, 0600) != 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
-		stg_close_at(&fd);
-		return -1;
-	}
-	snprintf(ret_path, 40, "/proc/self/fd/%d", fd);
-	return fd;
 }
 
 static bool fail(struct link *l, enum stg_net_class class, const char *state, const char *what, const char *text, struct stg_error *err)
@@ -194,9 +180,9 @@ static bool connect_to(const struct push_target *t, struct link *l, struct stg_e
 	*l = (struct link){ .stop = l->stop, .ca_fd = -1, .pem_fd = -1 };
 	if (!place_of(t, &p, err))
 		return fail(l, STG_NET_AUTH, "config", "", err->msg, err);
-	if (*ca && (l->ca_fd = file_of(ca, ca_path)) < 0)
+	if (*ca && (l->ca_fd = push_pem_file(ca, ca_path)) < 0)
 		return fail(l, STG_NET_SERVER, NULL, "certificates", strerror(errno), err);
-	if (*pem && (l->pem_fd = file_of(pem, pem_path)) < 0)
+	if (*pem && (l->pem_fd = push_pem_file(pem, pem_path)) < 0)
 		return fail(l, STG_NET_SERVER, NULL, "client certificate", strerror(errno), err);
 	snprintf(port, sizeof(port), "%d", p.port ? p.port : 5432);
 	/* all that could come from the environment or a person's files is named here */
