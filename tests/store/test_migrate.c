@@ -108,6 +108,38 @@ static void a_state_of_every_version_killed_in_mid_job_goes_on(void **unused)
 		goes_on_from(version);
 }
 
+/* The outbox is laid down anew: what hangs on its rows, and the rows' own seals, must not notice. */
+static void deliveries_that_came_by_stick_outlive_a_new_outbox(void **unused)
+{
+	(void)unused;
+	struct state st;
+	sqlite3_stmt *q;
+	json_t *rows;
+	size_t i;
+	json_t *one;
+	char path[256];
+	sqlite3 *db;
+	lay_down(&st, "tests/data/store-11.sql", "INSERT INTO bundle_delivery (record_id, their_target, phase, peer, target, outbox, told)"
+						 " SELECT record_id, 'theirs', phase, 'bench-09', target, id, '' FROM outbox");
+	OK((st.s = stg_store_open(st.dir, STG_STORE_PRODUCTION, err)) != NULL);
+	state_key(st.s);
+	snprintf(path, sizeof(path), "%s/stager.db", st.dir);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*), (SELECT count(*) FROM outbox), (SELECT count(*) FROM pragma_foreign_key_check)"
+						      " FROM bundle_delivery AS d JOIN outbox AS o ON o.id = d.outbox", -1, &q, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	assert_true(sqlite3_column_int(q, 0) > 0);
+	assert_int_equal(sqlite3_column_int(q, 0), sqlite3_column_int(q, 1));
+	assert_int_equal(sqlite3_column_int(q, 2), 0);
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	OK((rows = stg_store_outbox(st.s, NULL, err)) != NULL);
+	json_array_foreach(rows, i, one)
+		assert_string_not_equal(stg_json_str(one, "state"), "damaged");
+	json_decref(rows);
+	state_remove(&st);
+}
+
 static void sealed_tokens_and_given_names_outlive_an_upgrade(void **unused)
 {
 	(void)unused;
@@ -150,6 +182,7 @@ int main(void)
 	raw_begin();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_state_of_every_version_killed_in_mid_job_goes_on),
+		cmocka_unit_test(deliveries_that_came_by_stick_outlive_a_new_outbox),
 		cmocka_unit_test(sealed_tokens_and_given_names_outlive_an_upgrade),
 		cmocka_unit_test(a_migration_that_fails_leaves_the_file_as_it_was),
 	};
