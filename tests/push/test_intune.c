@@ -521,6 +521,7 @@ static void not_graph(struct site *s, const char *names, const struct made *ca, 
 	graph_start(s, &g);
 	server_stop_at(&s->server);
 	s->server = server_start(&cert, NULL);
+	made_clear(&cert);
 	s->server->vendor = graph;
 	s->server->vendor_ctx = &g;
 	real_hosts_at(s, GRAPH " " LOGIN, s->server->port);

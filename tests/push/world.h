@@ -876,7 +876,7 @@ static inline void *serve_line(void *arg)
 	if (f && f->act >= TLS_RESET)
 		tls_reset(w, &l, f->act);
 	if (f && f->act == TLS_NOT)
-		(void)line_write(&l, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n", 39);
+		(void)line_write(&l, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n", 38);
 	if (!f || shown) {
 		if (shown) {
 			l.ssl = SSL_new(shown);
