@@ -1,4 +1,6 @@
-/* test_tokenkey.c - mutual TLS with a key in a PKCS#11 token (SoftHSM) against a server that wants ours: first all that goes wrong. */
+/*
+ * test_tokenkey.c - mutual TLS with a key in a PKCS#11 token (SoftHSM) against a server that wants ours: first all that goes wrong.
+ */
 #include "server.h"
 #include "site.h"
 
@@ -8,6 +10,7 @@
 
 static char home[128];
 
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void run(const char *format, ...)
 {
 	char command[600];
